@@ -1,0 +1,23 @@
+// Facts on a flow that may block it, computed before the decision; detectors read them later and never decide.
+
+export type EvidenceKind =
+  | 'sni-mismatch'
+  | 'encrypted-client-hello'
+  | 'dns-tunnel'
+  | 'rebinding'
+  | 'direct-address'
+  | 'method-override'
+  | 'opaque-body'
+  | 'package-age'
+  | 'malicious-package'
+  | 'moved-ref'
+  | 'foreign-owner'
+  | 'foreign-token'
+  | 'secret-in-request'
+  | 'dropped-records';
+
+export interface Evidence {
+  readonly kind: EvidenceKind;
+  /** Short, redacted, for people; never a secret and never raw bytes. */
+  readonly detail: string;
+}

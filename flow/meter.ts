@@ -1,0 +1,99 @@
+// The table of metrics: names, kinds, labels and help. api/metrics registers exactly these, in worker and control.
+// Labels are bounded: no host, address, path or job is ever a label.
+
+export interface MetricSpec {
+  readonly kind: 'counter' | 'gauge' | 'histogram';
+  readonly help: string;
+  readonly labels: readonly string[];
+  /** Upper bounds in seconds, for histograms. */
+  readonly buckets?: readonly number[];
+  /** How values of several workers are put together (gauges): default sum. */
+  readonly aggregate?: 'sum' | 'max' | 'first';
+}
+
+const decisionBuckets = [1e-6, 2e-6, 5e-6, 1e-5, 2.5e-5, 1e-4, 1e-3, 1e-2];
+const networkBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+export const metrics = {
+  sallyport_flows_total: {
+    kind: 'counter',
+    help: 'Closed flows by kind, protocol, verdict, whether it was enforced, and reason.',
+    labels: ['kind', 'protocol', 'verdict', 'enforced', 'reason'],
+  },
+  sallyport_dns_queries_total: {
+    kind: 'counter',
+    help: 'DNS queries answered, by response code and verdict.',
+    labels: ['rcode', 'verdict'],
+  },
+  sallyport_dns_cache_total: {
+    kind: 'counter',
+    help: 'DNS cache look-ups by result: hit, miss, stale, coalesced.',
+    labels: ['result'],
+  },
+  sallyport_dns_upstream_failures_total: {
+    kind: 'counter',
+    help: 'Upstream DNS exchanges that failed, by transport.',
+    labels: ['transport'],
+  },
+  sallyport_records_lost_total: {
+    kind: 'counter',
+    help: 'Flow records that could not be written.',
+    labels: [],
+  },
+  sallyport_block_log_lost_total: {
+    kind: 'counter',
+    help: 'Block-log messages that the kernel could not deliver (attempts are still counted exactly).',
+    labels: [],
+  },
+  sallyport_worker_restarts_total: {
+    kind: 'counter',
+    help: 'Workers replaced after they ended.',
+    labels: [],
+  },
+  sallyport_rules_repaired_total: {
+    kind: 'counter',
+    help: 'Times the kernel rule set differed from ours and was repaired.',
+    labels: [],
+  },
+  sallyport_policy_reloads_total: { kind: 'counter', help: 'Policy reloads by result.', labels: ['result'] },
+  sallyport_leaves_minted_total: { kind: 'counter', help: 'Leaf certificates minted.', labels: [] },
+  sallyport_bytes_total: { kind: 'counter', help: 'Bytes relayed, by direction.', labels: ['direction'] },
+  sallyport_decision_seconds: {
+    kind: 'histogram',
+    help: 'Time of one policy decision.',
+    labels: [],
+    buckets: decisionBuckets,
+  },
+  sallyport_handshake_seconds: {
+    kind: 'histogram',
+    help: 'Time of the TLS handshake with the client.',
+    labels: [],
+    buckets: networkBuckets,
+  },
+  sallyport_upstream_seconds: {
+    kind: 'histogram',
+    help: 'Time from the request to the first byte of the upstream’s answer.',
+    labels: [],
+    buckets: networkBuckets,
+  },
+  sallyport_open_connections: { kind: 'gauge', help: 'Connections held for runners.', labels: [] },
+  sallyport_cache_entries: {
+    kind: 'gauge',
+    help: 'Entries of bounded caches, by cache.',
+    labels: ['cache'],
+  },
+  sallyport_set_elements: { kind: 'gauge', help: 'Elements of kernel sets, by set.', labels: ['set'] },
+  sallyport_policy_info: {
+    kind: 'gauge',
+    help: 'Policy in force: 1 for the revision and mode.',
+    labels: ['revision', 'mode'],
+    aggregate: 'max',
+  },
+  sallyport_build_info: {
+    kind: 'gauge',
+    help: 'Version of the program: always 1.',
+    labels: ['version', 'node'],
+    aggregate: 'max',
+  },
+} as const satisfies Record<string, MetricSpec>;
+export type MetricName = keyof typeof metrics;

@@ -1,0 +1,50 @@
+// The ports between the parts of a worker: what the path, the DNS server and the authority ask of others.
+// worker.ts wires implementations; a part never imports another part's implementation.
+
+import type { FlowRecord } from './flow.ts';
+import type { MetricName } from './meter.ts';
+
+/** Where records go. Both calls redact; both are synchronous up to the operating system. */
+export interface Recorder {
+  /** Written to the operating system when it returns. @throws SallyportError record-unavailable */
+  opened(record: FlowRecord): void;
+  /** Buffered for at most 100 ms; a failure is counted as a lost record. */
+  closed(record: FlowRecord): void;
+}
+
+/** One address that a name led to, open for one runner until it expires. */
+export interface Binding {
+  readonly runner: string;
+  readonly address: string;
+  readonly protocol: 'tcp' | 'udp';
+  readonly port: number;
+  readonly ttlMs: number;
+}
+
+/** What a worker may ask of the keeper. Every call fails with SallyportError keeper-unavailable after its time limit. */
+export interface KeeperPort {
+  /** Resolves when the kernel holds all of them. */
+  bind(bindings: readonly Binding[]): Promise<void>;
+  unbind(bindings: readonly Binding[]): Promise<void>;
+  /** Ends what the kernel forwards for this runner (conntrack entries, bindings). */
+  cut(runner: string): Promise<void>;
+  /** Cuts the runner off for `durationMs`; 0 lifts it. */
+  quarantine(runner: string, durationMs: number): Promise<void>;
+  /** Signs the to-be-signed bytes of a leaf (DER, RFC 5280 4.1.2) with ecdsa-with-SHA256; answers the DER signature. */
+  sign(toBeSigned: Uint8Array): Promise<Uint8Array>;
+}
+
+/** Resolves a host on behalf of the gateway. @throws SallyportError upstream (nothing usable was answered) */
+export interface ResolverPort {
+  /** Addresses in RFC 5952 or dotted form, IPv6 and IPv4 in the order to be tried; checked by nobody yet. */
+  resolve(host: string): Promise<readonly string[]>;
+}
+
+/** Metrics of a worker; the names and labels are those of flow/meter.ts. */
+export interface Meter {
+  count(name: MetricName, labels?: Readonly<Record<string, string>>, value?: number): void;
+  observe(name: MetricName, seconds: number, labels?: Readonly<Record<string, string>>): void;
+  gauge(name: MetricName, value: number, labels?: Readonly<Record<string, string>>): void;
+}
+
+export const noMeter: Meter = { count: () => {}, observe: () => {}, gauge: () => {} };

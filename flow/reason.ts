@@ -1,0 +1,64 @@
+// The one table of reason codes: why a decision came out as it did, or why a flow ended as it did.
+// Records, answers to jobs, metrics and docs/reference use these codes; a code is never renamed.
+
+export const reasons = {
+  // allow
+  rule: 'a rule of the policy matched',
+  'host-open': 'rules exist for this host; each request on it is decided by itself',
+  'own-name': 'a name the gateway answers by itself',
+  bypass: 'a break-glass is in force',
+  // block, by policy
+  'no-rule': 'no rule of the policy allows it',
+  'block-rule': 'a rule of the policy blocks it',
+  blocklist: 'the destination is on the blocklist, which is enforced in every mode',
+  'not-exclusive': 'an exclusive scope applies and does not allow it',
+  unattributed: 'the flow belongs to no known job and the policy blocks such flows',
+  quarantine: 'the runner is quarantined',
+  method: 'rules exist for this host and path, but not for this method',
+  path: 'rules exist for this host, but not for this path',
+  websocket: 'an upgrade needs a rule with websocket: true',
+  'max-upload': 'the body is larger than the rule allows',
+  // block, in every mode (docs/reference: always enforced)
+  'never-address': 'loopback, link-local, metadata and the gateway itself are never reachable',
+  'private-address': 'the name leads to a private range that no rule names by addresses',
+  'encrypted-dns': 'DNS over TLS, QUIC or HTTPS to a resolver other than the gateway',
+  quic: 'QUIC cannot be inspected; clients fall back to TCP',
+  'spoofed-source': 'the source address is not one of the runners',
+  // block, by shape
+  'ambiguous-host': 'the host cannot be read in one way only',
+  'ambiguous-path': 'the path cannot be read in one way only',
+  'malformed-request': 'the bytes are no well-formed request',
+  'malformed-tls': 'the bytes are no well-formed ClientHello',
+  'malformed-dns': 'the bytes are no well-formed query',
+  'request-smuggling': 'two parsers could read this message differently',
+  misdirected: 'Host and SNI name different hosts (421)',
+  'no-server-name': 'TLS without a server name to an address that no rule names',
+  'unknown-protocol': 'neither TLS nor HTTP on an intercepted port',
+  'direct-address': 'an address that no rule names, instead of a host',
+  'direct-port': 'a port of the gateway itself was spoken to directly',
+  'dns-type': 'a record type that is never forwarded',
+  'dns-budget': 'too many distinct names under one wildcard',
+  'dns-tunnel': 'the queries under this zone look like a tunnel',
+  rebinding: 'an answer pointed to an address that the name may not have',
+  // block, by limit
+  timeout: 'a time limit of this state passed',
+  'too-large': 'a size limit of this state was passed',
+  'runner-limit': 'the runner holds too many connections or asks too fast',
+  'gateway-limit': 'the gateway as a whole is at its limit',
+  // block, closed door
+  'record-unavailable': 'the flow could not be recorded',
+  'policy-unavailable': 'no valid policy has been loaded yet',
+  'keeper-unavailable': 'the keeper did not answer',
+  'internal-error': 'an error of the gateway itself',
+  // upstream
+  'resolve-failed': 'the host could not be resolved',
+  'connect-failed': 'the server could not be reached',
+  'upstream-certificate': 'the certificate of the server is not trusted',
+  'upstream-protocol': 'the server broke the protocol',
+  'upstream-closed': 'the server closed the connection early',
+  'client-closed': 'the client closed the connection early',
+  'client-rejected-certificate': 'the client does not trust the gateway’s authority',
+  drained: 'the gateway was told to stop',
+} as const satisfies Record<string, string>;
+
+export type Reason = keyof typeof reasons;
