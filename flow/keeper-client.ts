@@ -1,0 +1,119 @@
+// The children's side of the keeper pipe: requests with a time limit, and the keeper's notices.
+
+import type { Duplex } from 'node:stream';
+import { encodeFrame, readFrames, type Frame, type FrameType, controlFrameLimit } from './channel.ts';
+import { SallyportError } from './errors.ts';
+import type { NetworkPlan } from './network-plan.ts';
+import type { Binding, KeeperPort } from './ports.ts';
+
+const answerLimitMs = 2000;
+const maxOutstanding = 4096;
+
+interface Waiting {
+  readonly resolve: (payload: Buffer) => void;
+  readonly fail: (error: SallyportError) => void;
+  readonly deadline: number;
+}
+
+/** Talks to the keeper. When the pipe closes every request fails and `onGone` is called once. */
+export class KeeperClient implements KeeperPort {
+  readonly #stream: Duplex;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #sweep: NodeJS.Timeout;
+  #nextId = 1;
+
+  constructor(stream: Duplex, onNotice: (frame: Frame) => void, onGone: (detail: string) => void) {
+    this.#stream = stream;
+    let gone = false;
+    const end = (detail: string): void => {
+      if (gone) return;
+      gone = true;
+      clearInterval(this.#sweep);
+      for (const waiting of this.#waiting.values()) waiting.fail(unavailable(detail));
+      this.#waiting.clear();
+      onGone(detail);
+    };
+    this.#sweep = setInterval(() => this.#expire(), 250).unref();
+    stream.on('error', (error) => end(error.message));
+    stream.on('close', () => end('the pipe is closed'));
+    readFrames(stream, controlFrameLimit, (frame) => this.#receive(frame, onNotice), end);
+  }
+
+  async bind(bindings: readonly Binding[]): Promise<void> {
+    await this.#requestInParts('bind', bindings);
+  }
+
+  async unbind(bindings: readonly Binding[]): Promise<void> {
+    await this.#requestInParts('unbind', bindings);
+  }
+
+  async cut(runner: string): Promise<void> {
+    await this.#request('cut', json({ runner }));
+  }
+
+  async quarantine(runner: string, durationMs: number): Promise<void> {
+    await this.#request('quarantine', json({ runner, durationMs }));
+  }
+
+  async sign(toBeSigned: Uint8Array): Promise<Uint8Array> {
+    return this.#request('sign', toBeSigned);
+  }
+
+  /** Control only: the keeper prints and applies this plan. */
+  async plan(plan: NetworkPlan): Promise<void> {
+    await this.#request('plan', json(plan));
+  }
+
+  ready(detail: object): void {
+    this.#stream.write(encodeFrame(0, 'ready', json(detail)));
+  }
+
+  // A frame holds about 30 bindings of IPv6 addresses within the keeper's limit for workers.
+  async #requestInParts(type: 'bind' | 'unbind', bindings: readonly Binding[]): Promise<void> {
+    const parts: Promise<unknown>[] = [];
+    for (let i = 0; i < bindings.length; i += 16) {
+      parts.push(this.#request(type, json(bindings.slice(i, i + 16))));
+    }
+    await Promise.all(parts);
+  }
+
+  #request(type: FrameType, payload: Uint8Array): Promise<Buffer> {
+    return new Promise((resolve, fail) => {
+      if (this.#stream.destroyed || this.#waiting.size >= maxOutstanding) {
+        fail(unavailable(this.#stream.destroyed ? 'the pipe is closed' : 'too many requests are waiting'));
+        return;
+      }
+      const id = this.#nextId;
+      this.#nextId = id === 0xffff_ffff ? 1 : id + 1;
+      this.#waiting.set(id, { resolve, fail, deadline: Date.now() + answerLimitMs });
+      this.#stream.write(encodeFrame(id, type, payload));
+    });
+  }
+
+  #receive(frame: Frame, onNotice: (frame: Frame) => void): void {
+    if (frame.id === 0) return onNotice(frame);
+    const waiting = this.#waiting.get(frame.id);
+    if (waiting === undefined) return;
+    this.#waiting.delete(frame.id);
+    if (frame.type === 'ok') waiting.resolve(Buffer.from(frame.payload));
+    else waiting.fail(unavailable(frame.payload.toString('utf8').slice(0, 300)));
+  }
+
+  #expire(): void {
+    const now = Date.now();
+    for (const [id, waiting] of this.#waiting) {
+      // Requests are answered in order of time: the first that is still in time ends the sweep.
+      if (waiting.deadline > now) return;
+      this.#waiting.delete(id);
+      waiting.fail(unavailable(`no answer within ${answerLimitMs} ms`));
+    }
+  }
+}
+
+function json(value: unknown): Buffer {
+  return Buffer.from(JSON.stringify(value), 'utf8');
+}
+
+function unavailable(detail: string): SallyportError {
+  return new SallyportError('keeper-unavailable', `the keeper did not do it: ${detail}`);
+}

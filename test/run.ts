@@ -1,0 +1,134 @@
+// The one test command: static checks and every test file under tap, with the time of each part.
+// Prints `tap: N passed, N failed, N skipped` last, and every skip with its reason; --quick leaves the static checks out.
+
+import { spawn, spawnSync } from 'node:child_process';
+import { createWriteStream, existsSync, mkdtempSync, readFileSync, rmSync, readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+const root = resolve(import.meta.dirname, '..');
+const bin = (name: string): string => join(root, 'node_modules', '.bin', name);
+const args = process.argv.slice(2);
+const isQuick = args.includes('--quick');
+const wanted = args.filter((arg) => !arg.startsWith('--'));
+
+function seconds(since: number): string {
+  return `${((performance.now() - since) / 1000).toFixed(1)} s`;
+}
+
+function requireMachine(): void {
+  const missing: string[] = [];
+  if (process.getuid?.() !== 0)
+    missing.push('root (network namespaces and kernel rules are tested for real)');
+  for (const program of ['nft', 'ip', 'openssl', 'curl', 'git']) {
+    if (spawnSync('which', [program]).status !== 0)
+      missing.push(`${program} (apt-get install ${packageOf(program)})`);
+  }
+  if (missing.length === 0) return;
+  process.stdout.write(`the tests need:\n${missing.map((line) => `  ${line}\n`).join('')}`);
+  process.exit(1);
+}
+
+function packageOf(program: string): string {
+  return { nft: 'nftables', ip: 'iproute2' }[program] ?? program;
+}
+
+function check(name: string, command: string, commandArgs: readonly string[]): boolean {
+  const started = performance.now();
+  const result = spawnSync(command, commandArgs, { cwd: root, encoding: 'utf8' });
+  const passed = result.status === 0;
+  process.stdout.write(`${passed ? 'ok  ' : 'FAIL'} ${name.padEnd(34)} ${seconds(started)}\n`);
+  if (!passed) process.stdout.write(`${result.stdout}${result.stderr}\n`);
+  return passed;
+}
+
+function testFiles(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .flatMap((entry) =>
+      entry.isDirectory()
+        ? testFiles(join(folder, entry.name))
+        : entry.name.endsWith('.test.ts')
+          ? [join(folder, entry.name)]
+          : [],
+    )
+    .sort();
+}
+
+interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+/** One test file under tap's own runner; its TAP stream is counted, failures and skips are printed. */
+function runFile(file: string, logDirectory: string, counts: Counts): Promise<void> {
+  const started = performance.now();
+  const name = file.slice(root.length + 1);
+  const log = join(logDirectory, `${name.replaceAll('/', '_')}.tap`);
+  return new Promise((done) => {
+    const runner = join(root, 'node_modules', 'tap', 'dist', 'esm', 'run.mjs');
+    const child = spawn(process.execPath, [runner, '--reporter=tap', '--timeout=300', file], {
+      cwd: root,
+      env: { ...process.env, TAP_CWD: root },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const out = createWriteStream(log);
+    child.stdout.pipe(out, { end: false });
+    child.stderr.pipe(out, { end: false });
+    child.on('close', (code) => {
+      out.end(() => {
+        report(name, log, code, started, counts);
+        done();
+      });
+    });
+  });
+}
+
+function report(name: string, log: string, code: number | null, started: number, counts: Counts): void {
+  const lines = readFileSync(log, 'utf8').split('\n');
+  const leaf = /^ {8,}(not )?ok \d+/;
+  let failedHere = 0;
+  for (const line of lines) {
+    if (!leaf.test(line)) continue;
+    if (/# (SKIP|TODO)/i.test(line)) {
+      counts.skipped += 1;
+      process.stdout.write(`     skipped: ${line.trim()}\n`);
+    } else if (line.trimStart().startsWith('not ok')) failedHere += 1;
+    else counts.passed += 1;
+  }
+  // A file that fails without a failing assertion (crash, time-out, no test) counts as one failure.
+  if (code !== 0 && failedHere === 0) failedHere = 1;
+  counts.failed += failedHere;
+  process.stdout.write(`${failedHere === 0 ? 'ok  ' : 'FAIL'} ${name.padEnd(34)} ${seconds(started)}\n`);
+  if (failedHere > 0) process.stdout.write(`${lines.slice(-200).join('\n')}\n`);
+}
+
+async function main(): Promise<void> {
+  requireMachine();
+  const started = performance.now();
+  const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+  if (!isQuick) {
+    for (const [name, command, commandArgs] of [
+      ['types', bin('tsc'), ['--noEmit']],
+      ['lint', bin('oxlint'), ['--type-aware', '--deny-warnings']],
+      ['format', bin('prettier'), ['--check', '--log-level', 'warn', '.']],
+    ] as const) {
+      if (check(name, command, commandArgs)) counts.passed += 1;
+      else counts.failed += 1;
+    }
+  }
+  const logDirectory = mkdtempSync(join(tmpdir(), 'sallyport-tests-'));
+  const files = testFiles(join(root, 'test')).filter(
+    (file) => wanted.length === 0 || wanted.some((part) => file.includes(part)),
+  );
+  for (const file of files) {
+    if (!existsSync(file)) continue;
+    await runFile(file, logDirectory, counts);
+  }
+  rmSync(logDirectory, { recursive: true });
+  process.stdout.write(`all parts ${seconds(started)}\n`);
+  process.stdout.write(`tap: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped\n`);
+  process.exitCode = counts.failed === 0 && counts.passed > 0 ? 0 : 1;
+}
+
+await main();
