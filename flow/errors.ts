@@ -11,6 +11,7 @@ export const errorCodes = {
   'record-unavailable': 'a record could not be written',
   'keeper-unavailable': 'the keeper is gone or refused',
   authority: 'the authority’s certificate or key is not usable',
+  'runner-limit': 'a runner asks for more than its share',
   upstream: 'an upstream failed',
   internal: 'an error of the program itself',
 } as const satisfies Record<string, string>;

@@ -1,0 +1,109 @@
+// Leaves: one TLS context per server name, minted by a signature from the keeper, cached, coalesced and limited
+// per runner. The worker holds the leaf's key only; the authority's never leaves the keeper.
+
+import { generateKeyPairSync } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
+import type { SecureContext } from 'node:tls';
+
+import { LRUCache } from 'lru-cache';
+
+import { SallyportError } from '../flow/errors.ts';
+import type { KeeperPort, Meter } from '../flow/ports.ts';
+import { toPem } from './authority-certificate.ts';
+import type { PublicAuthority } from './authority.ts';
+import { bitString, encodeDer } from './der.ts';
+import { createLeafTemplate, signatureAlgorithmDer, wrap } from './leaf-template.ts';
+import type { LeafTemplate } from './leaf-template.ts';
+
+const hourMs = 3_600_000;
+const maxRunners = 10_000;
+
+export interface LeafIssuerOptions {
+  readonly authority: PublicAuthority;
+  readonly sign: KeeperPort['sign'];
+  readonly meter: Meter;
+  /** Contexts kept; each holds about 14 KB. Default 4,096. */
+  readonly cacheSize?: number;
+  /** New leaves for one runner in a minute, which may come at once. Default 600. */
+  readonly mintsPerRunnerPerMinute?: number;
+  readonly now?: () => number;
+}
+
+/** Gives TLS contexts for server names. One per worker. */
+export class LeafIssuer {
+  readonly #authority: PublicAuthority;
+  readonly #sign: KeeperPort['sign'];
+  readonly #meter: Meter;
+  readonly #now: () => number;
+  readonly #perMinute: number;
+  readonly #template: LeafTemplate;
+  readonly #keyPem: string;
+  readonly #contexts: LRUCache<string, { context: SecureContext; staleMs: number }>;
+  readonly #minting = new Map<string, Promise<SecureContext>>();
+  readonly #budgets: LRUCache<string, { left: number; atMs: number }>;
+
+  constructor(options: LeafIssuerOptions) {
+    this.#authority = options.authority;
+    this.#sign = options.sign;
+    this.#meter = options.meter;
+    this.#now = options.now ?? Date.now;
+    this.#perMinute = options.mintsPerRunnerPerMinute ?? 600;
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    this.#keyPem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+    this.#template = createLeafTemplate(options.authority, publicKey.export({ type: 'spki', format: 'der' }));
+    this.#contexts = new LRUCache({ max: options.cacheSize ?? 4096 });
+    this.#budgets = new LRUCache({ max: maxRunners });
+  }
+
+  /**
+   * The context for a canonical name or address; synchronous when it is cached.
+   * The promise is rejected with SallyportError: runner-limit, keeper-unavailable, or authority.
+   */
+  contextFor(serverName: string, runner: string): SecureContext | Promise<SecureContext> {
+    const nowMs = this.#now();
+    const cached = this.#contexts.get(serverName);
+    if (cached && nowMs < cached.staleMs) return cached.context;
+    const running = this.#minting.get(serverName);
+    if (running) return running;
+    if (!this.#mayMint(runner, nowMs)) return Promise.reject(tooFast(runner, this.#perMinute));
+    const minting = this.#mint(serverName, nowMs).finally(() => this.#minting.delete(serverName));
+    this.#minting.set(serverName, minting);
+    return minting;
+  }
+
+  async #mint(serverName: string, nowMs: number): Promise<SecureContext> {
+    const { der, notAfterMs } = this.#template.fill(serverName, nowMs);
+    if (notAfterMs <= nowMs) throw new SallyportError('authority', 'the authority has expired; renew it');
+    const signature = await this.#sign(der);
+    const certificate = wrap(0x30, der, signatureAlgorithmDer, encodeDer(bitString(signature)));
+    const context = createSecureContext({
+      key: this.#keyPem,
+      cert: toPem('CERTIFICATE', certificate) + intermediatesPem(this.#authority),
+    });
+    this.#contexts.set(serverName, { context, staleMs: Math.max(notAfterMs - hourMs, nowMs) });
+    this.#meter.count('sallyport_leaves_minted_total');
+    this.#meter.gauge('sallyport_cache_entries', this.#contexts.size, { cache: 'leaves' });
+    return context;
+  }
+
+  /** A token bucket per runner, so that one that asks for endless names cannot keep the keeper busy. */
+  #mayMint(runner: string, nowMs: number): boolean {
+    const budget = this.#budgets.get(runner) ?? { left: this.#perMinute, atMs: nowMs };
+    const refill = (Math.max(0, nowMs - budget.atMs) / 60_000) * this.#perMinute;
+    const left = Math.min(this.#perMinute, budget.left + refill);
+    this.#budgets.set(runner, { left: left < 1 ? left : left - 1, atMs: nowMs });
+    return left >= 1;
+  }
+}
+
+/** What a server sends after its leaf: our own certificate when another authority stands above it. */
+function intermediatesPem(authority: PublicAuthority): string {
+  return authority.chainPem === '' ? '' : authority.certificatePem + authority.chainPem;
+}
+
+function tooFast(runner: string, perMinute: number): SallyportError {
+  return new SallyportError(
+    'runner-limit',
+    `${runner} asked for more than ${perMinute} new leaves in a minute`,
+  );
+}
