@@ -1,0 +1,146 @@
+// The keeper's children: starts one with the rights it may have and the sockets it inherits, serves its frames,
+// and starts its successor when it ends. Knows nothing of what a request means.
+
+import { spawn, type ChildProcess } from 'node:child_process';
+import type { Duplex } from 'node:stream';
+import { encodeFrame, readFrames, type Frame, type FrameType } from '../flow/channel.ts';
+
+/** Where a child finds what it inherits: the pipe to the keeper, then its sockets in the order of `fds`. */
+export const pipeFd = 3;
+export const firstInheritedFd = 4;
+
+export interface ChildSpec {
+  readonly name: string;
+  readonly script: string;
+  readonly uid: number;
+  readonly gid: number;
+  /** Descriptors of the keeper that the child inherits as 4, 5, … */
+  readonly fds: readonly number[];
+  /** Folders that the child may write to; it may read everything its user may. */
+  readonly writable: readonly string[];
+  readonly frameLimit: number;
+  /** Sent first, as JSON. It holds no secret. */
+  readonly configuration: object;
+  /** Answers a request; what it throws is sent back as text. */
+  readonly answer: (frame: Frame) => Uint8Array | Promise<Uint8Array>;
+  readonly onReady: () => void;
+  readonly onEnd: (detail: string) => void;
+  /** Called once when the child cannot be kept alive: 8 ends within 20 s. */
+  readonly onGivenUp: () => void;
+}
+
+const givenUpAfter = 8;
+const withinMs = 20_000;
+
+/** One child and its successors. */
+export class SupervisedChild {
+  readonly #spec: ChildSpec;
+  readonly #ends: number[] = [];
+  #process: ChildProcess | null = null;
+  #pipe: Duplex | null = null;
+  #isStopping = false;
+
+  constructor(spec: ChildSpec) {
+    this.#spec = spec;
+    this.#start();
+  }
+
+  get pid(): number | null {
+    return this.#process?.pid ?? null;
+  }
+
+  /** Sends a frame that expects no answer. False when the child does not read: it is then behind, not waited for. */
+  notify(type: FrameType, value: object = {}): boolean {
+    const pipe = this.#pipe;
+    if (pipe === null || pipe.destroyed || pipe.writableLength > 8 * 1024 * 1024) return false;
+    return pipe.write(encodeFrame(0, type, Buffer.from(JSON.stringify(value))));
+  }
+
+  /** Asks the child to drain, ends it after `limitMs`, and resolves when it is gone. */
+  async stop(limitMs: number): Promise<void> {
+    this.#isStopping = true;
+    const child = this.#process;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    this.notify('drain', { limitMs });
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => child.kill('SIGKILL'), limitMs);
+      child.once('exit', () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  #start(): void {
+    const spec = this.#spec;
+    const child = spawn(process.execPath, [...nodeArguments(spec), spec.script], {
+      uid: spec.uid,
+      gid: spec.gid,
+      env: {},
+      cwd: '/',
+      stdio: ['ignore', 'inherit', 'inherit', 'pipe', ...spec.fds],
+    });
+    this.#process = child;
+    child.on('error', (error) => spec.onEnd(error.message));
+    child.on('exit', (code, signal) => this.#ended(signal ?? `exit code ${code}`));
+    // `stdio[3]: 'pipe'` of a spawned child is a duplex socket pair; Node types it as a union.
+    const pipe = child.stdio[pipeFd] as Duplex | undefined;
+    if (pipe === undefined) return;
+    this.#pipe = pipe;
+    pipe.on('error', () => pipe.destroy());
+    pipe.write(encodeFrame(0, 'configure', Buffer.from(JSON.stringify(spec.configuration))));
+    readFrames(
+      pipe,
+      spec.frameLimit,
+      (frame) => this.#serve(pipe, frame),
+      (detail) => {
+        spec.onEnd(`broke the pipe’s protocol: ${detail}`);
+        child.kill('SIGKILL');
+      },
+    );
+  }
+
+  #serve(pipe: Duplex, frame: Frame): void {
+    if (frame.type === 'ready') return this.#spec.onReady();
+    const reply = (type: FrameType, payload: Uint8Array): void => {
+      if (!pipe.destroyed) pipe.write(encodeFrame(frame.id, type, payload));
+    };
+    const fail = (error: unknown): void =>
+      reply('failed', Buffer.from(error instanceof Error ? error.message : String(error)));
+    try {
+      const answer = this.#spec.answer(frame);
+      if (answer instanceof Promise) answer.then((payload) => reply('ok', payload), fail);
+      else reply('ok', answer);
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  #ended(detail: string): void {
+    this.#pipe?.destroy();
+    this.#pipe = null;
+    if (this.#isStopping) return;
+    this.#spec.onEnd(detail);
+    const now = Date.now();
+    this.#ends.push(now);
+    while (this.#ends.length > 0 && this.#ends[0]! < now - withinMs) this.#ends.shift();
+    if (this.#ends.length >= givenUpAfter) return this.#spec.onGivenUp();
+    const delayMs = this.#ends.length === 1 ? 0 : Math.min(2000, 50 * 2 ** this.#ends.length);
+    setTimeout(() => {
+      if (!this.#isStopping) this.#start();
+    }, delayMs);
+  }
+}
+
+// No inspector by signal, no file outside the named folders, no child processes or threads of its own.
+function nodeArguments(spec: ChildSpec): string[] {
+  return [
+    '--disable-sigusr1',
+    '--disable-warning=ExperimentalWarning',
+    '--disable-warning=SecurityWarning',
+    '--permission',
+    '--allow-addons',
+    '--allow-fs-read=*',
+    ...spec.writable.map((folder) => `--allow-fs-write=${folder}`),
+  ];
+}

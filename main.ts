@@ -1,0 +1,145 @@
+// The command line: one table of commands, each in the folder that owns what it does.
+// A command answers with an exit code from flow/errors (docs/reference/commands.md).
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { exitCodes, InvalidInputError, SallyportError } from './flow/errors.ts';
+
+interface Io {
+  readonly stdin: NodeJS.ReadStream;
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+}
+type Run = (args: readonly string[], io: Io) => Promise<number>;
+interface Command {
+  readonly name: string;
+  readonly usage: string;
+  readonly summary: string;
+  readonly load: () => Promise<Run>;
+}
+
+const commands: readonly Command[] = [
+  {
+    name: 'serve',
+    usage: '[--config FILE]',
+    summary: 'run the gateway in the foreground',
+    load: async () => (await import('./serve.ts')).runServe,
+  },
+  {
+    name: 'run',
+    usage: '[--policy F] [--mode audit|block] [job flags] -- COMMAND',
+    summary: 'run one command behind a gateway of its own',
+    load: async () => {
+      const [{ runRun }, { startGateway }] = await Promise.all([
+        import('./netns/run-command.ts'),
+        import('./serve.ts'),
+      ]);
+      return (args, io) => runRun(args, io, startGateway);
+    },
+  },
+  {
+    name: 'demo',
+    usage: '[--json] [-- COMMAND]',
+    summary: 'show a sample job behind the gateway (npm start)',
+    load: async () => {
+      const [{ runDemo }, { startGateway }] = await Promise.all([
+        import('./netns/demo-command.ts'),
+        import('./serve.ts'),
+      ]);
+      return (args, io) => runDemo(args, io, startGateway);
+    },
+  },
+  {
+    name: 'check',
+    usage: 'POLICY [--expand] [--strict]',
+    summary: 'check a policy and list every problem',
+    load: async () => (await import('./policy/check-command.ts')).checkPolicy,
+  },
+  {
+    name: 'explain',
+    usage: 'POLICY URL [--method M] | POLICY --batch FILE.jsonl',
+    summary: 'say how a policy decides a request, and why',
+    load: async () => (await import('./policy/explain-command.ts')).explainPolicy,
+  },
+  {
+    name: 'rules',
+    usage: 'nftables|iptables --mode M [--apply|--remove]',
+    summary: 'print or apply the kernel rule set',
+    load: async () => (await import('./kernel/rules-command.ts')).runRulesCommand,
+  },
+  {
+    name: 'ca',
+    usage: 'show|export [--format pem|der|p12]',
+    summary: 'show or export the authority that runners must trust',
+    load: async () => (await import('./certs/ca-command.ts')).runCaCommand,
+  },
+  {
+    name: 'doctor',
+    usage: '[--json]',
+    summary: 'try the escapes and say what held',
+    load: async () => {
+      const [{ runDoctor }, { startGateway }] = await Promise.all([
+        import('./doctor/doctor-command.ts'),
+        import('./serve.ts'),
+      ]);
+      return (args, io) => runDoctor(args, io, startGateway);
+    },
+  },
+];
+
+function usage(): string {
+  const rows = commands.map(({ name, usage, summary }) => `  ${`${name} ${usage}`.padEnd(66)} ${summary}\n`);
+  return (
+    `usage: sallyport COMMAND [OPTIONS]\n\n${rows.join('')}\n` +
+    `Every command has --help and, where it prints results, --json.\n` +
+    `Exit codes: 0 done, 1 the answer is no, 2 invalid input, 69 a right or program is missing, 70 our own error.\n`
+  );
+}
+
+/** Version of the installed package. */
+function version(): string {
+  for (const folder of [import.meta.dirname, join(import.meta.dirname, '..')]) {
+    try {
+      // package.json of this package is the only one with this shape beside the program.
+      const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string };
+      return manifest.version;
+    } catch {
+      continue;
+    }
+  }
+  return 'unknown';
+}
+
+async function main(): Promise<number> {
+  const [name, ...args] = process.argv.slice(2);
+  if (name === '--version') {
+    process.stdout.write(`sallyport ${version()} (node ${process.version})\n`);
+    return exitCodes.ok;
+  }
+  const isHelp = name === undefined || name === 'help' || name === '--help' || name === '-h';
+  const command = commands.find((candidate) => candidate.name === name);
+  if (isHelp || command === undefined) {
+    const problem = isHelp ? '' : `sallyport: there is no command "${name}"\n\n`;
+    (name === undefined || !isHelp ? process.stderr : process.stdout).write(problem + usage());
+    return name !== undefined && isHelp ? exitCodes.ok : exitCodes.usage;
+  }
+  const run = await command.load();
+  return run(args, { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr });
+}
+
+function codeOf(error: unknown): number {
+  if (error instanceof InvalidInputError) return exitCodes.usage;
+  if (!(error instanceof SallyportError)) return exitCodes.software;
+  if (error.code === 'usage' || error.code === 'not-supported') return exitCodes.usage;
+  const isMissing = error.code === 'missing-privilege' || error.code === 'missing-program' || error.code === 'kernel';
+  return isMissing ? exitCodes.unavailable : exitCodes.software;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  const isOurs = error instanceof SallyportError;
+  const text = isOurs ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`sallyport: ${text}\n`);
+  process.exitCode = codeOf(error);
+}

@@ -1,0 +1,90 @@
+// How policy travels inside the gateway: control watches the operator's files and writes the last good bundle;
+// each worker polls that one file. Owns nothing of what a policy means.
+
+import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import type { PolicyBundle } from './load.ts';
+
+/** Writes the bundle beside its final name and renames it into place, so that a reader sees all of it or none. */
+export function writeBundleFile(path: string, bundle: PolicyBundle): void {
+  const temporary = `${path}.${process.pid}`;
+  writeFileSync(temporary, JSON.stringify(bundle), { mode: 0o640 });
+  renameSync(temporary, path);
+}
+
+/** Reads a bundle that writeBundleFile wrote; null when there is none. @throws SyntaxError when it is no bundle */
+export function readBundleFile(path: string): PolicyBundle | null {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw error;
+  }
+  const value: unknown = JSON.parse(text);
+  if (!isBundle(value)) throw new SyntaxError(`${path} is no policy bundle`);
+  return value;
+}
+
+function isBundle(value: unknown): value is PolicyBundle {
+  if (typeof value !== 'object' || value === null || !('entry' in value) || !('files' in value)) return false;
+  const { entry, files } = value;
+  return (
+    typeof entry === 'string' &&
+    typeof files === 'object' &&
+    files !== null &&
+    Object.values(files).every((text) => typeof text === 'string')
+  );
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
+
+/** Calls `onChange` whenever the fingerprint of some files changes; the interval keeps no process alive. */
+export class FileWatch {
+  readonly #fingerprint: () => string;
+  readonly #onChange: () => void;
+  readonly #timer: NodeJS.Timeout;
+  #last: string;
+
+  constructor(fingerprint: () => string, intervalMs: number, onChange: () => void) {
+    this.#fingerprint = fingerprint;
+    this.#onChange = onChange;
+    this.#last = fingerprint();
+    this.#timer = setInterval(() => this.check(), intervalMs).unref();
+  }
+
+  /** Looks now; `force` reports even when nothing changed (SIGHUP). */
+  check(force = false): void {
+    const now = this.#fingerprint();
+    if (now === this.#last && !force) return;
+    this.#last = now;
+    this.#onChange();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+}
+
+/**
+ * Fingerprint of a policy file, the files it named last time, and the folders they stand in: a new file that a
+ * pattern would match changes its folder. Editors that replace a file change its inode.
+ */
+export function policyFingerprint(path: string, bundle: PolicyBundle | null): string {
+  const folder = dirname(resolve(path));
+  const files = [resolve(path), ...Object.keys(bundle?.files ?? {}).map((name) => resolve(folder, name))];
+  const folders = new Set(files.map((file) => dirname(file)));
+  return [...files, ...folders].map(fingerprint).join('\n');
+}
+
+/** Inode, size and times of one file, or its error. */
+export function fingerprint(path: string): string {
+  try {
+    const { ino, size, mtimeMs, ctimeMs } = statSync(path);
+    return `${path} ${ino} ${size} ${mtimeMs} ${ctimeMs}`;
+  } catch (error) {
+    return `${path} ${error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'}`;
+  }
+}

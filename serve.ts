@@ -1,0 +1,103 @@
+// `serve`, and the way other commands start a gateway: as a process of its own with a generated configuration,
+// ready when it has written `ready.json` into its state directory.
+
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, openSync, closeSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { readConfig } from './config.ts';
+import { exitCodes, SallyportError } from './flow/errors.ts';
+
+const usage = `usage: sallyport serve [--config FILE]
+
+Runs the gateway in the foreground. FILE is sallyport.yaml (default /etc/sallyport/sallyport.yaml).
+SIGHUP reads the policy again, SIGTERM drains and stops.
+`;
+
+interface Output {
+  readonly stdout: NodeJS.WritableStream;
+}
+
+/** `sallyport serve`: resolves with the exit code when the gateway has stopped. */
+export async function runServe(args: readonly string[], io: Output): Promise<number> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: { config: { type: 'string' }, help: { type: 'boolean' } },
+  });
+  if (values.help) {
+    io.stdout.write(usage);
+    return exitCodes.ok;
+  }
+  const config = readConfig(values.config ?? '/etc/sallyport/sallyport.yaml');
+  const { runKeeper } = await import('./keeper.ts');
+  return runKeeper(config);
+}
+
+export interface StartedGateway {
+  readonly stateDir: string;
+  /** Address and port of the operator’s listener. */
+  readonly operator: string;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+export interface StartOptions {
+  /** Command to put in front, for example `ip netns exec NAME`. */
+  readonly prefix?: readonly string[];
+  readonly readyLimitMs?: number;
+}
+
+/**
+ * Starts `serve` as a child with this configuration (an object in the shape of sallyport.yaml) and resolves when it
+ * serves. Its log goes to `gateway.log` in the state directory. @throws SallyportError internal with the log’s end
+ */
+export async function startGateway(
+  config: { readonly state: string } & object,
+  options: StartOptions = {},
+): Promise<StartedGateway> {
+  const stateDir = config.state;
+  mkdirSync(stateDir, { recursive: true, mode: 0o755 });
+  const file = join(stateDir, 'sallyport.json');
+  writeFileSync(file, JSON.stringify(config, null, 2), { mode: 0o600 });
+  const ready = join(stateDir, 'ready.json');
+  rmSync(ready, { force: true });
+  const log = openSync(join(stateDir, 'gateway.log'), 'a', 0o600);
+  const program = import.meta.filename.endsWith('.js') ? 'main.js' : 'main.ts';
+  const [command, ...args] = [
+    ...(options.prefix ?? []),
+    process.execPath,
+    '--disable-warning=ExperimentalWarning',
+    join(dirname(import.meta.filename), program),
+    'serve',
+    '--config',
+    file,
+  ];
+  // A process group of its own: a terminal's Ctrl-C is for the job; the gateway is stopped afterwards.
+  const child = spawn(command!, args, { stdio: ['ignore', log, log], detached: true });
+  closeSync(log);
+  let ended: string | null = null;
+  child.on('error', (error) => (ended = error.message));
+  child.on('exit', (code, signal) => (ended = signal ?? `exit code ${code}`));
+  const deadline = Date.now() + (options.readyLimitMs ?? 15_000);
+  while (!existsSync(ready)) {
+    if (ended !== null || Date.now() > deadline) {
+      child.kill('SIGKILL');
+      const tail = readFileSync(join(stateDir, 'gateway.log'), 'utf8').slice(-2000);
+      throw new SallyportError('internal', `the gateway did not start (${ended ?? 'no answer in time'}):\n${tail}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  // The file is ours: keeper.ts writes it in this shape.
+  const { operator, pid } = JSON.parse(readFileSync(ready, 'utf8')) as { operator: string; pid: number };
+  const stop = async (): Promise<void> => {
+    if (ended !== null) return;
+    child.kill('SIGTERM');
+    const timer = setTimeout(() => child.kill('SIGKILL'), 15_000);
+    await new Promise<void>((resolve) => {
+      if (ended !== null) resolve();
+      else child.once('exit', () => resolve());
+    });
+    clearTimeout(timer);
+  };
+  return { stateDir, operator, pid, stop };
+}

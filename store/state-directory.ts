@@ -1,0 +1,113 @@
+// The state directory (ARCHITECTURE.md): which folder holds what, and who may write where.
+// Made by the keeper before it gives up its rights; the modes are set anew at every start.
+
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { SallyportError } from '../flow/errors.ts';
+
+export interface StateDirectory {
+  readonly root: string;
+  readonly authority: string;
+  readonly public: string;
+  readonly policy: string;
+  readonly segments: string;
+  readonly stats: string;
+  /** The last good policy bundle. */
+  readonly bundleFile: string;
+  /** Written when the gateway serves: `{pid, operator}`. */
+  readonly readyFile: string;
+}
+
+export interface StateOwners {
+  readonly control: number;
+  readonly worker: number;
+  readonly group: number;
+}
+
+/** The paths inside a state directory. */
+export function statePaths(root: string): StateDirectory {
+  return {
+    root,
+    authority: join(root, 'authority'),
+    public: join(root, 'public'),
+    policy: join(root, 'policy'),
+    segments: join(root, 'segments'),
+    stats: join(root, 'stats'),
+    bundleFile: join(root, 'policy', 'policy.current.json'),
+    readyFile: join(root, 'ready.json'),
+  };
+}
+
+/**
+ * Makes the folders and forgets what only the last start knew: its policy bundle, statistics and readiness.
+ * Works with SETUID and SETGID alone (a container without CHOWN): each folder is made as its owner.
+ */
+export function prepareStateDirectory(root: string, owners: StateOwners): StateDirectory {
+  const state = statePaths(root);
+  mkdirSync(state.root, { recursive: true, mode: 0o755 });
+  makeOwned(state.authority, 0o700, null);
+  makeOwned(state.public, 0o755, null);
+  rmSync(state.readyFile, { force: true });
+  asGroup(owners.group, () => {
+    chownSync(state.root, 0, owners.group);
+    chmodSync(state.root, 0o775);
+    asUser(owners.control, () => {
+      makeOwned(state.policy, 0o750, owners.control);
+      rmSync(state.bundleFile, { force: true });
+    });
+    asUser(owners.worker, () => {
+      makeOwned(state.segments, 0o770, owners.worker);
+      makeOwned(state.stats, 0o750, owners.worker);
+      for (const name of readdirSync(state.stats)) rmSync(join(state.stats, name), { force: true });
+    });
+  });
+  chmodSync(state.root, 0o755);
+  return state;
+}
+
+function makeOwned(path: string, mode: number, owner: number | null): void {
+  mkdirSync(path, { recursive: true, mode });
+  const uid = owner ?? 0;
+  if (statSync(path).uid !== uid) {
+    throw new SallyportError(
+      'missing-privilege',
+      `${path} belongs to user ${statSync(path).uid}, not ${uid}: give it to that user or remove it`,
+    );
+  }
+  chmodSync(path, mode);
+}
+
+// The owner of a folder may hand it to a group of its own without CAP_CHOWN.
+function asGroup(group: number, act: () => void): void {
+  process.setegid?.(group);
+  try {
+    act();
+  } finally {
+    process.setegid?.(0);
+  }
+}
+
+function asUser(user: number, act: () => void): void {
+  process.seteuid?.(user);
+  try {
+    act();
+  } finally {
+    process.seteuid?.(0);
+  }
+}
+
+/** Writes a file so that a reader sees all of it or none. */
+export function writeWhole(path: string, content: string | Uint8Array, mode: number): void {
+  const temporary = `${path}.${process.pid}`;
+  writeFileSync(temporary, content, { mode });
+  renameSync(temporary, path);
+}
