@@ -119,23 +119,33 @@ export function readPublicAuthority(pem: string, name = 'authority.pem'): Public
 
 function checkMayIssue(authority: PublicAuthority, name: string, nowMs: number): void {
   const certificate = new X509Certificate(authority.certificateDer);
-  if (!certificate.ca)
-    throw unusable(`${name} is no CA certificate`, 'give one with basicConstraints CA:TRUE');
-  const curve = certificate.publicKey.asymmetricKeyDetails?.namedCurve;
-  if (curve !== 'prime256v1' && curve !== 'secp384r1') {
-    throw unusable(`the key of ${name} is not P-256 or P-384`, 'issue an intermediate with such a key');
-  }
   const usage = extensionValue(authority.certificateDer, oids.keyUsage);
-  // keyCertSign is bit 5: third byte of a BIT STRING (tag, length, unused bits, bits).
-  if (usage !== null && ((usage[3] ?? 0) & 0x04) === 0) {
-    throw unusable(`${name} may not sign certificates`, 'give one with keyUsage keyCertSign');
-  }
-  if (authority.subjectDer.length > 512)
-    throw unusable(`the subject of ${name} is over 512 bytes`, 'shorten it');
-  if (nowMs >= authority.notAfterMs || nowMs < authority.notBeforeMs) {
-    const [from, to] = [authority.notBeforeMs, authority.notAfterMs].map((ms) => new Date(ms).toISOString());
-    throw unusable(`${name} is valid from ${from} to ${to} only`, 'renew it, or correct the clock');
-  }
+  const curve = certificate.publicKey.asymmetricKeyDetails?.namedCurve ?? '';
+  const [from, to] = [authority.notBeforeMs, authority.notAfterMs].map((ms) => new Date(ms).toISOString());
+  const requirements: readonly (readonly [met: boolean, problem: string, remedy: string])[] = [
+    // Before `ca`, which OpenSSL answers with no when the usage forbids it too. keyCertSign is bit 5 of a
+    // BIT STRING: tag, length, unused bits, bits.
+    [
+      usage === null || ((usage[3] ?? 0) & 0x04) !== 0,
+      'may not sign certificates',
+      'give one with keyUsage keyCertSign',
+    ],
+    [certificate.ca, 'is no CA certificate', 'give one with basicConstraints CA:TRUE'],
+    [
+      ['prime256v1', 'secp384r1'].includes(curve),
+      'has a key that is not P-256 or P-384',
+      'issue an intermediate with such a key',
+    ],
+    [authority.keyIdentifier.length <= 64, 'has a key identifier of over 64 bytes', 'shorten it'],
+    [authority.subjectDer.length <= 512, 'has a subject of over 512 bytes', 'shorten it'],
+    [
+      nowMs < authority.notAfterMs && nowMs >= authority.notBeforeMs,
+      `is valid from ${from} to ${to} only`,
+      'renew it, or correct the clock',
+    ],
+  ];
+  const unmet = requirements.find(([met]) => !met);
+  if (unmet) throw unusable(`${name} ${unmet[1]}`, unmet[2]);
 }
 
 function parseCertificate(pem: string, name: string): X509Certificate {

@@ -68,7 +68,8 @@ export function utf8String(text: string): DerNode {
 }
 
 export function bmpString(text: string): DerNode {
-  return primitive(30, Buffer.from(text, 'utf16le').swap16());
+  // forge writes two bytes for each unit of a BMPString by itself.
+  return primitive(30, text);
 }
 
 export function nullValue(): DerNode {
