@@ -1,0 +1,114 @@
+// Takes rights away: from the keeper what it does not need before it starts others, from workers and control
+// all that is left. Also reads what a process holds, for tests and doctor.
+
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { SallyportError } from '../flow/errors.ts';
+import { checked, processControl, setCapabilities, setResourceLimit } from './libc.ts';
+import { installSeccomp } from './seccomp.ts';
+
+const capabilities = { KILL: 5, SETGID: 6, SETUID: 7, NET_BIND_SERVICE: 10, NET_ADMIN: 12 } as const;
+/** A capability that the keeper may keep, by its name without CAP_. */
+export type Capability = keyof typeof capabilities;
+const [boundingRead, boundingDrop, noNewPrivileges, dumpable, parentDeathSignal] = [23, 24, 38, 4, 1];
+const coreLimit = 4;
+
+/**
+ * Empties the bounding set, keeps only `keep` effective, sets no_new_privs and forbids core files. Acts on the
+ * calling thread, which is the one that starts children. @throws SallyportError
+ */
+export function hardenKeeper(
+  keep: readonly Capability[] = ['NET_ADMIN', 'SETUID', 'SETGID', 'KILL'],
+): void {
+  for (let capability = 0; processControl(boundingRead, capability) >= 0; capability++) {
+    // Without SETPCAP (a container) only what the runtime left there is there: children then drop it by their uid.
+    if (processControl(boundingRead, capability) === 1) processControl(boundingDrop, capability);
+  }
+  keepCapabilities(keep);
+  checked(processControl(noNewPrivileges, 1), 'prctl no_new_privs');
+  setResourceLimit(coreLimit, 0);
+}
+
+function keepCapabilities(keep: readonly Capability[]): void {
+  const held = BigInt(`0x${statusField(readFileSync('/proc/thread-self/status', 'latin1'), 'CapPrm')}`);
+  const wanted = keep.reduce((bits, name) => bits | (1n << BigInt(capabilities[name])), 0n);
+  const kept = held & wanted;
+  const header = Buffer.alloc(8);
+  header.writeUInt32LE(0x2008_0522, 0);
+  const data = Buffer.alloc(24);
+  for (const [half, at] of [
+    [kept & 0xffff_ffffn, 0],
+    [kept >> 32n, 12],
+  ] as const) {
+    data.writeUInt32LE(Number(half), at);
+    data.writeUInt32LE(Number(half), at + 4);
+  }
+  setCapabilities(header, data);
+}
+
+/**
+ * For workers and control, first thing: not dumpable, killed with its parent, no core files, no_new_privs and
+ * the system call filter on every thread. @throws SallyportError
+ */
+export function hardenWorker(): void {
+  const parent = process.ppid;
+  checked(processControl(dumpable, 0), 'prctl dumpable');
+  checked(processControl(parentDeathSignal, 9), 'prctl pdeathsig');
+  setResourceLimit(coreLimit, 0);
+  installSeccomp();
+  // The parent may have died before the signal was asked for.
+  if (process.ppid !== parent) throw new SallyportError('keeper-unavailable', 'the keeper has ended');
+}
+
+export interface ProcessRights {
+  readonly uid: number;
+  readonly gid: number;
+  readonly groups: readonly number[];
+  /** Capability bits over all threads: a bit counts when any thread has it. */
+  readonly effective: bigint;
+  readonly permitted: bigint;
+  readonly inheritable: bigint;
+  readonly bounding: bigint;
+  readonly ambient: bigint;
+  /** True only when it is so on every thread. */
+  readonly noNewPrivileges: boolean;
+  readonly seccomp: boolean;
+  /** False when the process is not dumpable: others cannot read its memory or descriptors. */
+  readonly dumpable: boolean;
+  readonly threads: number;
+}
+
+/** What a process may do, read from /proc over all of its threads. @throws Error when there is no such process */
+export function readProcessRights(pid: number): ProcessRights {
+  const tasks = readdirSync(`/proc/${pid}/task`);
+  const all = tasks.map((task) => readFileSync(`/proc/${pid}/task/${task}/status`, 'latin1'));
+  const main = readFileSync(`/proc/${pid}/status`, 'latin1');
+  const bits = (name: string): bigint =>
+    all.reduce((sum, status) => sum | BigInt(`0x${statusField(status, name)}`), 0n);
+  const every = (name: string, value: string): boolean =>
+    all.every((status) => statusField(status, name) === value);
+  const uid = firstNumber(statusField(main, 'Uid'));
+  return {
+    uid,
+    gid: firstNumber(statusField(main, 'Gid')),
+    groups: statusField(main, 'Groups').split(/\s+/).filter(Boolean).map(Number),
+    effective: bits('CapEff'),
+    permitted: bits('CapPrm'),
+    inheritable: bits('CapInh'),
+    bounding: bits('CapBnd'),
+    ambient: bits('CapAmb'),
+    noNewPrivileges: every('NoNewPrivs', '1'),
+    seccomp: every('Seccomp', '2'),
+    dumpable: uid === 0 || statSync(`/proc/${pid}/mem`).uid === uid,
+    threads: tasks.length,
+  };
+}
+
+function statusField(status: string, name: string): string {
+  const start = status.indexOf(`${name}:`);
+  if (start < 0) return '';
+  return status.slice(start + name.length + 1, status.indexOf('\n', start)).trim();
+}
+
+function firstNumber(text: string): number {
+  return Number(text.split(/\s/)[0]);
+}
