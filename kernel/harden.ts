@@ -1,7 +1,7 @@
 // Takes rights away: from the keeper what it does not need before it starts others, from workers and control
 // all that is left. Also reads what a process holds, for tests and doctor.
 
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { SallyportError } from '../flow/errors.ts';
 import { checked, processControl, setCapabilities, setResourceLimit } from './libc.ts';
 import { installSeccomp } from './seccomp.ts';
@@ -51,24 +51,38 @@ function keepCapabilities(keep: readonly Capability[]): void {
  */
 export function hardenWorker(): void {
   const parent = process.ppid;
+  const mayEnterRing = holdsRing();
   checked(processControl(dumpable, 0), 'prctl dumpable');
   checked(processControl(parentDeathSignal, 9), 'prctl pdeathsig');
   setResourceLimit(coreLimit, 0);
-  installSeccomp();
+  installSeccomp(mayEnterRing);
   // The parent may have died before the signal was asked for.
   if (process.ppid !== parent) throw new SallyportError('keeper-unavailable', 'the keeper has ended');
+}
+
+// libuv may have made its ring for epoll changes at start (UV_USE_IO_URING=0 prevents it); it aborts without it.
+function holdsRing(): boolean {
+  return readdirSync('/proc/self/fd').some((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`) === 'anon_inode:[io_uring]';
+    } catch {
+      return false; // the descriptor of the listing itself
+    }
+  });
 }
 
 export interface ProcessRights {
   readonly uid: number;
   readonly gid: number;
   readonly groups: readonly number[];
-  /** Capability bits over all threads: a bit counts when any thread has it. */
+  /** Capability bits of the main thread, the one that starts children. */
   readonly effective: bigint;
   readonly permitted: bigint;
   readonly inheritable: bigint;
   readonly bounding: bigint;
   readonly ambient: bigint;
+  /** Bits that any thread holds effective, permitted or in its bounding set. */
+  readonly anyThread: bigint;
   /** True only when it is so on every thread. */
   readonly noNewPrivileges: boolean;
   readonly seccomp: boolean;
@@ -82,8 +96,7 @@ export function readProcessRights(pid: number): ProcessRights {
   const tasks = readdirSync(`/proc/${pid}/task`);
   const all = tasks.map((task) => readFileSync(`/proc/${pid}/task/${task}/status`, 'latin1'));
   const main = readFileSync(`/proc/${pid}/status`, 'latin1');
-  const bits = (name: string): bigint =>
-    all.reduce((sum, status) => sum | BigInt(`0x${statusField(status, name)}`), 0n);
+  const bits = (name: string, status = main): bigint => BigInt(`0x${statusField(status, name)}`);
   const every = (name: string, value: string): boolean =>
     all.every((status) => statusField(status, name) === value);
   const uid = firstNumber(statusField(main, 'Uid'));
@@ -96,6 +109,7 @@ export function readProcessRights(pid: number): ProcessRights {
     inheritable: bits('CapInh'),
     bounding: bits('CapBnd'),
     ambient: bits('CapAmb'),
+    anyThread: all.reduce((sum, one) => sum | bits('CapEff', one) | bits('CapPrm', one) | bits('CapBnd', one), 0n),
     noNewPrivileges: every('NoNewPrivs', '1'),
     seccomp: every('Seccomp', '2'),
     dumpable: uid === 0 || statSync(`/proc/${pid}/mem`).uid === uid,

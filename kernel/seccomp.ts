@@ -22,11 +22,12 @@ const [atNumber, atArch, atFirstArgument] = [0, 4, 16];
 const namespaceFlags = 0x7e02_0080;
 const [noNewPrivileges, filterMode, allThreads] = [38, 1, 1];
 
-/** The filter as instructions of struct sock_filter, 8 bytes each. */
-export function seccompProgram(machine: Machine): Buffer {
+/** The filter as instructions of struct sock_filter, 8 bytes each; `mayEnterRing` spares io_uring_enter. */
+export function seccompProgram(machine: Machine, mayEnterRing: boolean): Buffer {
   const { auditArch, clone, clone3 } = machineCalls[machine];
   const step = (code: number, k: number, yes = 0, no = 0): Instruction => ({ code, yes, no, k });
   const equals = (number: number, otherwise: number): Instruction => step(jumpEqual, number, 0, otherwise);
+  const forbidden = forbiddenCalls.filter(({ name }) => !mayEnterRing || name !== 'io_uring_enter');
   const program: Instruction[] = [
     step(loadWord, atArch),
     step(jumpEqual, auditArch, 1, 0),
@@ -43,7 +44,7 @@ export function seccompProgram(machine: Machine): Buffer {
     step(jumpAnyBit, namespaceFlags, 0, 1),
     step(answer, refuse | eperm),
     step(answer, allow),
-    ...forbiddenCalls.flatMap((call) => [equals(call[machine], 1), step(answer, refuse | eperm)]),
+    ...forbidden.flatMap((call) => [equals(call[machine], 1), step(answer, refuse | eperm)]),
     step(answer, allow),
   ];
   const bytes = Buffer.alloc(program.length * 8);
@@ -57,13 +58,13 @@ export function seccompProgram(machine: Machine): Buffer {
 }
 
 /** Sets no_new_privs and the filter on every thread of this process, for good. @throws SallyportError */
-export function installSeccomp(): void {
+export function installSeccomp(mayEnterRing: boolean): void {
   const machine = process.arch;
   if (machine !== 'x64' && machine !== 'arm64') {
     throw new SallyportError('not-supported', `no system call filter for ${machine}; use x64 or arm64`);
   }
   checked(processControl(noNewPrivileges, 1), 'prctl no_new_privs');
-  const program = seccompProgram(machine);
+  const program = seccompProgram(machine, mayEnterRing);
   const header = Buffer.alloc(16);
   header.writeUInt16LE(program.length / 8, 0);
   header.writeBigUInt64LE(addressOf(program), 8);
