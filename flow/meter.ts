@@ -40,6 +40,11 @@ export const metrics = {
     help: 'Flow records that could not be written.',
     labels: [],
   },
+  sallyport_segments_dropped_total: {
+    kind: 'counter',
+    help: 'Closed segments removed because all of them passed their size together.',
+    labels: [],
+  },
   sallyport_block_log_lost_total: {
     kind: 'counter',
     help: 'Block-log messages that the kernel could not deliver (attempts are still counted exactly).',

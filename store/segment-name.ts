@@ -1,0 +1,27 @@
+// Names of segments: `<process>-<start>-<n>.jsonl`, start as a UTC time to the millisecond, n from 1.
+
+export interface SegmentNameParts {
+  readonly process: string;
+  readonly start: string;
+  readonly number: number;
+}
+
+/** The name of the `number`th segment that a process began since it started at `startMs`. */
+export function segmentName(process: string, startMs: number, number: number): string {
+  const start = new Date(startMs).toISOString().replace(/[-:.]/g, '');
+  return `${process}-${start}-${number}.jsonl`;
+}
+
+/** The parts of a segment's name; null for any other file. */
+export function parseSegmentName(name: string): SegmentNameParts | null {
+  const match = /^(.{1,100})-(\d{8}T\d{9}Z)-(\d{1,9})\.jsonl$/.exec(name);
+  return match ? { process: match[1]!, start: match[2]!, number: Number(match[3]) } : null;
+}
+
+/** Oldest first: by start, then number, then process. */
+export function compareSegmentNames(a: string, b: string): number {
+  const [left, right] = [parseSegmentName(a), parseSegmentName(b)];
+  if (left === null || right === null) return a < b ? -1 : 1;
+  if (left.start !== right.start) return left.start < right.start ? -1 : 1;
+  return left.number - right.number || (left.process < right.process ? -1 : 1);
+}

@@ -1,0 +1,84 @@
+// A flow record as one JSON line, redacted on the way. Written by hand, field by field: it runs before every dial,
+// and what is not named here cannot enter a segment.
+
+import type { Evidence } from '../flow/evidence.ts';
+import type { FlowBytes, FlowDns, FlowHttp, FlowRecord, FlowTimings, FlowTls } from '../flow/flow.ts';
+import type { Job } from '../flow/job.ts';
+import { redactJob, redactName, redactPath, redactRecord, redactText } from '../flow/redact.ts';
+
+const quote = (text: string) => JSON.stringify(text);
+const quoteOrNull = (text: string | null) => (text === null ? 'null' : JSON.stringify(text));
+const nameOrNull = (text: string | null) => (text === null ? 'null' : JSON.stringify(redactName(text)));
+
+/** One line of JSON with its line end; equal, when parsed, to `redactRecord(record)`. */
+export function serialiseRecord(record: FlowRecord): string {
+  const { destination, decision, attribution } = record;
+  return (
+    `{"v":${record.v},"id":"${record.id}","phase":"${record.phase}","kind":"${record.kind}","time":"${record.time}",` +
+    `"parent":${quoteOrNull(record.parent)},"gateway":${quote(record.gateway)},"fleet":${quote(record.fleet)},` +
+    `"runner":${quote(record.runner)},"job":${jobText(record.job)},` +
+    `"attribution":{"source":"${attribution.source}","certainty":"${attribution.certainty}"},` +
+    `"process":${record.process === null ? 'null' : JSON.stringify(redactRecord(record).process)},` +
+    `"destination":{"host":${nameOrNull(destination.host)},"address":${quoteOrNull(destination.address)},` +
+    `"port":${destination.port},"protocol":"${destination.protocol}"},` +
+    `"operation":${record.operation === null ? 'null' : JSON.stringify(redactRecord(record).operation)},` +
+    `"http":${httpText(record.http)},"dns":${dnsText(record.dns)},"tls":${tlsText(record.tls)},` +
+    `"packet":${record.packet === null ? 'null' : JSON.stringify(record.packet)},` +
+    `"evidence":${evidenceText(record.evidence)},` +
+    `"decision":{"verdict":"${decision.verdict}","enforced":${decision.enforced},"mode":"${decision.mode}",` +
+    `"rule":${quoteOrNull(decision.rule)},"scope":${quoteOrNull(decision.scope)},"reason":"${decision.reason}"},` +
+    `"policyRevision":${quoteOrNull(record.policyRevision)},"bytes":${bytesText(record.bytes)},` +
+    `"timings":${timingsText(record.timings)},"ended":${quoteOrNull(record.ended)}}\n`
+  );
+}
+
+const jobTexts = new WeakMap<Job, string>();
+
+/** A job is written with each of its flows: its text is made once. */
+function jobText(job: Job | null): string {
+  if (job === null) return 'null';
+  const known = jobTexts.get(job);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(redactJob(job));
+  jobTexts.set(job, text);
+  return text;
+}
+
+function httpText(http: FlowHttp | null): string {
+  if (http === null) return 'null';
+  const method = quote(redactName(http.method));
+  return `{"method":${method},"path":${quote(redactPath(http.path))},"version":"${http.version}","status":${http.status}}`;
+}
+
+function dnsText(dns: FlowDns | null): string {
+  if (dns === null) return 'null';
+  const answers = dns.answers.length === 0 ? '[]' : JSON.stringify(dns.answers.map(redactName));
+  const type = quote(redactName(dns.type));
+  return `{"type":${type},"rcode":${quoteOrNull(dns.rcode)},"answers":${answers},"transport":"${dns.transport}"}`;
+}
+
+function tlsText(tls: FlowTls | null): string {
+  if (tls === null) return 'null';
+  return (
+    `{"serverName":${nameOrNull(tls.serverName)},"alpn":${nameOrNull(tls.alpn)},` +
+    `"version":${quoteOrNull(tls.version)},"treatment":${quoteOrNull(tls.treatment)}}`
+  );
+}
+
+function evidenceText(evidence: readonly Evidence[]): string {
+  if (evidence.length === 0) return '[]';
+  return JSON.stringify(evidence.map(({ kind, detail }) => ({ kind, detail: redactText(detail) })));
+}
+
+function bytesText(bytes: FlowBytes | null): string {
+  return bytes === null ? 'null' : `{"sent":${bytes.sent},"received":${bytes.received}}`;
+}
+
+function timingsText(timings: FlowTimings | null): string {
+  if (timings === null) return 'null';
+  const { resolveMs, connectMs, handshakeMs, firstByteMs, totalMs } = timings;
+  return (
+    `{"resolveMs":${resolveMs},"connectMs":${connectMs},"handshakeMs":${handshakeMs},` +
+    `"firstByteMs":${firstByteMs},"totalMs":${totalMs}}`
+  );
+}
