@@ -15,8 +15,8 @@ import {
   type RunState,
   writeRunState,
 } from './run-state.ts';
-import { namespacePath } from './socket.ts';
-import { restoreSettings, writeSetting } from './sysctl.ts';
+import { inNamespace, namespacePath } from './socket.ts';
+import { readSetting, restoreSettings, writeSetting } from './sysctl.ts';
 
 /** One end of a veth pair; namespace null is the one that the caller runs in. */
 export interface LinkEnd {
@@ -46,6 +46,8 @@ export class Namespaces {
     const name = `sp-${process.pid}-${runs}${this.#names++}-${role}`;
     this.#note({ namespaces: [...this.#state.namespaces, name] });
     runIp(['netns', 'add', name]);
+    // Duplicate detection would hold every new IPv6 address back for seconds.
+    inNamespace(name, () => writeSettingIfPresent('ipv6/conf/default/accept_dad', '0'));
     runIp(['-netns', name, 'link', 'set', 'lo', 'up']);
     return name;
   }
@@ -99,6 +101,10 @@ export class Namespaces {
     this.#state = { ...this.#state, ...change };
     writeRunState(this.#path, this.#state);
   }
+}
+
+function writeSettingIfPresent(path: string, value: string): void {
+  if (readSetting(path) !== null) writeSetting(path, value);
 }
 
 function addressLines(end: LinkEnd): string[] {

@@ -15,8 +15,8 @@ const table: Readonly<Record<string, readonly string[]>> = {
   proxy: ['flow', 'policy', 'certs', 'kernel'],
   store: ['flow'],
   api: ['flow', 'policy', 'store'],
-  netns: ['flow', 'kernel'],
-  doctor: ['flow', 'netns', 'policy'],
+  netns: ['flow', 'kernel', 'policy', 'store'],
+  doctor: ['flow', 'netns', 'policy', 'store'],
 };
 const rootFiles = ['main.ts', 'keeper.ts', 'control.ts', 'worker.ts', 'config.ts'];
 

@@ -1,0 +1,204 @@
+// One runner's namespace with a gateway in front of it that lives where the caller does and dials by the host's
+// routes: what `run` and the demo put a command into.
+
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SallyportError } from '../flow/errors.ts';
+import { chooseLink, defaultInterface, readTaken, type LinkAddresses } from './addresses.ts';
+import { callingUser, commandEnvironment, forwardSignals, startInside, waitForExit } from './enter.ts';
+import type { DeclaredJob, GatewayConfig, StartedGateway, StartGateway } from './gateway-port.ts';
+import { runIpBatch } from './ip.ts';
+import { Namespaces } from './namespace.ts';
+import { hostResolvers, jobResolvConf } from './resolv-conf.ts';
+import { needsForwarding } from './run-policy.ts';
+import { planForwarding, readSetting } from './sysctl.ts';
+import { trustVariables } from './trust.ts';
+
+export interface GateOptions {
+  readonly startGateway: StartGateway;
+  /** Where state, records and the log go; null: a temporary directory that goes with the rest. */
+  readonly stateDirectory: string | null;
+  /** Writes or finds the policy, given a directory of its own, and answers its path. */
+  readonly policy: (directory: string) => string;
+  readonly job: (addresses: readonly string[]) => DeclaredJob | null;
+  readonly upstreams?: readonly { readonly address: string; readonly port?: number }[];
+  readonly extraAuthorities?: readonly string[];
+  readonly networksTaken?: readonly string[];
+}
+
+/** Open from `open` until `close`. */
+export class GatedNamespace {
+  readonly made: Namespaces;
+  readonly namespace: string;
+  readonly link: LinkAddresses;
+  readonly stateDirectory: string;
+  readonly #gateway: StartedGateway;
+  readonly #resolvConf: string;
+
+  private constructor(
+    made: Namespaces,
+    namespace: string,
+    link: LinkAddresses,
+    gateway: StartedGateway,
+    files: { readonly state: string; readonly resolvConf: string },
+  ) {
+    this.made = made;
+    this.namespace = namespace;
+    this.link = link;
+    this.#gateway = gateway;
+    this.stateDirectory = files.state;
+    this.#resolvConf = files.resolvConf;
+  }
+
+  /** Makes namespace and link, and starts the gateway. @throws SallyportError when something of it cannot be had */
+  static async open(options: GateOptions, made = new Namespaces()): Promise<GatedNamespace> {
+    try {
+      return await openGate(options, made, (...parts) => new GatedNamespace(...parts));
+    } catch (error) {
+      await made.remove();
+      throw error;
+    }
+  }
+
+  get operator(): string | null {
+    return this.#gateway.operator ?? null;
+  }
+
+  /** Runs a command inside as the calling user and answers its exit code. */
+  async run(
+    command: readonly string[],
+    options: {
+      readonly env?: Readonly<Record<string, string>>;
+      readonly cwd?: string;
+      readonly stdio?: 'inherit' | 'stderr';
+    } = {},
+  ): Promise<number> {
+    const user = callingUser(process.env);
+    const extra = { ...trustVariables(this.#gateway.stateDir), ...options.env };
+    const child = startInside(command, {
+      namespace: this.namespace,
+      resolvConf: this.#resolvConf,
+      user,
+      env: commandEnvironment(process.env, user, extra),
+      // With --json our standard output is one value; what the command prints goes beside it.
+      stdio: options.stdio === 'stderr' ? ['inherit', 2, 2] : 'inherit',
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    });
+    const stopForwarding = forwardSignals(child, process.stdin.isTTY);
+    try {
+      return await waitForExit(child);
+    } finally {
+      stopForwarding();
+    }
+  }
+
+  /** Stops the gateway, which ends its records; namespace and files stay until `close`. */
+  async stopGateway(): Promise<void> {
+    await this.#gateway.stop();
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.#gateway.stop();
+    } finally {
+      await this.made.remove();
+    }
+  }
+}
+
+type Build = (
+  made: Namespaces,
+  namespace: string,
+  link: LinkAddresses,
+  gateway: StartedGateway,
+  files: { readonly state: string; readonly resolvConf: string },
+) => GatedNamespace;
+
+async function openGate(options: GateOptions, made: Namespaces, build: Build): Promise<GatedNamespace> {
+  const directory = mkdtempSync(join(tmpdir(), 'sallyport-'));
+  made.own(directory);
+  // The job's user reads the authority and its resolv.conf below it, and may list nothing.
+  chmodSync(directory, 0o711);
+  const state = options.stateDirectory ?? join(directory, 'state');
+  mkdirSync(state, { recursive: true, mode: 0o755 });
+  const upstreams = options.upstreams ?? hostResolvers().map((address) => ({ address }));
+  if (upstreams.length === 0) {
+    throw new SallyportError('config-invalid', '/etc/resolv.conf names no server that the gateway could ask');
+  }
+  const taken = [
+    ...readTaken(),
+    ...upstreams.map(({ address }) => address),
+    ...(options.networksTaken ?? []),
+  ];
+  const link = chooseLink(taken, process.pid);
+  const { namespace, interfaceName } = joinRunner(made, link);
+  const policy = options.policy(directory);
+  const external = openForwarding(made, interfaceName, policy);
+  const gateway = await options.startGateway(
+    gatewayConfig({ options, link, interfaceName, policy, state, upstreams, external }),
+  );
+  const resolvConf = join(directory, 'resolv.conf');
+  writeFileSync(resolvConf, jobResolvConf([link.gateway4]), { mode: 0o644 });
+  return build(made, namespace, link, gateway, { state, resolvConf });
+}
+
+function joinRunner(made: Namespaces, link: LinkAddresses): { namespace: string; interfaceName: string } {
+  const namespace = made.create('runner');
+  const interfaceName = made.linkName();
+  const hasV6 = readSetting('ipv6/conf/all/disable_ipv6') === '0';
+  const both = (v4: string, v6: string) => (hasV6 ? [`${v4}/30`, `${v6}/126`] : [`${v4}/30`]);
+  made.link(
+    { namespace: null, name: interfaceName, addresses: both(link.gateway4, link.gateway6) },
+    { namespace, name: 'eth0', addresses: both(link.runner4, link.runner6) },
+  );
+  runIpBatch(namespace, [
+    `route add default via ${link.gateway4}`,
+    ...(hasV6 ? [`route add ::/0 via ${link.gateway6}`] : []),
+  ]);
+  return { namespace, interfaceName };
+}
+
+/** The interface towards the internet, with forwarding on where this policy may need it. */
+function openForwarding(made: Namespaces, interfaceName: string, policy: string): string | null {
+  const external = defaultInterface(4) ?? defaultInterface(6);
+  if (external === null || !needsForwarding(readFileSync(policy, 'utf8'))) return external;
+  made.change(planForwarding(interfaceName, external, defaultInterface(6) !== null));
+  return external;
+}
+
+interface ConfigParts {
+  readonly options: GateOptions;
+  readonly link: LinkAddresses;
+  readonly interfaceName: string;
+  readonly policy: string;
+  readonly state: string;
+  readonly upstreams: readonly { readonly address: string; readonly port?: number }[];
+  readonly external: string | null;
+}
+
+function gatewayConfig(parts: ConfigParts): GatewayConfig {
+  const { options, link, interfaceName, external } = parts;
+  const job = options.job([link.runner4, link.runner6]);
+  const hasV6 = readSetting('ipv6/conf/all/disable_ipv6') === '0';
+  return {
+    version: 1,
+    gateway: 'run',
+    fleet: 'local',
+    mode: 'gateway',
+    policy: parts.policy,
+    state: parts.state,
+    runners: {
+      interfaces: [interfaceName],
+      networks: hasV6 ? [link.network4, link.network6] : [link.network4],
+    },
+    addresses: hasV6 ? [link.gateway4, link.gateway6] : [link.gateway4],
+    ...(external === null ? {} : { external: { interface: external, masquerade: true } }),
+    // Free ports: another gateway may serve on this machine.
+    listen: { operator: '127.0.0.1:0', runner: 0, worker: 0 },
+    dns: { upstreams: parts.upstreams },
+    ...(options.extraAuthorities ? { tls: { extraAuthorities: options.extraAuthorities } } : {}),
+    ...(job === null ? {} : { jobs: [job] }),
+    kernel: { table: `sallyport_run_${process.pid}`, keepOnExit: false },
+  };
+}

@@ -1,0 +1,101 @@
+// `sallyport run`: one command behind a gateway of its own, and the table of what it reached.
+
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { Mode } from '../flow/decision.ts';
+import { exitCodes, SallyportError } from '../flow/errors.ts';
+import { readSegments } from '../store/segment.ts';
+import { FlowTable, formatTable, type FlowSummary } from './flow-table.ts';
+import { GatedNamespace } from './gated-namespace.ts';
+import type { Io, StartGateway } from './gateway-port.ts';
+import { declareJob, jobOptions, jobUsage } from './job-flags.ts';
+import { prepareRunPolicy } from './run-policy.ts';
+
+const usage = `usage: sallyport run [--policy FILE] [--mode audit|block] [--state DIR] [JOB FLAGS] [--json] -- COMMAND
+
+Runs COMMAND in a network namespace of its own, behind a gateway, as the calling user, and ends with its exit code.
+Without --policy everything is let through and recorded.
+  --state DIR    keep records, authority and log there (default: removed at the end)
+  --json         print {flows, allowed, blocked, exitCode}; what COMMAND prints goes to standard error
+${jobUsage}`;
+
+/** Runs the command and answers its exit code. @throws SallyportError */
+export async function runRun(args: readonly string[], io: Io, startGateway: StartGateway): Promise<number> {
+  const { values, command } = readArguments(args);
+  if (values.help) {
+    io.stdout.write(usage);
+    return exitCodes.ok;
+  }
+  if (command.length === 0) throw new SallyportError('usage', `no command was given\n${usage}`);
+  const mode = readMode(values.mode);
+  requireRoot();
+  const gate = await GatedNamespace.open({
+    startGateway,
+    stateDirectory: values.state === undefined ? null : resolve(values.state),
+    policy: (directory) => prepareRunPolicy(values.policy, mode, directory),
+    job: (addresses) => declareJob(values, addresses),
+  });
+  try {
+    const exitCode = await gate.run(command, values.json ? { stdio: 'stderr' } : {});
+    await gate.stopGateway();
+    report(io, await summarise(gate.stateDirectory), exitCode, values.json === true);
+    return exitCode;
+  } finally {
+    await gate.close();
+  }
+}
+
+function readArguments(args: readonly string[]) {
+  const end = args.indexOf('--');
+  const own = end < 0 ? args : args.slice(0, end);
+  try {
+    const { values } = parseArgs({
+      args: [...own],
+      options: {
+        policy: { type: 'string' },
+        mode: { type: 'string' },
+        state: { type: 'string' },
+        json: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+        ...jobOptions,
+      },
+    });
+    return { values, command: end < 0 ? [] : args.slice(end + 1) };
+  } catch (error) {
+    throw new SallyportError(
+      'usage',
+      `${error instanceof Error ? error.message : String(error)}\n${usage}`,
+      error,
+    );
+  }
+}
+
+function readMode(text: string | undefined): Mode | undefined {
+  if (text === undefined || text === 'audit' || text === 'block') return text;
+  throw new SallyportError('usage', `--mode ${text}: it is audit or block`);
+}
+
+/** @throws SallyportError missing-privilege */
+export function requireRoot(): void {
+  if (process.getuid?.() === 0) return;
+  throw new SallyportError(
+    'missing-privilege',
+    'network namespaces need root: run it with sudo (the command still runs as you)',
+  );
+}
+
+/** Puts the records of a state directory together. */
+export async function summarise(stateDirectory: string): Promise<FlowSummary> {
+  const table = new FlowTable();
+  for await (const record of readSegments(join(stateDirectory, 'segments'))) table.add(record);
+  return table.summary();
+}
+
+function report(io: Io, summary: FlowSummary, exitCode: number, isJson: boolean): void {
+  if (isJson) {
+    io.stdout.write(`${JSON.stringify({ ...summary, exitCode })}\n`);
+    return;
+  }
+  // Standard output belongs to the command: its reader may be a program.
+  io.stderr.write(`\n${formatTable(summary, io.stderr.columns ?? 120)}`);
+}
