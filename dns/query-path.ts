@@ -1,0 +1,330 @@
+// The path of one DNS question: scan, rate, attribute, decide, answer here or from the cache; else record, ask,
+// judge, bind, record, answer. What can be answered at once is, without a promise or a closure; the rest is held.
+// Whatever is unforeseen ends as SERVFAIL with a record.
+
+import type { Attribution, AttributionPort } from '../flow/job.ts';
+import { unattributed } from '../flow/job.ts';
+import type { KeeperPort, Meter, Recorder } from '../flow/ports.ts';
+import { blocked } from '../flow/decision.ts';
+import type { LocalAnswer } from './answer.ts';
+import { Bindings } from './bindings.ts';
+import { variantOf } from './cache.ts';
+import type { CacheEntry } from './cache.ts';
+import { Closing, noEvidence } from './closing.ts';
+import { rcode as code } from './codes.ts';
+import type { Identity, Transport } from './flow-record.ts';
+import { judgeEntry } from './judged.ts';
+import type { Judged } from './judged.ts';
+import type { Found, Lookup } from './lookup.ts';
+import type { NamePolicyPort, PolicyInForce } from './policy-port.ts';
+import type { Asked } from './question.ts';
+import { reasonOf, RefusalError } from './question.ts';
+import { defaultRateLimits } from './rate.ts';
+import type { RateLimits, Source } from './rate.ts';
+import { QueryScan, scanQuery } from './scan-query.ts';
+import { defaultTunnelLimits, TunnelWatch } from './tunnel.ts';
+import type { TunnelLimits } from './tunnel.ts';
+import { blockedAbsent, localAnswer, Verdicts } from './verdicts.ts';
+import type { AnswerRules, NameVerdict } from './verdicts.ts';
+
+export interface PathOptions {
+  readonly identity: Identity;
+  readonly lookup: Lookup;
+  readonly policy: NamePolicyPort;
+  /** The policy in force; null closes the door. */
+  readonly currentPolicy: () => PolicyInForce | null;
+  readonly attribution: AttributionPort;
+  readonly recorder: Recorder;
+  readonly keeper: KeeperPort;
+  readonly meter: Meter;
+  readonly answers: AnswerRules;
+  /** The gateway's own addresses as text: no name may lead to them. */
+  readonly ownAddresses: ReadonlySet<string>;
+  readonly rate?: RateLimits;
+  readonly tunnel?: TunnelLimits;
+}
+
+/** The answer follows later: the caller hands the question to `hold`. */
+export const heldBack = -1;
+
+/** Where a held answer goes; the buffer is the target's to keep. */
+export interface ReplyTarget {
+  send(message: Uint8Array): void;
+}
+
+/** A question with what policy makes of it. */
+interface Ruled {
+  readonly effective: object;
+  readonly verdict: NameVerdict;
+}
+
+const maxHeld = 4096;
+const attributionMs = 3000;
+const maxTcpBytes = 65_535;
+
+export class QueryPath {
+  readonly #options: PathOptions;
+  readonly #rate: RateLimits;
+  readonly #verdicts: Verdicts;
+  readonly #bindings: Bindings;
+  readonly #tunnels: TunnelWatch;
+  readonly #closing: Closing;
+  readonly #asked: Asked;
+  readonly #ruled: { effective: object; verdict: NameVerdict | null } = { effective: {}, verdict: null };
+  #revision = '';
+  #held = 0;
+  #pending: Promise<Attribution> | Attribution = unattributed;
+
+  constructor(options: PathOptions) {
+    this.#options = options;
+    this.#rate = options.rate ?? defaultRateLimits;
+    this.#verdicts = new Verdicts(options.policy, options.answers, (name) =>
+      options.lookup.isForwarded(name),
+    );
+    this.#bindings = new Bindings(options.keeper);
+    this.#tunnels = new TunnelWatch(options.tunnel ?? defaultTunnelLimits);
+    this.#closing = new Closing(options);
+    // Every field is set anew for each question; the source stands for "none yet".
+    this.#asked = newAsked(new Uint8Array(0), new QueryScan(), null as unknown as Source, 'udp');
+  }
+
+  /** Milliseconds of the batch that is being answered: one clock reading for many questions. */
+  setNow(nowMs: number): void {
+    this.#closing.nowMs = nowMs;
+  }
+
+  get now(): number {
+    return this.#closing.nowMs;
+  }
+
+  /**
+   * Answers the first `length` bytes of `message` into `out` (1232 bytes, 65535 for TCP). Returns the answer's
+   * length, 0 for no answer, or `heldBack`: then `hold` must follow at once. Never throws.
+   */
+  answer(
+    message: Uint8Array,
+    length: number,
+    source: Source,
+    port: number,
+    transport: Transport,
+    out: Uint8Array,
+  ): number {
+    const asked = this.#asked;
+    const scan = asked.scan;
+    asked.message = message;
+    asked.source = source;
+    asked.transport = transport;
+    asked.attribution = unattributed;
+    asked.revision = null;
+    asked.evidence = noEvidence;
+    scan.nameLength = 0;
+    // RFC 768: port 0 cannot be answered, and trying throws.
+    const fault = port === 0 ? 'silent' : scanQuery(message, length, scan);
+    if (fault !== null) return this.#closing.fault(asked, fault, out);
+    asked.limit = transport === 'udp' ? scan.udpSize : maxTcpBytes;
+    if (!source.admit(this.#rate, this.#closing.nowMs)) return this.#closing.surplus(asked, out);
+    try {
+      const size = this.#tryAnswer(asked, source, port, out);
+      if (size !== heldBack) return size;
+      if (source.held < this.#rate.held && this.#held < maxHeld) return heldBack;
+      return this.#closing.refuse(asked, this.#held < maxHeld ? 'runner-limit' : 'gateway-limit', out);
+    } catch (error) {
+      return this.#closing.refuse(asked, reasonOf(error), out);
+    }
+  }
+
+  #tryAnswer(asked: Asked, source: Source, port: number, out: Uint8Array): number {
+    const policy = this.#options.currentPolicy();
+    if (policy === null) return this.#closing.refuse(asked, 'policy-unavailable', out);
+    const attribution = this.#options.attribution.attribute(source.address, port);
+    this.#pending = attribution;
+    if (attribution instanceof Promise) return heldBack;
+    asked.attribution = attribution;
+    return this.#answerNow(asked, this.#rule(asked, policy), out);
+  }
+
+  /** What policy makes of the question. The result is one object, filled anew by the next call. */
+  #rule(asked: Asked, policy: PolicyInForce): Ruled {
+    if (policy.revision !== this.#revision) {
+      this.#revision = policy.revision;
+      this.#verdicts.clear();
+      this.#bindings.clear();
+    }
+    asked.revision = policy.revision;
+    const effective = this.#options.policy.effectivePolicy(policy, asked.attribution);
+    const verdict = this.#verdicts.find(effective, asked.scan, this.#closing.nowMs);
+    this.#ruled.effective = effective;
+    this.#ruled.verdict = verdict;
+    return this.#ruled as Ruled; // both fields were just set
+  }
+
+  #answerNow(asked: Asked, ruled: Ruled, out: Uint8Array): number {
+    const { scan } = asked;
+    const { verdict } = ruled;
+    const local = localAnswer(verdict, scan.type);
+    if (local !== null) return this.#closing.local(asked, verdict, local, out);
+    const seconds = Math.floor(this.#closing.nowMs / 1000);
+    const variant = variantOf(scan.dnssecOk, scan.checkingDisabled);
+    const entry = this.#options.lookup.findFresh(scan, variant, seconds);
+    if (entry === null) return heldBack;
+    const judged = this.#judge(entry, ruled);
+    if (verdict.bind.length > 0 && this.#needsBinding(asked, verdict, judged, seconds)) return heldBack;
+    this.#closing.hit();
+    return this.#closing.kept(asked, verdict, entry, judged, false, out);
+  }
+
+  #judge(entry: CacheEntry, { effective, verdict }: Ruled): Judged {
+    if (entry.judgedFor === verdict) return entry.judged as Judged; // set with judgedFor, below
+    const decide = (name: string) => this.#options.policy.decideName(effective, { name });
+    const judged = judgeEntry(entry, verdict, decide, this.#options.ownAddresses);
+    entry.judgedFor = verdict;
+    entry.judged = judged;
+    return judged;
+  }
+
+  #needsBinding(asked: Asked, verdict: NameVerdict, judged: Judged, seconds: number): boolean {
+    if (judged.instead !== null || isCut(asked, judged)) return false;
+    const { wire } = judged;
+    return !this.#bindings.areHeld(asked.source.address, wire.addresses, verdict.bind, wire.ttl, seconds);
+  }
+
+  /** Takes over the question that answer() has just held back; the message is copied. */
+  hold(
+    message: Uint8Array,
+    length: number,
+    source: Source,
+    port: number,
+    transport: Transport,
+    target: ReplyTarget,
+  ): void {
+    const scan = new QueryScan();
+    const asked = newAsked(Uint8Array.from(message.subarray(0, length)), scan, source, transport);
+    scanQuery(asked.message, length, scan);
+    asked.limit = transport === 'udp' ? scan.udpSize : maxTcpBytes;
+    asked.startedAt = Date.now();
+    const out = new Uint8Array(asked.limit);
+    source.held++;
+    this.#held++;
+    void this.#runToEnd(asked, port, this.#pending, out, target);
+  }
+
+  async #runToEnd(
+    asked: Asked,
+    port: number,
+    pending: Promise<Attribution> | Attribution,
+    out: Uint8Array,
+    target: ReplyTarget,
+  ): Promise<void> {
+    let size = 0;
+    try {
+      size = await this.#run(asked, port, pending, out);
+    } catch (error) {
+      size = this.#closing.refuse(asked, reasonOf(error), out);
+    }
+    asked.source.held--;
+    this.#held--;
+    try {
+      if (size > 0) target.send(out.subarray(0, size));
+    } catch {
+      // The client is gone; the record is written.
+    }
+  }
+
+  async #run(
+    asked: Asked,
+    port: number,
+    pending: Promise<Attribution> | Attribution,
+    out: Uint8Array,
+  ): Promise<number> {
+    asked.attribution = await withLimit(pending);
+    let ruled = this.#ruleNow(asked);
+    const size = this.#answerNow(asked, ruled, out);
+    if (size !== heldBack) return size;
+    const closed = this.#watchTunnel(asked, ruled.verdict);
+    if (closed !== null) return this.#closing.local(asked, ruled.verdict, closed, out);
+    this.#closing.open(asked, ruled.verdict);
+    const { scan } = asked;
+    const variant = variantOf(scan.dnssecOk, scan.checkingDisabled);
+    const question = { name: ruled.verdict.wireName, type: scan.type, variant };
+    const found = await this.#options.lookup.find(question);
+    // Policy or job may have changed meanwhile: what leaves is judged by what holds now.
+    asked.attribution = await withLimit(this.#options.attribution.attribute(asked.source.address, port));
+    ruled = { ...this.#ruleNow(asked) };
+    return this.#finish(asked, ruled, found, out);
+  }
+
+  #ruleNow(asked: Asked): Ruled {
+    this.#closing.nowMs = Date.now();
+    const policy = this.#options.currentPolicy();
+    if (policy === null) throw new RefusalError('policy-unavailable');
+    return this.#rule(asked, policy);
+  }
+
+  #watchTunnel(asked: Asked, verdict: NameVerdict): LocalAnswer | null {
+    const { source, scan } = asked;
+    const seen = this.#tunnels.ask(source.address, verdict.wireName, scan.type, this.#closing.nowMs);
+    if (seen === 'clear') return null;
+    const detail = seen === 'budget' ? 'name budget of this zone spent' : 'names look like a tunnel';
+    asked.evidence = [{ kind: 'dns-tunnel', detail }];
+    const { mode, rule, scope } = verdict.decision;
+    if (seen === 'suspect' || mode !== 'block') return null;
+    const reason = seen === 'budget' ? 'dns-budget' : 'dns-tunnel';
+    return blockedAbsent({ ...blocked(reason, rule), scope });
+  }
+
+  async #finish(asked: Asked, ruled: Ruled, found: Found | null, out: Uint8Array): Promise<number> {
+    const { verdict } = ruled;
+    const local = localAnswer(verdict, asked.scan.type);
+    if (local !== null) return this.#closing.local(asked, verdict, local, out);
+    if (found === null) throw new RefusalError('gateway-limit');
+    const { entry, isStale } = found;
+    const runner = asked.source.address;
+    const isAbsent = entry.rcode === code.NXDOMAIN;
+    this.#tunnels.answered(runner, verdict.wireName, isAbsent, entry.wire.bytes.length);
+    const judged = this.#judge(entry, ruled);
+    if (verdict.bind.length > 0 && judged.instead === null && !isCut(asked, judged)) {
+      const seconds = Math.floor(Date.now() / 1000);
+      await this.#bindings.hold(runner, judged.wire.addresses, verdict.bind, judged.wire.ttl, seconds);
+      this.#closing.nowMs = Date.now();
+    }
+    return this.#closing.kept(asked, verdict, entry, judged, isStale, out);
+  }
+
+  /** Forgets which bindings the kernel holds: after a cut, or a repair of the rule set. */
+  forgetBindings(): void {
+    this.#bindings.clear();
+  }
+
+  stop(): void {
+    this.#closing.stop();
+  }
+}
+
+function newAsked(message: Uint8Array, scan: QueryScan, source: Source, transport: Transport): Asked {
+  return {
+    message,
+    scan,
+    source,
+    transport,
+    limit: 512,
+    attribution: unattributed,
+    revision: null,
+    id: null,
+    startedAt: null,
+    evidence: noEvidence,
+  };
+}
+
+// What does not fit is not answered, so it is not bound either.
+function isCut(asked: Asked, judged: Judged): boolean {
+  return judged.wire.bytes.length + (asked.scan.hasEdns ? 17 : 0) > asked.limit;
+}
+
+/** The attribution, or nobody's after 3 s: losing one's identity never widens what is allowed. */
+function withLimit(pending: Promise<Attribution> | Attribution): Promise<Attribution> | Attribution {
+  if (!(pending instanceof Promise)) return pending;
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, attributionMs, unattributed);
+    pending.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}

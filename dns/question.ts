@@ -1,0 +1,45 @@
+// One question on its way through the path, and the failure that ends it.
+
+import type { Evidence } from '../flow/evidence.ts';
+import type { Attribution } from '../flow/job.ts';
+import type { Reason } from '../flow/reason.ts';
+import { SallyportError } from '../flow/errors.ts';
+import type { Transport } from './flow-record.ts';
+import type { Source } from './rate.ts';
+import type { QueryScan } from './scan-query.ts';
+
+/** The wire side of a question: what is needed to answer it at all. */
+export interface Asked {
+  message: Uint8Array;
+  scan: QueryScan;
+  source: Source;
+  transport: Transport;
+  /** What the client takes at most, bytes. */
+  limit: number;
+  attribution: Attribution;
+  /** Revision of the policy that judged it, or null. */
+  revision: string | null;
+  /** Id of the opened record, or null when none was written. */
+  id: string | null;
+  /** When a held question arrived; null for one answered at once. */
+  startedAt: number | null;
+  evidence: readonly Evidence[];
+}
+
+/** Ends a question with SERVFAIL and this reason. */
+export class RefusalError extends Error {
+  readonly reason: Reason;
+  constructor(reason: Reason, cause?: unknown) {
+    super(reason, { cause });
+    this.reason = reason;
+  }
+}
+
+/** The reason code of anything thrown on the path. */
+export function reasonOf(error: unknown): Reason {
+  if (error instanceof RefusalError) return error.reason;
+  if (error instanceof SallyportError) {
+    if (error.code === 'record-unavailable' || error.code === 'keeper-unavailable') return error.code;
+  }
+  return 'internal-error';
+}

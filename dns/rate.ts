@@ -1,0 +1,112 @@
+// How much one source may ask, and how much of its noise is recorded. All of it lives on the source object, so
+// that a flood of one runner costs another nothing.
+
+import { formatAddress } from '../flow/address.ts';
+
+export interface RateLimits {
+  readonly perSecond: number;
+  readonly burst: number;
+  /** Questions that may wait for attribution, an upstream or the keeper at the same time. */
+  readonly held: number;
+}
+export const defaultRateLimits: RateLimits = { perSecond: 200, burst: 400, held: 256 };
+
+const recordedPerSecond = 10;
+
+/** One source address. */
+export class Source {
+  readonly address: string;
+  held = 0;
+  /** Malformed or surplus queries that got no record of their own since the last one that did. */
+  unrecorded = 0;
+  #tokens: number;
+  #refilledAt: number;
+  #second = 0;
+  #recorded = 0;
+  #surplus = 0;
+
+  constructor(address: string, limits: RateLimits, nowMs: number) {
+    this.address = address;
+    this.#tokens = limits.burst;
+    this.#refilledAt = nowMs;
+  }
+
+  /** Takes one question off the source's bucket; false when it is empty. */
+  admit(limits: RateLimits, nowMs: number): boolean {
+    if (nowMs > this.#refilledAt) {
+      const more = ((nowMs - this.#refilledAt) * limits.perSecond) / 1000;
+      this.#tokens = Math.min(limits.burst, this.#tokens + more);
+      this.#refilledAt = nowMs;
+    }
+    if (this.#tokens < 1) return false;
+    this.#tokens--;
+    return true;
+  }
+
+  /** True for every second surplus question: it is told to use TCP, so that true clients still get through. */
+  isToldToUseTcp(): boolean {
+    return (this.#surplus++ & 1) === 0;
+  }
+
+  /** True when a broken or surplus query of this source still gets a record of its own: 10 a second. */
+  mayRecordNoise(nowMs: number): boolean {
+    const second = Math.floor(nowMs / 1000);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#recorded = 0;
+    }
+    if (this.#recorded < recordedPerSecond) {
+      this.#recorded++;
+      return true;
+    }
+    this.unrecorded++;
+    return false;
+  }
+}
+
+const maxSources = 4096;
+
+/** The sources seen lately; the one first seen goes when there are too many. */
+export class Sources {
+  readonly #limits: RateLimits;
+  readonly #byNumber = new Map<number, Source>();
+  readonly #byText = new Map<string, Source>();
+
+  constructor(limits: RateLimits) {
+    this.#limits = limits;
+  }
+
+  /** By an IPv4 address as a 32-bit number: no text on the way of a known source. */
+  ofNumber(address: number, nowMs: number): Source {
+    const known = this.#byNumber.get(address);
+    if (known) return known;
+    const text = [address >>> 24, (address >>> 16) & 255, (address >>> 8) & 255, address & 255].join('.');
+    const source = this.ofText(text, nowMs);
+    if (this.#byNumber.size >= maxSources) this.#byNumber.clear();
+    this.#byNumber.set(address, source);
+    return source;
+  }
+
+  /** By the 16 bytes of an IPv6 address. */
+  ofV6(bytes: Uint8Array, nowMs: number): Source {
+    return this.ofText(formatAddress(bytes), nowMs);
+  }
+
+  /** By address text; v4-mapped forms count as IPv4. */
+  ofText(address: string, nowMs: number): Source {
+    const text = address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
+    const known = this.#byText.get(text);
+    if (known) return known;
+    if (this.#byText.size >= maxSources) this.#forgetOldest();
+    const source = new Source(text, this.#limits, nowMs);
+    this.#byText.set(text, source);
+    return source;
+  }
+
+  #forgetOldest(): void {
+    const oldest = this.#byText.keys().next().value;
+    if (oldest !== undefined) this.#byText.delete(oldest);
+    // Numbers point at sources, so both tables have to forget together.
+    this.#byNumber.clear();
+  }
+}

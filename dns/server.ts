@@ -1,0 +1,99 @@
+// The DNS server of a worker: UDP sockets that it inherits (or binds, in tests), TCP connections that it is handed,
+// one path behind both.
+
+import type { Socket } from 'node:net';
+import { formatAddress, parseAddress } from '../flow/address.ts';
+import type { AttributionPort } from '../flow/job.ts';
+import type { KeeperPort, Meter, Recorder } from '../flow/ports.ts';
+import type { Identity } from './flow-record.ts';
+import type { Lookup } from './lookup.ts';
+import type { NamePolicyPort, PolicyInForce } from './policy-port.ts';
+import { QueryPath } from './query-path.ts';
+import { defaultRateLimits, Sources } from './rate.ts';
+import type { RateLimits } from './rate.ts';
+import { defaultStreamLimits, StreamServer } from './stream-server.ts';
+import type { StreamLimits } from './stream-server.ts';
+import type { TunnelLimits } from './tunnel.ts';
+import { openDrain } from './udp-drain.ts';
+import { UdpServer } from './udp-server.ts';
+import type { UdpPlace } from './udp-server.ts';
+
+export interface DnsOptions {
+  readonly identity: Identity;
+  /** Cache and upstreams, shared with the Resolver. */
+  readonly lookup: Lookup;
+  readonly policy: NamePolicyPort;
+  /** The policy in force; null: everything is SERVFAIL with `policy-unavailable`. */
+  readonly currentPolicy: () => PolicyInForce | null;
+  readonly attribution: AttributionPort;
+  readonly recorder: Recorder;
+  readonly keeper: KeeperPort;
+  readonly meter: Meter;
+  readonly udp: readonly UdpPlace[];
+  readonly blockedAnswer: 'explain' | 'nxdomain';
+  readonly searchDomains: readonly string[];
+  /** Where runners reach this gateway: what `explain`, own names and steer mode answer. */
+  readonly gatewayAddresses: { readonly v4: string | null; readonly v6: string | null };
+  /** Further addresses of the gateway, to which no name may lead. */
+  readonly guardedAddresses?: readonly string[];
+  readonly ownNames: readonly string[];
+  /** Steer mode: allowed names are answered with the gateway's own address. */
+  readonly steer: boolean;
+  /** False where runners have no IPv6: AAAA is answered empty without asking. */
+  readonly ipv6: boolean;
+  readonly rate?: RateLimits;
+  readonly tunnel?: TunnelLimits;
+  readonly stream?: StreamLimits;
+  /** False serves UDP one datagram at a time, as without koffi. */
+  readonly drain?: boolean;
+}
+
+export interface DnsServer {
+  /** Bound UDP ports, in the order of `udp`. */
+  readonly ports: readonly number[];
+  /** Takes a TCP connection whose original port was 53. */
+  accept(socket: Socket): void;
+  /** Forgets which bindings the kernel holds: after a cut, or a repair of the rule set. */
+  forgetBindings(): void;
+  close(): Promise<void>;
+}
+
+/** Starts to serve. @throws Error of the socket when an address cannot be bound */
+export async function startDns(options: DnsOptions): Promise<DnsServer> {
+  const { v4, v6 } = options.gatewayAddresses;
+  const own = [v4, v6, ...(options.guardedAddresses ?? [])].filter((address) => address !== null);
+  const answers = {
+    blockedAnswer: options.blockedAnswer,
+    searchDomains: options.searchDomains,
+    v4: v4 === null ? null : parseAddress(v4),
+    v6: v6 === null ? null : parseAddress(v6),
+    ownNames: new Set(options.ownNames),
+    steer: options.steer,
+    ipv6: options.ipv6,
+  };
+  const path = new QueryPath({ ...options, answers, ownAddresses: new Set(own.map(canonicalText)) });
+  const sources = new Sources(options.rate ?? defaultRateLimits);
+  const drain = options.drain === false ? null : openDrain();
+  const servers = options.udp.map((place) => new UdpServer(familyOf(place), path, sources, drain));
+  const streams = new StreamServer(path, sources, options.stream ?? defaultStreamLimits);
+  const ports = await Promise.all(servers.map((server, index) => server.open(options.udp[index]!)));
+  return {
+    ports,
+    accept: (socket) => streams.accept(socket),
+    forgetBindings: () => path.forgetBindings(),
+    close: async () => {
+      streams.close();
+      await Promise.all(servers.map((server) => server.close()));
+      path.stop();
+    },
+  };
+}
+
+function familyOf(place: UdpPlace): 4 | 6 {
+  return 'fd' in place ? place.family : place.address.includes(':') ? 6 : 4;
+}
+
+function canonicalText(address: string): string {
+  const bytes = parseAddress(address);
+  return bytes === null ? address : formatAddress(bytes);
+}

@@ -1,0 +1,154 @@
+// DNS over TCP (RFC 7766, 9210): messages are framed, answered out of order, each in one write. Every state has a
+// limit in time and number, and every socket an error listener.
+
+import type { Socket } from 'node:net';
+import { frame, FrameReader } from './frames.ts';
+import { heldBack } from './query-path.ts';
+import type { QueryPath } from './query-path.ts';
+import type { Source, Sources } from './rate.ts';
+
+export interface StreamLimits {
+  readonly connections: number;
+  readonly perSource: number;
+  readonly openQuestions: number;
+  readonly idleMs: number;
+  /** Idle time when more than three quarters of the connections are taken. */
+  readonly crowdedIdleMs: number;
+  readonly unfinishedMs: number;
+  readonly unsentBytes: number;
+}
+export const defaultStreamLimits: StreamLimits = {
+  connections: 256,
+  perSource: 32,
+  openQuestions: 100,
+  idleMs: 10_000,
+  crowdedIdleMs: 2000,
+  unfinishedMs: 20_000,
+  unsentBytes: 256 * 1024,
+};
+
+export class StreamServer {
+  readonly #path: QueryPath;
+  readonly #sources: Sources;
+  readonly #limits: StreamLimits;
+  readonly #connections = new Set<StreamConnection>();
+  readonly #bySource = new Map<string, number>();
+  readonly #out = new Uint8Array(65_535);
+
+  constructor(path: QueryPath, sources: Sources, limits: StreamLimits = defaultStreamLimits) {
+    this.#path = path;
+    this.#sources = sources;
+    this.#limits = limits;
+  }
+
+  /** Takes over a connection; closes it at once where a limit is reached. */
+  accept(socket: Socket): void {
+    socket.on('error', () => socket.destroy());
+    const address = socket.remoteAddress;
+    const limits = this.#limits;
+    if (address === undefined || this.#connections.size >= limits.connections) return void socket.destroy();
+    const source = this.#sources.ofText(address, Date.now());
+    const count = this.#bySource.get(source.address) ?? 0;
+    if (count >= limits.perSource) return void socket.destroy();
+    this.#bySource.set(source.address, count + 1);
+    const isCrowded = this.#connections.size > limits.connections * 0.75;
+    const idleMs = isCrowded ? limits.crowdedIdleMs : limits.idleMs;
+    const connection = new StreamConnection(socket, source, this.#path, this.#out, limits, idleMs);
+    this.#connections.add(connection);
+    socket.once('close', () => {
+      this.#connections.delete(connection);
+      const left = (this.#bySource.get(source.address) ?? 1) - 1;
+      if (left > 0) this.#bySource.set(source.address, left);
+      else this.#bySource.delete(source.address);
+    });
+  }
+
+  /** Ends every connection. */
+  close(): void {
+    for (const connection of this.#connections) connection.close();
+  }
+}
+
+class StreamConnection {
+  readonly #socket: Socket;
+  readonly #source: Source;
+  readonly #path: QueryPath;
+  readonly #out: Uint8Array;
+  readonly #limits: StreamLimits;
+  readonly #reader = new FrameReader();
+  #open = 0;
+  #hasEnded = false;
+  #unfinished: NodeJS.Timeout | null = null;
+
+  constructor(
+    socket: Socket,
+    source: Source,
+    path: QueryPath,
+    out: Uint8Array,
+    limits: StreamLimits,
+    idleMs: number,
+  ) {
+    this.#socket = socket;
+    this.#source = source;
+    this.#path = path;
+    this.#out = out;
+    this.#limits = limits;
+    socket.setNoDelay(true);
+    socket.setTimeout(idleMs, () => socket.destroy());
+    socket.on('data', (chunk) => this.#receive(chunk));
+    socket.on('end', () => this.#end());
+    socket.once('close', () => this.#watchUnfinished(false));
+  }
+
+  #receive(chunk: Buffer): void {
+    this.#path.setNow(Date.now());
+    for (const message of this.#reader.push(chunk)) {
+      if (message.length < 12) return this.close();
+      this.#answer(message);
+      if (this.#socket.destroyed) return;
+    }
+    this.#watchUnfinished(this.#reader.isUnfinished);
+    if (this.#open >= this.#limits.openQuestions) this.#socket.pause();
+  }
+
+  #answer(message: Uint8Array): void {
+    const port = this.#socket.remotePort ?? 0;
+    const size = this.#path.answer(message, message.length, this.#source, port, 'tcp', this.#out);
+    if (size > 0) this.#send(this.#out.subarray(0, size));
+    if (size !== heldBack) return;
+    this.#open++;
+    const send = (answer: Uint8Array) => {
+      this.#open--;
+      this.#send(answer);
+      if (this.#open < this.#limits.openQuestions) this.#socket.resume();
+      if (this.#hasEnded && this.#open === 0) this.#socket.end();
+    };
+    this.#path.hold(message, message.length, this.#source, port, 'tcp', { send });
+  }
+
+  #send(answer: Uint8Array): void {
+    if (this.#socket.destroyed) return;
+    this.#socket.write(frame(answer));
+    // A client that asks and never reads is not owed memory.
+    if (this.#socket.writableLength > this.#limits.unsentBytes) this.#socket.destroy();
+  }
+
+  // The time limit is for one unfinished message, however slowly its bytes drip.
+  #watchUnfinished(isUnfinished: boolean): void {
+    if (isUnfinished) {
+      this.#unfinished ??= setTimeout(() => this.close(), this.#limits.unfinishedMs).unref();
+    } else if (this.#unfinished !== null) {
+      clearTimeout(this.#unfinished);
+      this.#unfinished = null;
+    }
+  }
+
+  #end(): void {
+    this.#hasEnded = true;
+    if (this.#open === 0) this.#socket.end();
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}

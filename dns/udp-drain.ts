@@ -1,0 +1,154 @@
+// Many datagrams with few system calls: recvmmsg and sendmmsg (recvmmsg(2), sendmmsg(2)) through koffi, on the
+// descriptor of a socket that the event loop watches. One arena holds all buffers and kernel structures; a ring of
+// answer slots is only rewritten after the kernel has taken the last batch.
+
+import { createRequire } from 'node:module';
+
+type Koffi = typeof import('koffi');
+
+export const batchSize = 64;
+const slots = batchSize + 1;
+const receiveBytes = 2048;
+const sendBytes = 1232;
+const nameBytes = 28;
+const headerBytes = 64;
+const vectorBytes = 16;
+const msgDontWait = 0x40;
+const msgTrunc = 0x20;
+
+/** The two calls on one process-wide arena; null when koffi or the platform is missing. */
+export function openDrain(): Drain | null {
+  if (process.platform !== 'linux' || (process.arch !== 'x64' && process.arch !== 'arm64')) return null;
+  try {
+    return new Drain(loadKoffi());
+  } catch {
+    // Without koffi the sockets are served one datagram at a time.
+    return null;
+  }
+}
+
+function loadKoffi(): Koffi {
+  // Required, not imported: without it there is still plain dgram.
+  return createRequire(import.meta.url)('koffi') as Koffi;
+}
+
+export class Drain {
+  readonly #receive: (fd: number, vector: number, count: number, flags: number, timeout: null) => number;
+  readonly #send: (fd: number, vector: number, count: number, flags: number) => number;
+  readonly #view: DataView;
+  /** User addresses fit a number's 53 bits. */
+  readonly #base: number;
+  readonly #layout = layout();
+  /** Received messages, answers and socket addresses by slot; views of the arena. */
+  readonly messages: Uint8Array[];
+  readonly answers: Uint8Array[];
+  readonly #names: Uint8Array[];
+  #queued = 0;
+
+  constructor(koffi: Koffi) {
+    const libc = koffi.load('libc.so.6');
+    const int = 'int';
+    const mmap = libc.func('mmap', 'uintptr_t', ['uintptr_t', 'size_t', int, int, int, 'int64_t']);
+    this.#receive = libc.func('recvmmsg', int, [int, 'uintptr_t', 'uint', int, 'void *']);
+    this.#send = libc.func('sendmmsg', int, [int, 'uintptr_t', 'uint', int]);
+    const total = this.#layout.total;
+    // PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS
+    const base = mmap(0, total, 3, 0x22, -1, 0);
+    this.#base = Number(base);
+    const memory = koffi.view(BigInt(this.#base), total);
+    this.#view = new DataView(memory);
+    const { messages, answers, names } = this.#layout;
+    const views = (at: number, size: number) =>
+      Array.from({ length: slots }, (_, i) => new Uint8Array(memory, at + i * size, size));
+    this.messages = views(messages, receiveBytes);
+    this.answers = views(answers, sendBytes);
+    this.#names = views(names, nameBytes);
+    this.#prepare();
+  }
+
+  #prepare(): void {
+    for (let i = 0; i < slots; i++) {
+      const { messages, receiveVectors, receiveHeaders, answers, sendVectors, sendHeaders } = this.#layout;
+      this.#link(receiveHeaders, receiveVectors, messages + i * receiveBytes, receiveBytes, i);
+      this.#link(sendHeaders, sendVectors, answers + i * sendBytes, sendBytes, i);
+    }
+  }
+
+  #link(headers: number, vectors: number, buffer: number, size: number, slot: number): void {
+    const vector = vectors + slot * vectorBytes;
+    this.#pointer(vector, buffer);
+    this.#view.setBigUint64(vector + 8, BigInt(size), true);
+    const header = headers + slot * headerBytes;
+    this.#pointer(header, this.#layout.names + slot * nameBytes);
+    this.#view.setUint32(header + 8, nameBytes, true);
+    this.#pointer(header + 16, vector);
+    this.#view.setBigUint64(header + 24, 1n, true);
+  }
+
+  #pointer(at: number, to: number): void {
+    this.#view.setBigUint64(at, BigInt(this.#base + to), true);
+  }
+
+  /** Receives up to 64 datagrams into slots from 1 on, without waiting; slot 0 is the caller's. Returns the count. */
+  receive(fd: number): number {
+    const first = this.#layout.receiveHeaders + headerBytes;
+    for (let i = 0; i < batchSize; i++) this.#view.setUint32(first + i * headerBytes + 8, nameBytes, true);
+    const count = this.#receive(fd, this.#base + first, batchSize, msgDontWait, null);
+    return count < 0 ? 0 : count;
+  }
+
+  /** Length of the datagram in this slot; 0 when it was longer than the slot. */
+  lengthOf(slot: number): number {
+    const header = this.#layout.receiveHeaders + slot * headerBytes;
+    const isCut = (this.#view.getUint32(header + 48, true) & msgTrunc) !== 0;
+    return isCut ? 0 : this.#view.getUint32(header + 56, true);
+  }
+
+  /** Socket address (sockaddr_in or sockaddr_in6) of the datagram in this slot. */
+  nameOf(slot: number): Uint8Array {
+    return this.#names[slot]!;
+  }
+
+  /** Queues the first `size` bytes of the slot's answer for the slot's address. */
+  queue(slot: number, size: number): void {
+    const { sendHeaders, sendVectors, names } = this.#layout;
+    const at = this.#queued++;
+    const header = sendHeaders + at * headerBytes;
+    this.#pointer(header, names + slot * nameBytes);
+    this.#view.setUint32(header + 8, this.#names[slot]![0] === 2 ? 16 : nameBytes, true);
+    const vector = sendVectors + at * vectorBytes;
+    this.#pointer(vector, this.#layout.answers + slot * sendBytes);
+    this.#view.setUint32(vector + 8, size, true);
+  }
+
+  /** Sends what is queued. A datagram that the kernel will not take is given up, as the network might do. */
+  flush(fd: number): void {
+    let at = 0;
+    while (at < this.#queued) {
+      const vector = this.#base + this.#layout.sendHeaders + at * headerBytes;
+      const sent = this.#send(fd, vector, this.#queued - at, msgDontWait);
+      // An error is about the first of them only.
+      at += sent > 0 ? sent : 1;
+    }
+    this.#queued = 0;
+  }
+}
+
+function layout() {
+  let at = 0;
+  const take = (size: number) => {
+    const start = at;
+    at += Math.ceil((size * slots) / 64) * 64;
+    return start;
+  };
+  return {
+    messages: take(receiveBytes),
+    answers: take(sendBytes),
+    names: take(nameBytes),
+    receiveVectors: take(vectorBytes),
+    sendVectors: take(vectorBytes),
+    receiveHeaders: take(headerBytes),
+    sendHeaders: take(headerBytes),
+    total: slots * (receiveBytes + sendBytes + nameBytes + 2 * (vectorBytes + headerBytes)) + 7 * 64,
+  };
+}

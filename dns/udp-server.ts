@@ -1,0 +1,135 @@
+// One UDP socket of the DNS server. The event loop wakes it with one datagram; that one and all that already wait
+// behind it are answered in one go (udp-drain.ts), or one at a time without koffi.
+
+import { createSocket } from 'node:dgram';
+import type { RemoteInfo, Socket } from 'node:dgram';
+import { parseAddress } from '../flow/address.ts';
+import { maxUdpBytes } from './codes.ts';
+import { heldBack } from './query-path.ts';
+import type { QueryPath, ReplyTarget } from './query-path.ts';
+import type { Source, Sources } from './rate.ts';
+import type { Drain } from './udp-drain.ts';
+
+/** A descriptor to inherit, or an address to bind. */
+export type UdpPlace =
+  { readonly fd: number; readonly family: 4 | 6 } | { readonly address: string; readonly port: number };
+
+const quietDatagrams = 1;
+
+export class UdpServer {
+  readonly #path: QueryPath;
+  readonly #sources: Sources;
+  readonly #drain: Drain | null;
+  readonly #socket: Socket;
+  readonly #ring = Array.from({ length: 64 }, () => Buffer.alloc(maxUdpBytes));
+  #turn = 0;
+  #fd = -1;
+  /** Datagrams to let pass before the next look for more: draining an empty socket costs a system call. */
+  #skip = 0;
+
+  constructor(family: 4 | 6, path: QueryPath, sources: Sources, drain: Drain | null) {
+    this.#path = path;
+    this.#sources = sources;
+    this.#drain = drain;
+    this.#socket = createSocket({ type: family === 6 ? 'udp6' : 'udp4', ipv6Only: family === 6 });
+    this.#socket.on('message', (message, from) => this.#receive(message, from));
+    // ECONNREFUSED and the like of one client are nobody else's business.
+    this.#socket.on('error', () => {});
+  }
+
+  /** Starts to serve; resolves with the bound port. */
+  open(place: UdpPlace): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#socket.once('error', reject);
+      this.#socket.bind('fd' in place ? { fd: place.fd } : place, () => {
+        this.#socket.off('error', reject);
+        this.#fd = 'fd' in place ? place.fd : descriptorOf(this.#socket);
+        resolve(this.#socket.address().port);
+      });
+    });
+  }
+
+  #receive(message: Buffer, from: RemoteInfo): void {
+    const now = Date.now();
+    this.#path.setNow(now);
+    const source = this.#sources.ofText(from.address, now);
+    const drain = this.#fd < 0 ? null : this.#drain;
+    if (drain === null || this.#skip > 0) {
+      if (this.#skip > 0) this.#skip--;
+      this.#answerAlone(message, from, source);
+      return;
+    }
+    const size = this.#path.answer(message, message.length, source, from.port, 'udp', drain.answers[0]!);
+    if (size > 0) this.#sendFirst(drain, from, size);
+    else if (size === heldBack) this.#hold(message, message.length, source, from.port, from.address);
+    const count = drain.receive(this.#fd);
+    if (count === 0) this.#skip = quietDatagrams;
+    for (let slot = 1; slot <= count; slot++) this.#answerSlot(drain, slot);
+    drain.flush(this.#fd);
+  }
+
+  #sendFirst(drain: Drain, from: RemoteInfo, size: number): void {
+    if (writeName(drain.nameOf(0), from)) drain.queue(0, size);
+    else this.#socket.send(drain.answers[0]!.slice(0, size), from.port, from.address);
+  }
+
+  #answerSlot(drain: Drain, slot: number): void {
+    const name = drain.nameOf(slot);
+    const port = (name[2]! << 8) | name[3]!;
+    const now = this.#path.now;
+    const isV4 = name[0] === 2;
+    const source = isV4
+      ? this.#sources.ofNumber(readNumber(name), now)
+      : this.#sources.ofV6(name.subarray(8, 24), now);
+    const message = drain.messages[slot]!;
+    const length = drain.lengthOf(slot);
+    const size = this.#path.answer(message, length, source, port, 'udp', drain.answers[slot]!);
+    if (size > 0) drain.queue(slot, size);
+    else if (size === heldBack) this.#hold(message, length, source, port, source.address);
+  }
+
+  // A ring of buffers: the runtime may send a buffer later than this call when the socket is full.
+  #answerAlone(message: Buffer, from: RemoteInfo, source: Source): void {
+    const out = this.#ring[(this.#turn = (this.#turn + 1) % this.#ring.length)]!;
+    const size = this.#path.answer(message, message.length, source, from.port, 'udp', out);
+    if (size > 0) this.#socket.send(out, 0, size, from.port, from.address);
+    else if (size === heldBack) this.#hold(message, message.length, source, from.port, from.address);
+  }
+
+  #hold(message: Uint8Array, length: number, source: Source, port: number, address: string): void {
+    const target: ReplyTarget = { send: (answer) => this.#socket.send(answer, port, address) };
+    this.#path.hold(message, length, source, port, 'udp', target);
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve) => this.#socket.close(() => resolve()));
+  }
+}
+
+function readNumber(name: Uint8Array): number {
+  return (name[4]! << 24) | (name[5]! << 16) | (name[6]! << 8) | name[7]!;
+}
+
+// A sockaddr for the kernel (ip(7), ipv6(7)); false for an address with a zone, which needs an interface number.
+function writeName(name: Uint8Array, from: RemoteInfo): boolean {
+  const bytes = parseAddress(from.address);
+  if (bytes === null) return false;
+  name.fill(0);
+  name[0] = from.family === 'IPv6' ? 10 : 2;
+  name[2] = from.port >> 8;
+  name[3] = from.port & 255;
+  name.set(bytes, from.family === 'IPv6' ? 8 : 4);
+  return true;
+}
+
+// dgram shows no descriptor. Its inner handle is found under a symbol; -1 when a later release hides it better.
+function descriptorOf(socket: Socket): number {
+  const symbol = Object.getOwnPropertySymbols(socket).find(
+    ({ description }) => description === 'state symbol',
+  );
+  if (symbol === undefined) return -1;
+  const state: unknown = Reflect.get(socket, symbol);
+  const handle: unknown = typeof state === 'object' && state !== null ? Reflect.get(state, 'handle') : null;
+  const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : null;
+  return typeof fd === 'number' ? fd : -1;
+}
