@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Mode } from '../flow/decision.ts';
 import { exitCodes, SallyportError } from '../flow/errors.ts';
-import { readSegments } from '../store/segment.ts';
+import { readSegments } from '../store/read-segments.ts';
 import { FlowTable, formatTable, type FlowSummary } from './flow-table.ts';
 import { GatedNamespace } from './gated-namespace.ts';
 import type { Io, StartGateway } from './gateway-port.ts';

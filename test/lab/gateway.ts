@@ -1,0 +1,186 @@
+// The gateway of the lab: the real program in the gateway's namespace, its policy, records and metrics.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FlowRecord } from '../../flow/flow.ts';
+import { insidePrefix, type DeclaredJob } from '../../netns/gateway-port.ts';
+import { dialTcp } from '../../netns/socket.ts';
+import { readSegments } from '../../store/read-segments.ts';
+import { labAddresses } from './origins.ts';
+import type { Lab } from './lab.ts';
+
+export interface LabGatewayOptions {
+  readonly jobs?: readonly DeclaredJob[];
+  readonly workers?: number;
+  /** Merged over the generated configuration, one level deep. */
+  readonly config?: Readonly<Record<string, unknown>>;
+}
+
+const root = join(import.meta.dirname, '../..');
+let started = 0;
+
+export class LabGateway {
+  readonly stateDirectory: string;
+  readonly policyPath: string;
+  readonly #lab: Lab;
+  readonly #child: ChildProcess;
+  #operator = '';
+
+  private constructor(lab: Lab, stateDirectory: string, policyPath: string, child: ChildProcess) {
+    this.#lab = lab;
+    this.stateDirectory = stateDirectory;
+    this.policyPath = policyPath;
+    this.#child = child;
+  }
+
+  /** Starts `serve` and waits until it is ready. @throws Error with the end of its log */
+  static async start(lab: Lab, policy: string, options: LabGatewayOptions): Promise<LabGateway> {
+    const state = join(lab.directory, `state${started++}`);
+    mkdirSync(state, { mode: 0o755 });
+    const policyPath = join(state, '..', `policy${started}.yaml`);
+    writeFileSync(policyPath, policy);
+    const file = join(state, 'lab.json');
+    writeFileSync(file, JSON.stringify({ ...labConfig(lab, state, policyPath, options), ...options.config }));
+    const log = openSync(join(state, 'gateway.log'), 'a');
+    const prefix = insidePrefix(lab.topology.gateway);
+    const child = spawn(
+      prefix[0]!,
+      [...prefix.slice(1), process.execPath, join(root, 'main.ts'), 'serve', '--config', file],
+      {
+        stdio: ['ignore', log, log],
+        detached: true,
+      },
+    );
+    closeSync(log);
+    const gateway = new LabGateway(lab, state, policyPath, child);
+    try {
+      await gateway.waitReady();
+    } catch (error) {
+      child.kill('SIGKILL');
+      throw error;
+    }
+    return gateway;
+  }
+
+  /** Waits until `ready.json` is there. @throws Error with the end of the log */
+  async waitReady(limitMs = 15_000): Promise<void> {
+    const file = join(this.stateDirectory, 'ready.json');
+    await waitUntil(() => existsSync(file) || this.#child.exitCode !== null, limitMs);
+    if (!existsSync(file)) throw new Error(`the gateway did not start:\n${this.log().slice(-3000)}`);
+    // Written by the keeper in this shape.
+    this.#operator = (JSON.parse(readFileSync(file, 'utf8')) as { operator: string }).operator;
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  log(): string {
+    return readFileSync(join(this.stateDirectory, 'gateway.log'), 'utf8');
+  }
+
+  /** Replaces the policy as an editor does; the gateway takes it by itself. */
+  writePolicy(text: string): void {
+    writeFileSync(`${this.policyPath}.new`, text);
+    renameSync(`${this.policyPath}.new`, this.policyPath);
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** SIGTERM, and SIGKILL after ten seconds. */
+  async stop(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const ended = once(this.#child, 'exit');
+    this.#child.kill('SIGTERM');
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), 10_000);
+    await ended;
+    clearTimeout(timer);
+  }
+
+  /** SIGKILL of the keeper; what it started ends with it. */
+  async kill(): Promise<void> {
+    const ended = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await ended;
+    rmSync(join(this.stateDirectory, 'ready.json'), { force: true });
+  }
+
+  /** Every record so far, `opened` and `closed`. */
+  async records(): Promise<FlowRecord[]> {
+    const directory = join(this.stateDirectory, 'segments');
+    return existsSync(directory) ? Array.fromAsync(readSegments(directory)) : [];
+  }
+
+  /** Every segment as text, for a search for what must not be there. */
+  segmentText(): string {
+    const directory = join(this.stateDirectory, 'segments');
+    return readdirSync(directory)
+      .map((name) => readFileSync(join(directory, name), 'utf8'))
+      .join('');
+  }
+
+  /** Waits for a record that passes the test, at most `limitMs`; null when none came. */
+  async findRecord(test: (record: FlowRecord) => boolean, limitMs = 3000): Promise<FlowRecord | null> {
+    const deadline = Date.now() + limitMs;
+    for (;;) {
+      const found = (await this.records()).findLast(test);
+      if (found !== undefined) return found;
+      if (Date.now() > deadline) return null;
+      await sleep(50);
+    }
+  }
+
+  /** GET on the operator's listener, inside the gateway's namespace; answers the body. */
+  async operator(path: string): Promise<{ readonly status: number; readonly body: string }> {
+    const at = this.#operator.lastIndexOf(':');
+    const address = this.#operator.slice(0, at).replace(/^\[|\]$/g, '');
+    const socket = dialTcp(this.#lab.topology.gateway, address, Number(this.#operator.slice(at + 1)));
+    socket.write(`GET ${path} HTTP/1.0\r\nhost: gateway\r\n\r\n`);
+    const text = Buffer.concat(await Array.fromAsync(socket)).toString();
+    const [head = '', ...body] = text.split('\r\n\r\n');
+    return { status: Number(head.split(' ')[1]), body: body.join('\r\n\r\n') };
+  }
+}
+
+/** Waits until the test passes; false when it never did. */
+export async function waitUntil(test: () => boolean, limitMs = 5000): Promise<boolean> {
+  const deadline = Date.now() + limitMs;
+  while (!test()) {
+    if (Date.now() > deadline) return false;
+    await sleep(20);
+  }
+  return true;
+}
+
+function labConfig(lab: Lab, state: string, policy: string, options: LabGatewayOptions) {
+  const { topology } = lab;
+  return {
+    version: 1,
+    gateway: 'lab',
+    mode: lab.mode,
+    policy,
+    state,
+    workers: options.workers ?? 1,
+    runners: { interfaces: [topology.runnerInterface], networks: topology.runnerNetworks },
+    addresses: [topology.gateway4, topology.gateway6],
+    external: { interface: topology.externalInterface, masquerade: false },
+    dns: { upstreams: [{ address: labAddresses.dns4 }] },
+    tls: { extraAuthorities: [join(lab.directory, 'lab-ca.pem')] },
+    ...(options.jobs ? { jobs: options.jobs } : {}),
+  };
+}
