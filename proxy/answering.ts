@@ -1,0 +1,233 @@
+// The upstream's side of the request loop: finds or dials a connection, frames the answer while its bytes
+// go to the client as they came, and hands the connection back to the pool.
+
+import { isOpen } from '../flow/decision.ts';
+import { decideNow } from './judge.ts';
+import type { DialFailure } from './dial.ts';
+import type { Exchange } from './exchange.ts';
+import { grantHolder, joinQuery } from './follow.ts';
+import { byChunks, byLength, untilClose } from './framing.ts';
+import type { Framer } from './framing.ts';
+import { Gather } from './gather.ts';
+import { findHeadEnd } from './head-bytes.ts';
+import type { Relay } from './relay.ts';
+import { parseResponseHead } from './response-head.ts';
+import type { ResponseHead } from './response-head.ts';
+import { Splice } from './splice.ts';
+import type { Upstream, UpstreamOwner, UpstreamTarget } from './upstream.ts';
+
+const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
+// A request that cannot be retried takes no connection that its server is likely to be closing just now.
+const freshMs = 2_000;
+
+/** Owns the upstream of a relay's exchange, one after the other. */
+export class Answering implements UpstreamOwner {
+  readonly #relay: Relay;
+  readonly #gather = new Gather();
+  #scanned = 0;
+
+  constructor(relay: Relay) {
+    this.#relay = relay;
+  }
+
+  /** A pooled connection, attached to the exchange; null when one must be dialled. */
+  takePooled(exchange: Exchange): Upstream | null {
+    const maxIdleMs = isRetryable(exchange) ? Number.POSITIVE_INFINITY : freshMs;
+    const upstream = this.#relay.connection.core.upstreams.take(targetOf(exchange), maxIdleMs);
+    if (upstream !== null) this.#attach(exchange, upstream, true);
+    return upstream;
+  }
+
+  #attach(exchange: Exchange, upstream: Upstream, isReused: boolean): void {
+    upstream.owner = this;
+    upstream.uses++;
+    exchange.upstream = upstream;
+    exchange.isReused = isReused;
+    this.#gather.take();
+    this.#scanned = 0;
+  }
+
+  /** Dials for the exchange and then sends what has been gathered of it. */
+  dial(exchange: Exchange): void {
+    const { connection } = this.#relay;
+    connection.core.upstreams.open(targetOf(exchange)).then(
+      (result) => connection.core.guard(connection, () => this.#dialled(exchange, result)),
+      (error: unknown) => {
+        connection.core.guard(connection, () => {
+          throw error;
+        });
+      },
+    );
+  }
+
+  #dialled(exchange: Exchange, result: Upstream | DialFailure): void {
+    const isGone = this.#relay.exchange !== exchange;
+    if ('failure' in result) {
+      if (isGone) return;
+      const isBlock = result.failure === 'private-address' || result.failure === 'never-address';
+      if (isBlock) this.#relay.cutExchange(exchange, result.failure);
+      else this.#relay.fail(exchange, result.failure);
+      return;
+    }
+    if (isGone || result.isOver) {
+      result.destroy();
+      if (!isGone) this.#relay.fail(exchange, 'upstream-closed');
+      return;
+    }
+    this.#attach(exchange, result, false);
+    result.socket.cork();
+    this.#relay.sendHead(exchange);
+    this.#relay.resumeBody(exchange);
+    result.socket.uncork();
+  }
+
+  onUpstreamDrain(): void {
+    this.#relay.onUpstreamDrain();
+  }
+
+  onUpstreamData(bytes: Buffer): void {
+    const { connection, exchange } = this.#relay;
+    if (exchange === null) return;
+    try {
+      if (exchange.answer === null) this.#takeAnswer(exchange, bytes);
+      else this.#takeBody(exchange, bytes, 0);
+    } catch (error) {
+      connection.core.guard(connection, () => {
+        throw error;
+      });
+    }
+  }
+
+  #takeAnswer(exchange: Exchange, bytes: Buffer): void {
+    let gathered = this.#gather.push(bytes);
+    exchange.markFirstByte();
+    for (;;) {
+      const end = findHeadEnd(gathered, this.#scanned);
+      this.#scanned = gathered.length;
+      if (end === -1 && gathered.length <= this.#relay.connection.core.limits.headBytes) return;
+      const head = end < 0 ? 'an unreadable head' : parseResponseHead(gathered, end, exchange.head.method);
+      if (typeof head === 'string') return this.#relay.fail(exchange, 'upstream-protocol');
+      if (head.status === 101) return this.#upgrade(exchange, gathered, head);
+      this.#gather.take();
+      if (head.status >= 200) return this.#final(exchange, gathered, head);
+      // RFC 9110 §15.2: an HTTP/1.0 client is sent no interim answer.
+      if (exchange.head.version === '1.1') this.#forward(exchange, gathered.subarray(0, head.bodyStart));
+      if (head.bodyStart === gathered.length) return;
+      this.#scanned = 0;
+      gathered = this.#gather.push(gathered.subarray(head.bodyStart));
+    }
+  }
+
+  #final(exchange: Exchange, bytes: Buffer, head: ResponseHead): void {
+    exchange.answer = head;
+    exchange.status = head.status;
+    exchange.answerFramer = framerOf(head);
+    exchange.isAnswering = true;
+    if (head.location !== null && head.status >= 300) this.#follow(exchange, head.location);
+    if (head.framing === 'none') {
+      this.#forward(exchange, bytes.subarray(0, head.bodyStart));
+      this.#complete(exchange, head, bytes.length > head.bodyStart);
+    } else this.#takeBody(exchange, bytes, head.bodyStart);
+  }
+
+  /** Feeds the framer from `start` and forwards everything up to where the body ends, the head included. */
+  #takeBody(exchange: Exchange, bytes: Buffer, start: number): void {
+    const framer = exchange.answerFramer!;
+    const end = framer.feed(bytes, start);
+    if (end < 0) return this.#relay.fail(exchange, 'upstream-protocol');
+    this.#forward(exchange, end === bytes.length ? bytes : bytes.subarray(0, end));
+    if (framer.isDone) this.#complete(exchange, exchange.answer!, end < bytes.length);
+    else this.#relay.connection.setDeadline(this.#relay.connection.core.limits.bodyIdleMs);
+  }
+
+  #forward(exchange: Exchange, bytes: Buffer): void {
+    exchange.receivedBytes += bytes.length;
+    this.#relay.toClient(bytes);
+  }
+
+  #complete(exchange: Exchange, answer: ResponseHead, hasSurplus: boolean): void {
+    const { upstream } = exchange;
+    const isCutShort = !exchange.requestFramer.isDone;
+    exchange.close(null);
+    this.#relay.exchange = null;
+    if (answer.isLast || hasSurplus || isCutShort) upstream?.destroy();
+    else if (upstream !== null) this.#relay.connection.core.upstreams.release(upstream);
+    if (exchange.head.isLast || answer.isLast || isCutShort) this.#relay.finish();
+    else this.#relay.next();
+  }
+
+  #follow(exchange: Exchange, location: string): void {
+    const { follow, query, search } = exchange.judgement;
+    if (follow === null || query === null) return;
+    const { core, runner } = this.#relay.connection;
+    const base = { host: query.host, port: query.port, pathAndQuery: joinQuery(query.path, search) };
+    core.grants.open(grantHolder(exchange.attribution, runner), location, base, follow);
+  }
+
+  /** 101 to an upgrade that was asked for and decided: from here on the bytes are a tunnel (RFC 9110 §7.8). */
+  #upgrade(exchange: Exchange, bytes: Buffer, head: ResponseHead): void {
+    const query = exchange.judgement.query;
+    if (query === null || query.upgrade === null) return this.#relay.fail(exchange, 'upstream-protocol');
+    const { connection, client } = this.#relay;
+    this.#gather.take();
+    exchange.status = 101;
+    exchange.isAnswering = true;
+    this.#forward(exchange, bytes.subarray(0, head.bodyStart));
+    const early = this.#relay.becomeTunnel();
+    const count = {
+      sent: (size: number) => {
+        exchange.sentBytes += size;
+        connection.sentBytes += size;
+      },
+      received: (size: number) => {
+        exchange.receivedBytes += size;
+        connection.receivedBytes += size;
+      },
+      over: (reason: Parameters<Exchange['close']>[0]) => exchange.close(reason),
+    };
+    const mustEnd = () =>
+      isOpen(exchange.decision) !== isOpen(decideNow(connection, query, exchange.head.override));
+    if (early !== null) connection.sentBytes -= early.length;
+    new Splice(connection, client, exchange.upstream!, count, mustEnd).start(
+      early,
+      bytes.subarray(head.bodyStart),
+    );
+  }
+
+  onUpstreamEnd(error: Error | null): void {
+    const { connection, exchange } = this.#relay;
+    if (exchange === null) return;
+    connection.core.guard(connection, () => this.#ended(exchange, error));
+  }
+
+  #ended(exchange: Exchange, error: Error | null): void {
+    const { answer } = exchange;
+    exchange.upstream?.destroy();
+    if (answer === null) {
+      if (exchange.isReused && this.#gather.length === 0 && isRetryable(exchange)) {
+        exchange.isReused = false;
+        exchange.upstream = null;
+        return this.dial(exchange);
+      }
+      return this.#relay.fail(exchange, 'upstream-closed');
+    }
+    if (answer.framing === 'until-close' && error === null) return this.#complete(exchange, answer, false);
+    return this.#relay.fail(exchange, 'upstream-closed');
+  }
+}
+
+function isRetryable(exchange: Exchange): boolean {
+  return !exchange.head.hasBody && idempotent.has(exchange.head.method);
+}
+
+function framerOf(head: ResponseHead): Framer {
+  if (head.framing === 'chunked') return byChunks();
+  return head.framing === 'until-close' ? untilClose() : byLength(head.length);
+}
+
+function targetOf(exchange: Exchange): UpstreamTarget {
+  const { judgement, runner, scheme } = exchange;
+  // Only judged exchanges come here: they have a query.
+  const { host, port } = judgement.query!;
+  return { runner, isTls: scheme === 'https', host, port, allowed: judgement.allowed };
+}

@@ -1,0 +1,144 @@
+// The answer a client gets instead of the upstream's: status by reason, a body in the form that this client
+// shows to people, which rule and how to ask. Reveals nothing of the gateway's insides.
+
+import type { Decision } from '../flow/decision.ts';
+import { reasons } from '../flow/reason.ts';
+import type { Reason } from '../flow/reason.ts';
+import { findField } from './head-bytes.ts';
+
+/** What is answered to. `head` is the request's head as it arrived, or null when it could not be read. */
+export interface Blocked {
+  readonly decision: Decision;
+  readonly reason: Reason;
+  readonly host: string | null;
+  readonly method: string;
+  /** Canonical path, or empty when it could not be read. */
+  readonly path: string;
+  readonly head: Buffer | null;
+  readonly isLast: boolean;
+  readonly version: '1.0' | '1.1';
+}
+
+const statusByReason: Readonly<Partial<Record<Reason, number>>> = {
+  misdirected: 421,
+  'malformed-request': 400,
+  'request-smuggling': 400,
+  'ambiguous-host': 400,
+  'ambiguous-path': 400,
+  'max-upload': 413,
+  'too-large': 431,
+  timeout: 504,
+  'resolve-failed': 502,
+  'connect-failed': 502,
+  'upstream-certificate': 502,
+  'upstream-protocol': 502,
+  'upstream-closed': 502,
+  'runner-limit': 503,
+  'gateway-limit': 503,
+  'record-unavailable': 503,
+  'policy-unavailable': 503,
+  'keeper-unavailable': 503,
+  'internal-error': 503,
+  drained: 503,
+};
+const phrases: Readonly<Record<number, string>> = {
+  200: 'OK',
+  400: 'Bad Request',
+  403: 'Forbidden',
+  408: 'Request Timeout',
+  413: 'Content Too Large',
+  421: 'Misdirected Request',
+  431: 'Request Header Fields Too Large',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+};
+
+/** The HTTP status that stands for a reason; 403 for everything that policy said. */
+export function statusOf(reason: Reason): number {
+  return statusByReason[reason] ?? 403;
+}
+
+/** A whole HTTP/1 answer, head and body, and its status. */
+export function blockedAnswer(
+  blocked: Blocked,
+  status = statusOf(blocked.reason),
+): { status: number; bytes: Buffer } {
+  const rule = blocked.decision.rule;
+  const text = explain(blocked, status);
+  const form = bodyForm(blocked, text);
+  const sent = form.grpc ? 200 : status;
+  const body = Buffer.from(form.body, 'utf8');
+  const lines = [
+    `HTTP/1.1 ${sent} ${phrases[sent] ?? 'Blocked'}`,
+    `content-type: ${form.type}`,
+    `content-length: ${body.length}`,
+    'cache-control: no-store',
+    `x-sallyport-rule: ${rule === null ? 'none' : fieldText(rule)}`,
+    `x-sallyport-reason: ${blocked.reason}`,
+    ...(form.grpc ? ['grpc-status: 7', `grpc-message: ${encodeURI(text)}`] : []),
+    ...(form.extra ?? []),
+    `connection: ${blocked.isLast ? 'close' : 'keep-alive'}`,
+  ];
+  const head = Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
+  return { status: sent, bytes: blocked.method === 'HEAD' ? head : Buffer.concat([head, body]) };
+}
+
+function explain(blocked: Blocked, status: number): string {
+  const { decision, host, method, path, reason } = blocked;
+  const what = `${method} ${host ?? 'an unreadable host'}${path}`.slice(0, 300);
+  const by = decision.rule === null ? '' : ` (rule ${decision.rule})`;
+  const said = `Sallyport did not let ${what} through: ${reasons[reason]}${by} [${reason}].`;
+  return status === 403
+    ? `${said} To allow it, ask the owner of the runner policy for a rule for this host, method and path.`
+    : said;
+}
+
+interface Form {
+  readonly type: string;
+  readonly body: string;
+  readonly grpc?: boolean;
+  readonly extra?: readonly string[];
+}
+
+function bodyForm(blocked: Blocked, text: string): Form {
+  const { head, host, path, reason } = blocked;
+  const field = (name: string) => (head === null ? '' : (findField(head, name) ?? '').toLowerCase());
+  const agent = field('user-agent');
+  const accept = field('accept');
+  const rule = blocked.decision.rule;
+  if (field('content-type').startsWith('application/grpc'))
+    return { type: 'application/grpc', body: '', grpc: true };
+  if (agent.startsWith('git/')) return { type: 'text/plain; charset=utf-8', body: `${text}\n` };
+  if (path.startsWith('/v2/') && (isOciAgent(agent) || /vnd\.(?:oci|docker)\./.test(accept))) {
+    const errors = [{ code: 'DENIED', message: text, detail: { rule, reason } }];
+    return json({ errors }, ['docker-distribution-api-version: registry/2.0']);
+  }
+  if (/^(?:npm|pnpm|yarn)\//.test(agent) || accept.includes('application/vnd.npm'))
+    return json({ error: text, reason });
+  if (isGithub(host, path, accept)) {
+    return json({ message: text, documentation_url: '', status: String(statusOf(reason)), rule, reason });
+  }
+  if (/[/+]json\b/.test(accept)) return json({ error: { message: text, rule, reason } });
+  return { type: 'text/plain; charset=utf-8', body: `${text}\n` };
+}
+
+const isOciAgent = (agent: string) =>
+  /^(?:docker|containerd|buildah|skopeo|containers\/|go-containerregistry|crane|oras|helm|podman|cosign|buildkit)/.test(
+    agent,
+  );
+
+function isGithub(host: string | null, path: string, accept: string): boolean {
+  if (host === null || /^(?:text|image)\//.test(accept)) return false;
+  return (
+    /(?:^|\.)(?:github\.com|githubusercontent\.com|ghe\.com)$/.test(host) ||
+    path.startsWith('/api/v3/') ||
+    accept.includes('application/vnd.github')
+  );
+}
+
+function json(value: unknown, extra: readonly string[] = []): Form {
+  return { type: 'application/json; charset=utf-8', body: `${JSON.stringify(value)}\n`, extra };
+}
+
+const fieldText = (text: string) => text.replace(/[^\x20-\x7e]/g, '?').slice(0, 200);

@@ -1,0 +1,170 @@
+// One TCP connection of a runner: who speaks, where to, what was decided, how much passed, and how it ended.
+// It is opened and closed exactly once in the records; steps of the path fill it in.
+
+import type { Socket } from 'node:net';
+import { blocked, isOpen } from '../flow/decision.ts';
+import type { Decision } from '../flow/decision.ts';
+import type { Evidence } from '../flow/evidence.ts';
+import type { Destination, FlowTls, Protocol } from '../flow/flow.ts';
+import { unattributed } from '../flow/job.ts';
+import type { Attribution } from '../flow/job.ts';
+import type { Reason } from '../flow/reason.ts';
+import { uuidv7 } from '../flow/uuid.ts';
+import type { HostDecision } from '../policy/decide.ts';
+import type { Core } from './core.ts';
+import type { HostQuery } from './options.ts';
+import { recordClosed, recordOpened } from './record.ts';
+import type { Told } from './record.ts';
+
+/** What carries a connection's bytes at the moment: asked when a deadline passes or policy changes. */
+export interface Carrier {
+  /** The deadline of the present state passed. */
+  expire(): void;
+  /** True when the request in flight, if any, would be decided otherwise now. */
+  mustEnd(): boolean;
+  /** True when nothing is in flight. */
+  isIdle(): boolean;
+  /** The client's socket is gone or is about to be destroyed for this reason. */
+  gone(reason: Reason): void;
+}
+
+/** A connection from accept to close. */
+export class Connection implements Told {
+  readonly kind = 'connection';
+  readonly parent = null;
+  readonly operation = null;
+  readonly http = null;
+  readonly id = uuidv7();
+  readonly core: Core;
+  readonly socket: Socket;
+  readonly runner: string;
+  readonly runnerPort: number;
+  attribution: Attribution = unattributed;
+  /** The address that the client aimed at in gateway mode; null when only a name can tell. */
+  originalAddress: string | null = null;
+  /** Canonical name, or null when the flow is decided by address. */
+  host: string | null = null;
+  /** The literal address that is decided and dialled when there is no name. */
+  address: string | null = null;
+  port = 0;
+  protocol: Protocol = 'unknown';
+  /** Every request must name the connection's own host: TLS, or a tunnel by CONNECT. */
+  isPinned = false;
+  decision: Decision = blocked('internal-error');
+  hostDecision: HostDecision | null = null;
+  evidence: readonly Evidence[] = [];
+  tls: FlowTls | null = null;
+  policyRevision: string | null = null;
+  sentBytes = 0;
+  receivedBytes = 0;
+  resolveMs: number | null = null;
+  connectMs: number | null = null;
+  handshakeMs: number | null = null;
+  /** The upstream's address, once dialled for a tunnel. */
+  dialledAddress: string | null = null;
+  deadlineMs = Number.POSITIVE_INFINITY;
+  carrier: Carrier | null = null;
+  ended: Reason | null = null;
+  /** Called when the deadline passes before there is a carrier. */
+  onDeadline: (() => void) | null = null;
+  isClosed = false;
+  readonly #startedAt = performance.now();
+  readonly #isCounted: boolean;
+  #isHalfOpen = true;
+  #isRecorded = false;
+
+  constructor(core: Core, socket: Socket, runner: string, runnerPort: number, isCounted: boolean) {
+    this.#isCounted = isCounted;
+    this.core = core;
+    this.socket = socket;
+    this.runner = runner;
+    this.runnerPort = runnerPort;
+    socket.once('close', () => this.#close());
+  }
+
+  get destination(): Destination {
+    const address = this.dialledAddress ?? this.address ?? this.originalAddress;
+    return { host: this.host, address, port: this.port === 0 ? null : this.port, protocol: this.protocol };
+  }
+
+  /** Asks policy for the host, with what is known now; null without a policy. */
+  askHost(protocol: HostQuery['protocol']): HostDecision | null {
+    const decider = this.core.decider;
+    if (decider === null) return null;
+    this.policyRevision = decider.revision;
+    const { host, address, port } = this;
+    return decider.host(this.attribution, { host, address, port, protocol });
+  }
+
+  /** Writes the opened record once; false when the flow must be refused for want of it. */
+  open(): boolean {
+    if (this.#isRecorded) return true;
+    this.#isRecorded = true;
+    const isWritten = recordOpened(this.core.ports, this);
+    if (!isWritten) this.decision = blocked('record-unavailable');
+    return isWritten;
+  }
+
+  /** One whole request or tunnel has come: no longer half-open. */
+  settle(): void {
+    if (!this.#isHalfOpen || !this.#isCounted) return;
+    this.#isHalfOpen = false;
+    this.core.limiter.leaveHalfOpen(this.runner);
+  }
+
+  setDeadline(inMs: number): void {
+    this.deadlineMs = this.core.nowMs + inMs;
+  }
+
+  expire(): void {
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+    if (this.carrier !== null) this.carrier.expire();
+    else if (this.onDeadline !== null) this.onDeadline();
+    else this.abort('timeout');
+  }
+
+  /** Decides anew after a change of policy or job; closes what would come out otherwise. */
+  redecide(): void {
+    const before = this.hostDecision;
+    if (before === null || this.carrier === null) return;
+    const after = this.askHost(
+      this.protocol === 'tls' || this.protocol === 'http' ? this.protocol : 'unknown',
+    );
+    const isSame = after !== null && isOpen(after) === isOpen(before) && after.treatment === before.treatment;
+    if (!isSame || this.carrier.mustEnd()) {
+      this.abort(after === null ? 'policy-unavailable' : after.reason);
+      return;
+    }
+    this.hostDecision = after;
+  }
+
+  /** Ends it at once for this reason. */
+  abort(reason: Reason | null): void {
+    if (this.isClosed) return;
+    this.ended ??= reason;
+    this.carrier?.gone(reason ?? 'client-closed');
+    this.socket.destroy();
+    if (this.socket.closed) this.#close();
+  }
+
+  #close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.core.remove(this);
+    if (this.#isCounted) this.core.limiter.leaveConnection(this.runner, this.#isHalfOpen);
+    this.core.guard(this, () => this.carrier?.gone('client-closed'));
+    this.open();
+    const totalMs = performance.now() - this.#startedAt;
+    const { resolveMs, connectMs, handshakeMs } = this;
+    const bytes = { sent: this.sentBytes, received: this.receivedBytes };
+    recordClosed(
+      this.core.ports,
+      this,
+      bytes,
+      { resolveMs, connectMs, handshakeMs, firstByteMs: null, totalMs },
+      this.ended,
+    );
+    this.core.ports.meter.count('sallyport_bytes_total', { direction: 'sent' }, bytes.sent);
+    this.core.ports.meter.count('sallyport_bytes_total', { direction: 'received' }, bytes.received);
+  }
+}

@@ -1,0 +1,101 @@
+// What all connections of one proxy share: ports, limits, pool, grants, the table of open connections and
+// one coarse clock. Deadlines are numbers that the clock's tick compares, so that a request sets no timer.
+
+import type { Connection } from './connection.ts';
+import { FollowGrants } from './follow.ts';
+import { defaultLimits, Limiter } from './limits.ts';
+import type { Limits } from './limits.ts';
+import type { Decider, ProxyPorts } from './options.ts';
+import { Upstreams } from './upstream.ts';
+
+/** Shared state; lives as long as the proxy. */
+export class Core {
+  readonly ports: ProxyPorts;
+  readonly limits: Limits;
+  readonly limiter: Limiter;
+  readonly upstreams: Upstreams;
+  readonly grants = new FollowGrants();
+  readonly connections = new Set<Connection>();
+  /** Monotonic milliseconds, as of the last tick. */
+  nowMs = performance.now();
+  isDraining = false;
+  readonly #tickMs: number;
+  #timer: NodeJS.Timeout | null = null;
+  #revision: string | null = null;
+
+  constructor(ports: ProxyPorts) {
+    this.ports = ports;
+    this.limits = { ...defaultLimits, ...ports.limits };
+    this.limiter = new Limiter(this.limits);
+    this.upstreams = new Upstreams({
+      resolver: ports.resolver,
+      connectMs: this.limits.connectMs,
+      isOwnAddress: (address) => ports.isOwnAddress(address),
+      extraAuthorities: ports.extraAuthorities ?? [],
+      pooledIdleMs: this.limits.pooledIdleMs,
+      pooledPerRunner: this.limits.pooledPerRunner,
+    });
+    const { peekMs, headMs, idleMs, firstByteMs } = this.limits;
+    this.#tickMs = Math.min(250, Math.max(10, Math.min(peekMs, headMs, idleMs, firstByteMs) / 8));
+  }
+
+  get decider(): Decider | null {
+    return this.ports.decider();
+  }
+
+  add(connection: Connection): void {
+    this.connections.add(connection);
+    if (this.#timer !== null) return;
+    this.nowMs = performance.now();
+    this.#timer = setInterval(() => this.#tick(), this.#tickMs);
+    this.#timer.unref();
+  }
+
+  remove(connection: Connection): void {
+    this.connections.delete(connection);
+  }
+
+  stop(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+    this.upstreams.cut(null);
+  }
+
+  #tick(): void {
+    this.nowMs = performance.now();
+    for (const connection of this.connections) {
+      if (connection.deadlineMs <= this.nowMs) this.guard(connection, () => connection.expire());
+    }
+    this.upstreams.sweep(this.nowMs);
+    this.ports.meter.gauge('sallyport_open_connections', this.connections.size);
+    this.#watchPolicy();
+  }
+
+  /** A new revision: connections that it would decide otherwise are closed. */
+  #watchPolicy(): void {
+    const revision = this.decider?.revision ?? null;
+    if (revision === this.#revision) return;
+    const isFirst = this.#revision === null;
+    this.#revision = revision;
+    if (!isFirst) this.redecide(null);
+  }
+
+  /** Decides the open connections of one runner (null: all) anew and closes those that come out otherwise. */
+  redecide(runner: string | null): void {
+    this.upstreams.cut(runner);
+    for (const connection of this.connections) {
+      if (runner === null || connection.runner === runner)
+        this.guard(connection, () => connection.redecide());
+    }
+  }
+
+  /** Runs a step of a flow; whatever it throws blocks that flow with internal-error. */
+  guard(connection: Connection, step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.ports.onInternalError?.(error);
+      connection.abort('internal-error');
+    }
+  }
+}

@@ -1,0 +1,129 @@
+// Opens a TCP connection to a host: own resolution, every address checked at dial time, the addresses
+// tried in order with a short head start for the earlier one (RFC 8305). Knows no HTTP and no TLS.
+
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+import type { Cidr } from '../flow/address.ts';
+import { parseAddress } from '../flow/address.ts';
+import type { ResolverPort } from '../flow/ports.ts';
+import type { Reason } from '../flow/reason.ts';
+import { checkAddress } from '../policy/check-address.ts';
+
+/** Where to: a name that is resolved here, or a literal address. `allowed` are private ranges that rules open. */
+export interface DialTarget {
+  readonly host: string;
+  readonly port: number;
+  readonly allowed: readonly Cidr[];
+}
+export interface DialOptions {
+  readonly resolver: ResolverPort;
+  readonly connectMs: number;
+  isOwnAddress(address: string): boolean;
+}
+export interface Dialled {
+  readonly socket: Socket;
+  readonly address: string;
+  readonly resolveMs: number;
+  readonly connectMs: number;
+}
+/** Why there is no connection; `detail` is for people and names no secret. */
+export interface DialFailure {
+  readonly failure: Reason;
+  readonly detail: string;
+}
+
+const headStartMs = 250;
+const maxAddresses = 8;
+
+/** Connects to the first address that passes the check and answers. Never rejects. */
+export async function dial(target: DialTarget, options: DialOptions): Promise<Dialled | DialFailure> {
+  const startedAt = performance.now();
+  const isLiteral = parseAddress(target.host) !== null;
+  let addresses: readonly string[];
+  try {
+    addresses = isLiteral
+      ? [target.host]
+      : await within(options.resolver.resolve(target.host), options.connectMs);
+  } catch (error) {
+    return { failure: 'resolve-failed', detail: messageOf(error) };
+  }
+  const resolvedAt = performance.now();
+  const usable: string[] = [];
+  let refused: Reason | null = null;
+  for (const address of addresses) {
+    const reason = options.isOwnAddress(address) ? 'never-address' : checkAddress(address, target.allowed);
+    if (reason === null) usable.push(address);
+    else refused ??= reason;
+  }
+  if (usable.length === 0) {
+    if (refused !== null) return { failure: refused, detail: `${target.host} leads to a forbidden address` };
+    return { failure: 'resolve-failed', detail: `${target.host} has no address` };
+  }
+  const raced = await race(usable.slice(0, maxAddresses), target.port, options.connectMs);
+  if ('failure' in raced) return raced;
+  const connectMs = performance.now() - resolvedAt;
+  return { ...raced, resolveMs: resolvedAt - startedAt, connectMs };
+}
+
+/** Rejects when the promise takes longer. */
+export async function within<T>(promise: Promise<T>, timeMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${timeMs} ms`)), timeMs);
+  });
+  try {
+    return await Promise.race([promise, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+type Raced = { readonly socket: Socket; readonly address: string } | DialFailure;
+
+function race(addresses: readonly string[], port: number, limitMs: number): Promise<Raced> {
+  return new Promise((resolve) => {
+    const trying = new Set<Socket>();
+    let next = 0;
+    let lastProblem = 'no address answered';
+    let headStart: NodeJS.Timeout | undefined;
+    const finish = (result: Raced) => {
+      clearTimeout(headStart);
+      clearTimeout(limit);
+      for (const socket of trying) socket.destroy();
+      trying.clear();
+      resolve(result);
+    };
+    const limit = setTimeout(() => finish({ failure: 'timeout', detail: 'no connection in time' }), limitMs);
+    const tryNext = () => {
+      clearTimeout(headStart);
+      const address = addresses[next++];
+      if (address === undefined) {
+        if (trying.size === 0) finish({ failure: 'connect-failed', detail: lastProblem });
+        return;
+      }
+      const socket = connect({
+        host: address,
+        port,
+        noDelay: true,
+        keepAlive: true,
+        keepAliveInitialDelay: 60_000,
+      });
+      trying.add(socket);
+      socket.on('error', (error: NodeJS.ErrnoException) => {
+        if (!trying.delete(socket)) return;
+        lastProblem = error.code ?? error.message;
+        tryNext();
+      });
+      socket.once('connect', () => {
+        trying.delete(socket);
+        finish({ socket, address });
+      });
+      headStart = setTimeout(tryNext, headStartMs);
+    };
+    tryNext();
+  });
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

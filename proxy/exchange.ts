@@ -1,0 +1,124 @@
+// One request and its answer: what was judged, what passed, and its two records.
+
+import type { Decision } from '../flow/decision.ts';
+import { blocked } from '../flow/decision.ts';
+import type { Evidence } from '../flow/evidence.ts';
+import type { Destination, FlowHttp } from '../flow/flow.ts';
+import type { Attribution } from '../flow/job.ts';
+import type { Operation } from '../flow/operation.ts';
+import type { Reason } from '../flow/reason.ts';
+import { uuidv7 } from '../flow/uuid.ts';
+import type { Connection } from './connection.ts';
+import { byChunks, byLength } from './framing.ts';
+import type { Framer } from './framing.ts';
+import type { RequestHead } from './head.ts';
+import type { Judgement } from './judge.ts';
+import { recordClosed, recordOpened } from './record.ts';
+import type { Told } from './record.ts';
+import type { ResponseHead } from './response-head.ts';
+import type { Upstream } from './upstream.ts';
+
+const noTimings = { resolveMs: null, connectMs: null, handshakeMs: null };
+
+/** A request in flight. */
+export class Exchange implements Told {
+  readonly kind = 'request';
+  readonly id = uuidv7();
+  readonly parent: string;
+  readonly runner: string;
+  readonly attribution: Attribution;
+  readonly connection: Connection;
+  readonly head: RequestHead;
+  /** The head's bytes as they arrived. */
+  readonly headBytes: Buffer;
+  readonly judgement: Judgement;
+  readonly scheme: 'http' | 'https';
+  readonly tls = null;
+  readonly policyRevision: string | null;
+  readonly requestFramer: Framer;
+  decision: Decision;
+  upstream: Upstream | null = null;
+  /** The upstream came from the pool and nothing was answered on it yet. */
+  isReused = false;
+  answer: ResponseHead | null = null;
+  answerFramer: Framer | null = null;
+  /** Counted by the limiter. */
+  isCounted = false;
+  /** Bytes of the answer have reached the client: no answer of our own can follow. */
+  isAnswering = false;
+  status: number | null = null;
+  sentBytes = 0;
+  bodyBytes = 0;
+  receivedBytes = 0;
+  readonly #startedAt = performance.now();
+  #firstByteMs: number | null = null;
+  #isClosed = false;
+
+  constructor(
+    connection: Connection,
+    head: RequestHead,
+    headBytes: Buffer,
+    judgement: Judgement,
+    scheme: 'http' | 'https',
+  ) {
+    this.connection = connection;
+    this.parent = connection.id;
+    this.runner = connection.runner;
+    this.attribution = connection.attribution;
+    this.head = head;
+    this.headBytes = headBytes;
+    this.judgement = judgement;
+    this.scheme = scheme;
+    this.decision = judgement.decision;
+    this.policyRevision = connection.core.decider?.revision ?? null;
+    this.requestFramer = head.bodyBytes < 0 ? byChunks() : byLength(head.bodyBytes);
+  }
+
+  get operation(): Operation | null {
+    return this.judgement.operation;
+  }
+
+  get evidence(): readonly Evidence[] {
+    return this.judgement.evidence;
+  }
+
+  get destination(): Destination {
+    const { query, host } = this.judgement;
+    const address = this.upstream?.address ?? this.connection.originalAddress;
+    return { host, address, port: query?.port ?? this.connection.port, protocol: this.scheme };
+  }
+
+  get http(): FlowHttp {
+    const { method, version } = this.head;
+    return { method, path: this.judgement.query?.path ?? '', version, status: this.status };
+  }
+
+  /** Writes the opened record; false when the request must be refused for want of it. */
+  open(): boolean {
+    const isWritten = recordOpened(this.connection.core.ports, this);
+    if (!isWritten) this.decision = blocked('record-unavailable');
+    return isWritten;
+  }
+
+  markFirstByte(): void {
+    if (this.#firstByteMs !== null) return;
+    this.#firstByteMs = performance.now() - this.#startedAt;
+    this.connection.core.ports.meter.observe('sallyport_upstream_seconds', this.#firstByteMs / 1000);
+  }
+
+  close(ended: Reason | null): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    if (this.isCounted) this.connection.core.limiter.leaveRequest(this.runner);
+    const isFresh = this.upstream !== null && this.upstream.uses === 1;
+    const bytes = { sent: this.sentBytes, received: this.receivedBytes };
+    const totalMs = performance.now() - this.#startedAt;
+    const timings = {
+      ...noTimings,
+      ...(isFresh ? this.upstream!.timings : null),
+      firstByteMs: this.#firstByteMs,
+      totalMs,
+    };
+    recordClosed(this.connection.core.ports, this, bytes, timings, ended);
+  }
+}

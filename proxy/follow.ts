@@ -1,0 +1,101 @@
+// Grants from redirects: the https Location of an allowed answer of a `follow: true` rule opens to GET and
+// HEAD, for the same job (or the same address when no job is known), ten minutes, that one URL.
+
+import { LRUCache } from 'lru-cache';
+import type { Attribution } from '../flow/job.ts';
+import { canonicaliseHost } from '../policy/canonicalise-host.ts';
+import { canonicalisePath } from '../policy/canonicalise-path.ts';
+
+const grantMs = 600_000;
+const maxHops = 5;
+const maxLocationBytes = 8_192;
+
+/** One opened URL, with the rule whose answer opened it. */
+export interface FollowGrant {
+  readonly rule: string | null;
+  readonly scope: string | null;
+  /** How many redirects lie behind it. */
+  readonly hops: number;
+}
+
+export interface FollowedUrl {
+  readonly host: string;
+  readonly port: number;
+  /** Canonical path, with `?query` as sent when there is one. */
+  readonly pathAndQuery: string;
+}
+
+/** Who a grant belongs to: the job when one is known for sure, else the runner's address. */
+export function grantHolder(attribution: Attribution, runner: string): string {
+  const job = attribution.conflict ? null : attribution.job;
+  if (job === null) return `runner ${runner}`;
+  return `job ${job.server} ${job.repository} ${job.runId} ${job.name} ${job.runId === null ? runner : ''}`;
+}
+
+/** Bounded memory of grants. */
+export class FollowGrants {
+  readonly #urls: LRUCache<string, FollowGrant>;
+  readonly #hosts: LRUCache<string, FollowGrant>;
+
+  constructor(max = 8_192, ttlMs = grantMs) {
+    this.#urls = new LRUCache({ max, ttl: ttlMs });
+    this.#hosts = new LRUCache({ max, ttl: ttlMs });
+  }
+
+  /** Reads a Location (RFC 9110 §10.2.2) and opens it; answers what it opened, or null when it may not be. */
+  open(holder: string, location: string, base: FollowedUrl, from: FollowGrant): FollowedUrl | null {
+    if (from.hops >= maxHops) return null;
+    const url = readLocation(location, base);
+    if (url === null) return null;
+    const grant = { ...from, hops: from.hops + 1 };
+    this.#urls.set(urlKey(holder, url), grant);
+    this.#hosts.set(hostKey(holder, url), grant);
+    return url;
+  }
+
+  /** A grant that lets this holder connect to the host at all. */
+  host(holder: string, host: string, port: number): FollowGrant | null {
+    return this.#hosts.get(hostKey(holder, { host, port })) ?? null;
+  }
+
+  /** A grant for exactly this URL. */
+  url(holder: string, url: FollowedUrl): FollowGrant | null {
+    return this.#urls.get(urlKey(holder, url)) ?? null;
+  }
+
+  clear(holder: string): void {
+    for (const map of [this.#urls, this.#hosts]) {
+      for (const key of map.keys()) if (key.startsWith(`${holder}\n`)) map.delete(key);
+    }
+  }
+}
+
+const hostKey = (holder: string, url: { host: string; port: number }) => `${holder}\n${url.host}:${url.port}`;
+const urlKey = (holder: string, url: FollowedUrl) => `${hostKey(holder, url)}${url.pathAndQuery}`;
+
+function readLocation(location: string, base: FollowedUrl): FollowedUrl | null {
+  if (location.length > maxLocationBytes) return null;
+  const text =
+    location.startsWith('/') && !location.startsWith('//')
+      ? `https://${base.host}:${base.port}${location}`
+      : location;
+  const parts = /^https:\/\/([^/?#@\\]+)([/?][^#]*)?(?:#.*)?$/i.exec(
+    text.startsWith('//') ? `https:${text}` : text,
+  );
+  if (parts === null) return null;
+  const [, authority = '', rest = '/'] = parts;
+  const colon = /:(\d{1,5})$/.exec(authority);
+  const host = canonicaliseHost(colon === null ? authority : authority.slice(0, colon.index));
+  const path = canonicalisePath(rest.startsWith('?') ? `/${rest}` : rest);
+  if (host.kind !== 'name' || path.kind !== 'path') return null;
+  return {
+    host: host.name,
+    port: colon === null ? 443 : Number(colon[1]),
+    pathAndQuery: joinQuery(path.path, path.query),
+  };
+}
+
+/** The canonical path with its query, as grants are keyed. */
+export function joinQuery(path: string, query: string): string {
+  return query === '' ? path : `${path}?${query.startsWith('?') ? query.slice(1) : query}`;
+}

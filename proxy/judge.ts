@@ -1,0 +1,234 @@
+// Judges one request before its first byte leaves: one canonical host and path, Host against the name of
+// the connection, evidence, policy, and grants from redirects. Synchronous and free of I/O.
+
+import { blocked, isOpen } from '../flow/decision.ts';
+import type { Decision, Mode } from '../flow/decision.ts';
+import type { Cidr } from '../flow/address.ts';
+import type { Evidence } from '../flow/evidence.ts';
+import type { Operation } from '../flow/operation.ts';
+import type { Reason } from '../flow/reason.ts';
+import { canonicaliseHost } from '../policy/canonicalise-host.ts';
+import { canonicalisePath } from '../policy/canonicalise-path.ts';
+import type { RequestDecision } from '../policy/decide.ts';
+import type { Connection } from './connection.ts';
+import { grantHolder, joinQuery } from './follow.ts';
+import type { FollowGrant } from './follow.ts';
+import type { RequestHead } from './head.ts';
+import type { RequestQuery } from './options.ts';
+
+/** The judgement on one request; `host` and `query` are null when they could not be read in one way. */
+export interface Judgement {
+  readonly decision: Decision;
+  readonly host: string | null;
+  readonly query: RequestQuery | null;
+  /** The query string, for grants only; never recorded. */
+  readonly search: string;
+  readonly evidence: readonly Evidence[];
+  readonly operation: Operation | null;
+  readonly allowed: readonly Cidr[];
+  readonly maxUploadBytes: number | null;
+  /** Set when the answer's Location is to be opened. */
+  readonly follow: FollowGrant | null;
+  /** Origin-form of an absolute-form target (RFC 9112 §3.2.2), to be sent instead; null: as it came. */
+  readonly originForm: string | null;
+  /** For people, on what was malformed. */
+  readonly detail: string;
+}
+
+interface Target {
+  readonly host: string;
+  readonly port: number;
+  readonly pathText: string;
+  readonly originForm: string | null;
+}
+
+const noCidrs: readonly Cidr[] = [];
+// Reasons that say "nothing allows it", which a grant may supply; a block by rule or list stays.
+const grantable: ReadonlySet<Reason> = new Set(['no-rule', 'path', 'method', 'not-exclusive']);
+
+/** Judges the request; `isExplicit` allows it to name any host in absolute-form. */
+export function judge(
+  connection: Connection,
+  head: RequestHead,
+  scheme: 'http' | 'https',
+  isExplicit: boolean,
+): Judgement {
+  const target = readTarget(head, scheme, connection.port, isExplicit);
+  if ('reason' in target) return refused(target.reason, target.detail, null);
+  if (connection.isPinned && target.host !== (connection.host ?? connection.address)) {
+    return misdirected(connection, target.host, 'SNI');
+  }
+  if (!isExplicit && target.port !== connection.port) return misdirected(connection, target.host, 'port');
+  if (isForeignAddress(connection, target.host)) return misdirected(connection, target.host, 'address');
+  const path = canonicalisePath(target.pathText);
+  if (path.kind === 'ambiguous') return refused('ambiguous-path', path.detail, target.host);
+  const upgrade = head.upgrade === null || isCleartextHttp2(head.upgrade) ? null : head.upgrade;
+  const { host, port } = target;
+  const base = { scheme, host, port, method: head.method, path: path.path, hasBody: head.hasBody, upgrade };
+  return decide(connection, head, { ...base, evidence: connection.evidence }, path.query, target);
+}
+
+/** Asks for an HTTP/2 upgrade on a plain connection (RFC 7540 §3.2): stripped, never offered on. */
+export function isCleartextHttp2(upgrade: string): boolean {
+  return upgrade.split(',').every((item) => item.trim() === 'h2c');
+}
+
+function decide(
+  connection: Connection,
+  head: RequestHead,
+  bare: RequestQuery,
+  search: string,
+  target: Target,
+): Judgement {
+  const { core } = connection;
+  const understood = core.ports.understand?.(bare);
+  const evidence = [...connection.evidence, ...(understood?.evidence ?? [])];
+  if (head.override !== null)
+    evidence.push({ kind: 'method-override', detail: `the request asks to be read as ${head.override}` });
+  const query = evidence.length === 0 ? bare : { ...bare, evidence };
+  const told = {
+    host: query.host,
+    query,
+    search,
+    evidence,
+    operation: understood?.operation ?? null,
+    originForm: target.originForm,
+    detail: '',
+  };
+  const decided = decideNow(connection, query, head.override);
+  const grant = grantFor(connection, query, search, decided);
+  if (grant !== null) {
+    const decision = grantDecision(grant, decided.mode);
+    return { ...told, decision, allowed: noCidrs, maxUploadBytes: null, follow: grant };
+  }
+  if (!('maxUploadBytes' in decided)) {
+    return { ...told, decision: decided, allowed: noCidrs, maxUploadBytes: null, follow: null };
+  }
+  const isFollowed = decided.follow && decided.verdict === 'allow';
+  const follow = isFollowed ? { rule: decided.rule, scope: decided.scope, hops: 0 } : null;
+  const { addresses, maxUploadBytes } = decided;
+  return { ...told, decision: plain(decided), allowed: addresses, maxUploadBytes, follow };
+}
+
+/** The decision that a grant supplies in place of "nothing allows it". */
+export function grantDecision(grant: FollowGrant, mode: Mode): Decision {
+  return { verdict: 'allow', enforced: true, mode, rule: grant.rule, scope: grant.scope, reason: 'rule' };
+}
+
+/** True for a block that a grant from a redirect may lift. */
+export function isGrantable(decision: Decision): boolean {
+  return decision.verdict === 'block' && grantable.has(decision.reason);
+}
+
+/** Policy's answer at this moment: the host's own block first, then the request, then what it claims to be. */
+export function decideNow(
+  connection: Connection,
+  query: RequestQuery,
+  override: string | null,
+): RequestDecision | Decision {
+  const { decider } = connection.core;
+  if (decider === null) return blocked('policy-unavailable');
+  const startedAt = performance.now();
+  const name = connection.host ?? connection.address;
+  const hostDecision = connection.hostDecision;
+  if (hostDecision !== null && query.host === name && !isOpen(hostDecision)) return plain(hostDecision);
+  let decided = decider.request(connection.attribution, query);
+  if (override !== null && isOpen(decided)) {
+    const asOverride = decider.request(connection.attribution, { ...query, method: override });
+    if (asOverride.verdict === 'block') decided = asOverride;
+  }
+  connection.core.ports.meter.observe('sallyport_decision_seconds', (performance.now() - startedAt) / 1000);
+  return decided;
+}
+
+function grantFor(
+  connection: Connection,
+  query: RequestQuery,
+  search: string,
+  decided: Decision,
+): FollowGrant | null {
+  if (!isGrantable(decided) || query.scheme !== 'https') return null;
+  if (query.hasBody || query.upgrade !== null || (query.method !== 'GET' && query.method !== 'HEAD'))
+    return null;
+  if (query.evidence.some(({ kind }) => kind === 'method-override')) return null;
+  const holder = grantHolder(connection.attribution, connection.runner);
+  const pathAndQuery = joinQuery(query.path, search);
+  return connection.core.grants.url(holder, { host: query.host, port: query.port, pathAndQuery });
+}
+
+/** The decision alone, without what the record has no field for. */
+export function plain(decision: Decision): Decision {
+  const { verdict, enforced, mode, rule, scope, reason } = decision;
+  return { verdict, enforced, mode, rule, scope, reason };
+}
+
+/** The one host, port and path that a request names (RFC 9112 §3.2, §3.3), or why there is not one. */
+export function readTarget(
+  head: RequestHead,
+  scheme: 'http' | 'https',
+  connectionPort: number,
+  isExplicit: boolean,
+): Target | { reason: Reason; detail: string } {
+  const defaultPort = scheme === 'https' ? 443 : 80;
+  const own =
+    head.host === null ? null : readAuthority(head.host, isExplicit ? 0 : connectionPort, defaultPort);
+  if (own !== null && 'reason' in own) return own;
+  if (head.target.startsWith('/')) {
+    if (own === null) return { reason: 'malformed-request', detail: 'no Host field' };
+    return { ...own, pathText: head.target, originForm: null };
+  }
+  const absolute = /^(https?):\/\/([^/?#]*)([/?].*)?$/i.exec(head.target);
+  if (absolute === null || absolute[1]!.toLowerCase() !== scheme) {
+    return { reason: 'malformed-request', detail: 'a request target of another form than /path' };
+  }
+  const named = readAuthority(absolute[2]!, defaultPort, defaultPort);
+  if ('reason' in named) return named;
+  if (own !== null && (own.host !== named.host || own.port !== named.port)) {
+    return { reason: 'misdirected', detail: 'the request line and Host name different hosts' };
+  }
+  const rest = absolute[3] ?? '/';
+  const originForm = rest.startsWith('?') ? `/${rest}` : rest;
+  return { ...named, pathText: originForm, originForm };
+}
+
+/** `host[:port]`; without a port the connection's own counts when it is not the scheme's default. */
+function readAuthority(
+  text: string,
+  impliedPort: number,
+  defaultPort: number,
+): { host: string; port: number } | { reason: Reason; detail: string } {
+  const colon = text.endsWith(']') ? -1 : text.lastIndexOf(':');
+  const hostText = colon < 0 ? text : text.slice(0, colon);
+  const portText = colon < 0 ? '' : text.slice(colon + 1);
+  if (colon >= 0 && !/^[1-9]\d{0,4}$/.test(portText))
+    return { reason: 'ambiguous-host', detail: 'the port in the host' };
+  const host = canonicaliseHost(hostText);
+  if (host.kind === 'ambiguous') return { reason: 'ambiguous-host', detail: host.detail };
+  const name = host.kind === 'name' ? host.name : host.address;
+  return { host: name, port: colon < 0 ? impliedPort || defaultPort : Number(portText) };
+}
+
+/** A literal address in Host that is not the one the client dialled. */
+function isForeignAddress(connection: Connection, host: string): boolean {
+  const { originalAddress } = connection;
+  return originalAddress !== null && host !== originalAddress && /^[\d.]+$|:/.test(host);
+}
+
+function misdirected(connection: Connection, host: string, by: string): Judgement {
+  const detail = `Host names ${host}, the ${by} of the connection ${connection.host ?? connection.address ?? 'none'}`;
+  const judged = refused('misdirected', 'Host and the connection name different destinations', host);
+  return { ...judged, evidence: [...connection.evidence, { kind: 'sni-mismatch', detail }] };
+}
+
+function refused(reason: Reason, detail: string, host: string | null): Judgement {
+  const none = { query: null, search: '', evidence: [], operation: null, allowed: noCidrs };
+  return {
+    ...none,
+    decision: blocked(reason),
+    host,
+    maxUploadBytes: null,
+    follow: null,
+    originForm: null,
+    detail,
+  };
+}

@@ -1,0 +1,66 @@
+// The proxy as a whole: takes sockets that others accepted, or accepts on inherited descriptors; cuts
+// runners off, decides open connections anew, drains.
+
+import { createServer } from 'node:net';
+import type { Server, Socket } from 'node:net';
+import type { Carrier } from './connection.ts';
+import { Core } from './core.ts';
+import { grantHolder } from './follow.ts';
+import type { ProxyPorts } from './options.ts';
+import { carry } from './path.ts';
+
+/** What a worker holds of the proxy. */
+export interface Proxy {
+  /** Takes a TCP connection that the kernel redirected here. */
+  accept(socket: Socket): void;
+  /** Takes a connection of a client that speaks to us as a proxy (CONNECT, absolute-form). */
+  acceptExplicit(socket: Socket): void;
+  /** Asks again who the runner is and closes those of its connections that would now be decided otherwise. */
+  cut(runner: string): Promise<void>;
+  /** Decides every open connection anew; a new policy revision does so by itself. */
+  redecide(): void;
+  /** Lets requests in flight end, then closes everything. */
+  drain(): Promise<void>;
+}
+
+/** Starts a proxy over its ports; it listens nowhere by itself. */
+export function createProxy(ports: ProxyPorts): Proxy {
+  const core = new Core(ports);
+  return {
+    accept: (socket) => void carry(core, socket, 'redirected'),
+    acceptExplicit: (socket) => void carry(core, socket, 'explicit'),
+    cut: (runner) => cut(core, runner),
+    redecide: () => core.redecide(null),
+    drain: () => drain(core),
+  };
+}
+
+/** Accepts on a listening descriptor that the keeper opened. */
+export function acceptOn(fd: number, accept: (socket: Socket) => void): Server {
+  // Half-open: a client may end its side and still wait for the answer.
+  const server = createServer({ noDelay: true, allowHalfOpen: true }, accept);
+  server.listen({ fd });
+  return server;
+}
+
+async function cut(core: Core, runner: string): Promise<void> {
+  for (const connection of core.connections) {
+    if (connection.runner !== runner) continue;
+    core.grants.clear(grantHolder(connection.attribution, runner));
+    connection.attribution = await core.ports.attribution.attribute(runner, connection.runnerPort);
+  }
+  core.grants.clear(`runner ${runner}`);
+  core.redecide(runner);
+}
+
+async function drain(core: Core): Promise<void> {
+  core.isDraining = true;
+  const isIdle = (carrier: Carrier | null) => carrier === null || carrier.isIdle();
+  const until = performance.now() + core.limits.drainMs;
+  while (core.connections.size > 0 && performance.now() < until) {
+    for (const connection of core.connections) if (isIdle(connection.carrier)) connection.abort('drained');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  for (const connection of core.connections) connection.abort('drained');
+  core.stop();
+}

@@ -1,0 +1,80 @@
+// What the proxy asks of the other parts of a worker. worker.ts (or a test) supplies implementations;
+// no file of this folder knows which ones.
+
+import type { Socket } from 'node:net';
+import type { SecureContext } from 'node:tls';
+import type { Evidence } from '../flow/evidence.ts';
+import type { Attribution, AttributionPort } from '../flow/job.ts';
+import type { Operation } from '../flow/operation.ts';
+import type { Meter, Recorder, ResolverPort } from '../flow/ports.ts';
+import type { HostDecision, RequestDecision } from '../policy/decide.ts';
+import type { Limits } from './limits.ts';
+
+/** What a connection asks of policy before anything is dialled. */
+export interface HostQuery {
+  readonly host: string | null;
+  readonly address: string | null;
+  readonly port: number;
+  readonly protocol: 'tls' | 'http' | 'unknown';
+}
+
+/** What a request asks of policy before its first byte leaves. */
+export interface RequestQuery {
+  readonly scheme: 'http' | 'https';
+  readonly host: string;
+  readonly port: number;
+  readonly method: string;
+  /** Canonical, without the query. */
+  readonly path: string;
+  readonly hasBody: boolean;
+  readonly upgrade: string | null;
+  readonly evidence: readonly Evidence[];
+}
+
+/** One policy revision as the path sees it: two synchronous questions. */
+export interface Decider {
+  readonly revision: string;
+  host(attribution: Attribution, query: HostQuery): HostDecision;
+  request(attribution: Attribution, query: RequestQuery): RequestDecision;
+}
+
+/** What a request means to a platform or registry, and the evidence found on it. */
+export interface Understanding {
+  readonly operation: Operation | null;
+  readonly evidence: readonly Evidence[];
+}
+
+export interface LeafPort {
+  contextFor(serverName: string, runner: string): SecureContext | Promise<SecureContext>;
+}
+
+export interface OriginalDestination {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** Every port of the proxy. */
+export interface ProxyPorts {
+  /** The policy in force, or null while none has been loaded: everything is then blocked. */
+  decider(): Decider | null;
+  readonly attribution: AttributionPort;
+  readonly resolver: ResolverPort;
+  readonly leafIssuer: LeafPort;
+  readonly recorder: Recorder;
+  readonly meter: Meter;
+  /** Where the client aimed before the kernel redirected it; null when the kernel no longer knows. */
+  originalDestination(fd: number, isV6: boolean): OriginalDestination | null;
+  /** Takes TCP connections whose original port was 53. */
+  readonly dns: { accept(socket: Socket): void };
+  readonly identity: { readonly gateway: string; readonly fleet: string };
+  /** True for every address of the gateway itself, outer ones and loopback included. */
+  isOwnAddress(address: string): boolean;
+  /** The ports on which workers listen: never an original destination. */
+  readonly ownPorts: ReadonlySet<number>;
+  readonly limits?: Partial<Limits>;
+  /** PEM certificates trusted for upstreams besides the system's. */
+  readonly extraAuthorities?: readonly string[];
+  understand?(query: RequestQuery): Understanding;
+  /** Told of every unforeseen error, after the flow was blocked; defaults to nothing. */
+  onInternalError?(error: unknown): void;
+}

@@ -1,0 +1,150 @@
+// The path of a connection, from accept to close, in one numbered function. Each step is a file of its own;
+// this one owns their order: the host is decided and recorded before anything is dialled.
+
+import type { Socket } from 'node:net';
+import { formatAddress, parseAddress, unmapAddress } from '../flow/address.ts';
+import { blocked, isOpen } from '../flow/decision.ts';
+import type { Decision } from '../flow/decision.ts';
+import { unattributed } from '../flow/job.ts';
+import type { Attribution } from '../flow/job.ts';
+import type { Reason } from '../flow/reason.ts';
+import { Connection } from './connection.ts';
+import type { Core } from './core.ts';
+import { within } from './dial.ts';
+import { readConnect } from './explicit.ts';
+import { interceptTls } from './intercept.ts';
+import { grantHolder } from './follow.ts';
+import { grantDecision, isGrantable, plain } from './judge.ts';
+import { nameConnection } from './name-connection.ts';
+import { passThrough } from './pass-through.ts';
+import { peek } from './peek.ts';
+import type { Peeked } from './peek.ts';
+import { Relay } from './relay.ts';
+
+/** How a connection came: redirected by the kernel, or spoken to as a proxy. */
+export type Arrival = 'redirected' | 'explicit';
+
+/** Carries one connection. Whatever is thrown on the way blocks it with internal-error and is recorded. */
+export async function carry(core: Core, socket: Socket, arrival: Arrival): Promise<void> {
+  // First of all: a reset before any other step is normal and must not end the process.
+  socket.on('error', () => {});
+  // 1 accept: who speaks, and where to
+  const runner = textOf(socket.remoteAddress);
+  if (runner === null || core.ports.isOwnAddress(runner)) return void socket.destroy();
+  const original = arrival === 'redirected' ? readOriginal(core, socket) : null;
+  if (original?.port === 53) return core.ports.dns.accept(socket);
+  const limit = core.isDraining ? 'drained' : core.limiter.enterConnection(runner);
+  const connection = new Connection(core, socket, runner, socket.remotePort ?? 0, limit === null);
+  core.add(connection);
+  try {
+    connection.port = original?.port ?? 0;
+    if (original !== null && !core.ports.isOwnAddress(original.address))
+      connection.originalAddress = original.address;
+    if (limit !== null) return block(connection, blocked(limit));
+    if (arrival === 'redirected' && (original === null || core.ports.ownPorts.has(original.port))) {
+      return block(connection, blocked('direct-port'));
+    }
+    // 2 attribute: address -> job
+    connection.attribution = await attribute(core, runner, connection.runnerPort);
+    // 3 peek, 4 classify
+    const first = await peek(connection);
+    const peeked = arrival === 'explicit' ? await readConnect(connection, first) : first;
+    if (connection.isClosed) return;
+    // Inside a tunnel by CONNECT the path goes on as if the kernel had redirected it.
+    connection.isPinned = peeked !== first || peeked.protocol === 'tls';
+    await carryPeeked(connection, peeked, peeked === first ? arrival : 'redirected');
+  } catch (error) {
+    core.ports.onInternalError?.(error);
+    block(connection, blocked('internal-error'));
+  }
+}
+
+async function carryPeeked(connection: Connection, peeked: Peeked, arrival: Arrival): Promise<void> {
+  const early = earlyEnd(peeked);
+  if (early !== null) return block(connection, blocked(early), early);
+  const protocol = peeked.protocol === 'tls' || peeked.protocol === 'http' ? peeked.protocol : 'unknown';
+  connection.protocol = peeked.protocol === 'ssh' ? 'ssh' : protocol;
+  // 5 decide the host
+  const problem = nameConnection(connection, peeked, arrival);
+  if (problem !== null && peeked.protocol !== 'http') return block(connection, blocked(problem));
+  connection.hostDecision = problem === null ? connection.askHost(protocol) : null;
+  connection.decision = decisionOf(connection, problem);
+  if (peeked.protocol === 'h2') return block(connection, blocked('unknown-protocol'));
+  // 6 record opened
+  if (!connection.open()) return block(connection, blocked('record-unavailable'));
+  const isAllowed = isOpen(connection.decision);
+  // 7 intercept or pass through
+  if (peeked.protocol === 'http') {
+    return new Relay(
+      connection,
+      connection.socket,
+      'http',
+      arrival === 'explicit' && connection.host === null,
+    ).start(peeked.bytes);
+  }
+  const mayOpen = peeked.protocol === 'tls' && connection.hostDecision?.treatment !== 'pass-through';
+  if (!isAllowed && protocol === 'unknown') return block(connection, connection.decision);
+  if (peeked.protocol === 'tls' && (mayOpen || !isAllowed)) {
+    const stream = await interceptTls(connection, peeked.hello, peeked.bytes);
+    if (typeof stream === 'string') return connection.abort(stream);
+    // 8 per request
+    return new Relay(connection, stream, 'https', false).start(null);
+  }
+  if (connection.tls !== null) connection.tls = { ...connection.tls, treatment: 'pass-through' };
+  return passThrough(connection, connection.socket, peeked.bytes);
+  // 9 record closed: Connection does, when its socket closes
+}
+
+function earlyEnd(peeked: Peeked): Reason | null {
+  if (peeked.protocol === 'malformed-tls' || peeked.protocol === 'timeout') return peeked.protocol;
+  return peeked.protocol === 'closed' ? 'client-closed' : null;
+}
+
+/** The connection's decision: the host's, opened by a grant from a redirect where one applies. */
+function decisionOf(connection: Connection, problem: Reason | null): Decision {
+  if (problem !== null) return blocked(problem);
+  const { hostDecision } = connection;
+  if (hostDecision === null) return blocked('policy-unavailable');
+  if (connection.host !== null && connection.protocol === 'tls' && isGrantable(hostDecision)) {
+    const holder = grantHolder(connection.attribution, connection.runner);
+    const grant = connection.core.grants.host(holder, connection.host, connection.port);
+    if (grant !== null) return grantDecision(grant, hostDecision.mode);
+  }
+  return plain(hostDecision);
+}
+
+/** Ends the connection with a block of its own, recorded. */
+function block(connection: Connection, decision: Decision, ended: Reason | null = null): void {
+  connection.decision = decision;
+  connection.open();
+  connection.abort(ended);
+}
+
+async function attribute(core: Core, runner: string, port: number): Promise<Attribution> {
+  const answer = core.ports.attribution.attribute(runner, port);
+  if (!(answer instanceof Promise)) return answer;
+  try {
+    return await within(answer, core.limits.attributionMs);
+  } catch (error) {
+    // Losing one's identity never widens: without an answer the flow belongs to no job.
+    core.ports.onInternalError?.(error);
+    return unattributed;
+  }
+}
+
+/** Where the client aimed. Without the kernel's answer it spoke to us directly: our own address and port. */
+function readOriginal(core: Core, socket: Socket): { address: string; port: number } | null {
+  // The descriptor is gone once the socket is closed, and is on no public interface.
+  const fd = (socket as unknown as { _handle: { fd: number } | null })._handle?.fd ?? -1;
+  if (fd < 0) return null;
+  const isV6 = socket.remoteFamily === 'IPv6' && socket.remoteAddress?.startsWith('::ffff:') !== true;
+  const original = core.ports.originalDestination(fd, isV6);
+  const address = textOf(original?.address ?? socket.localAddress);
+  return address === null ? null : { address, port: original?.port ?? socket.localPort ?? 0 };
+}
+
+/** Canonical text of a socket's address, v4-mapped ones as IPv4. */
+function textOf(address: string | undefined): string | null {
+  const bytes = address === undefined ? null : parseAddress(address.split('%')[0]!);
+  return bytes === null ? null : formatAddress(unmapAddress(bytes));
+}

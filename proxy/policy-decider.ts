@@ -1,0 +1,21 @@
+// Policy behind the two questions of the path: one object per policy, made once.
+
+import type { Policy } from '../policy/compile.ts';
+import { decideHost, decideRequest } from '../policy/decide.ts';
+import { effectivePolicy } from '../policy/scope.ts';
+import type { Decider } from './options.ts';
+
+const made = new WeakMap<Policy, Decider>();
+
+/** The decider of this policy. */
+export function deciderOf(policy: Policy): Decider {
+  const known = made.get(policy);
+  if (known !== undefined) return known;
+  const decider: Decider = {
+    revision: policy.revision,
+    host: (attribution, query) => decideHost(effectivePolicy(policy, attribution), query),
+    request: (attribution, query) => decideRequest(effectivePolicy(policy, attribution), query),
+  };
+  made.set(policy, decider);
+  return decider;
+}

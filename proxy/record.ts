@@ -1,0 +1,124 @@
+// Writes the records of connections and requests: `opened` before anything leaves, `closed` at the end.
+// Both carry every field; redaction is the recorder's.
+
+import type { Decision } from '../flow/decision.ts';
+import type { Evidence } from '../flow/evidence.ts';
+import { recordVersion } from '../flow/flow.ts';
+import type {
+  Destination,
+  FlowBytes,
+  FlowHttp,
+  FlowKind,
+  FlowRecord,
+  FlowTimings,
+  FlowTls,
+} from '../flow/flow.ts';
+import type { Attribution } from '../flow/job.ts';
+import type { Operation } from '../flow/operation.ts';
+import type { Reason } from '../flow/reason.ts';
+import type { ProxyPorts } from './options.ts';
+
+/** What a connection or a request tells about itself. */
+export interface Told {
+  readonly id: string;
+  readonly kind: FlowKind;
+  readonly parent: string | null;
+  readonly runner: string;
+  readonly attribution: Attribution;
+  readonly destination: Destination;
+  readonly operation: Operation | null;
+  readonly http: FlowHttp | null;
+  readonly tls: FlowTls | null;
+  readonly evidence: readonly Evidence[];
+  readonly decision: Decision;
+  readonly policyRevision: string | null;
+}
+
+/**
+ * Writes the opened record. False when it could not be written and the flow must therefore be refused;
+ * in audit mode the loss is counted and the flow goes on.
+ */
+export function recordOpened(ports: ProxyPorts, told: Told): boolean {
+  try {
+    ports.recorder.opened(write(ports, told, 'opened', null, null, null));
+    return true;
+  } catch (error) {
+    ports.onInternalError?.(error);
+    ports.meter.count('sallyport_records_lost_total');
+    return told.decision.mode === 'audit';
+  }
+}
+
+/** Writes the closed record and counts the flow. Never throws. */
+export function recordClosed(
+  ports: ProxyPorts,
+  told: Told,
+  bytes: FlowBytes,
+  timings: FlowTimings,
+  ended: Reason | null,
+): void {
+  const { decision, destination, kind } = told;
+  try {
+    ports.recorder.closed(write(ports, told, 'closed', bytes, timings, ended));
+  } catch (error) {
+    ports.onInternalError?.(error);
+    ports.meter.count('sallyport_records_lost_total');
+  }
+  ports.meter.count('sallyport_flows_total', {
+    kind,
+    protocol: destination.protocol,
+    verdict: decision.verdict,
+    enforced: decision.enforced ? 'true' : 'false',
+    reason: decision.reason,
+  });
+}
+
+function write(
+  ports: ProxyPorts,
+  told: Told,
+  phase: 'opened' | 'closed',
+  bytes: FlowBytes | null,
+  timings: FlowTimings | null,
+  ended: Reason | null,
+): FlowRecord {
+  const { attribution } = told;
+  return {
+    v: recordVersion,
+    id: told.id,
+    phase,
+    kind: told.kind,
+    time: isoTime(),
+    parent: told.parent,
+    gateway: ports.identity.gateway,
+    fleet: ports.identity.fleet,
+    runner: told.runner,
+    job: attribution.job,
+    attribution: { source: attribution.source, certainty: attribution.certainty },
+    process: null,
+    destination: told.destination,
+    operation: told.operation,
+    http: told.http,
+    dns: null,
+    tls: told.tls,
+    packet: null,
+    evidence: told.evidence,
+    decision: told.decision,
+    policyRevision: told.policyRevision,
+    bytes,
+    timings,
+    ended,
+  };
+}
+
+let lastMs = 0;
+let lastText = '';
+
+/** ISO 8601 of now; the text is made once a millisecond. */
+function isoTime(): string {
+  const nowMs = Date.now();
+  if (nowMs !== lastMs) {
+    lastMs = nowMs;
+    lastText = new Date(nowMs).toISOString();
+  }
+  return lastText;
+}

@@ -1,0 +1,401 @@
+// The request loop of one client connection that speaks HTTP/1: heads are judged one after the other,
+// bodies stream through as the buffers that arrived, pipelined requests wait in a bounded hold.
+
+import type { Socket } from 'node:net';
+import { blocked, isOpen } from '../flow/decision.ts';
+import type { Decision } from '../flow/decision.ts';
+import type { Reason } from '../flow/reason.ts';
+import { Answering } from './answering.ts';
+import { blockedAnswer, statusOf } from './blocked-answer.ts';
+import type { Carrier, Connection } from './connection.ts';
+import { Exchange } from './exchange.ts';
+import { Gather } from './gather.ts';
+import { findHeadEnd } from './head-bytes.ts';
+import { isHeadProblem, parseRequestHead } from './head.ts';
+import type { RequestHead } from './head.ts';
+import { decideNow, judge } from './judge.ts';
+import { recordClosed, recordOpened } from './record.ts';
+import { rewriteHead } from './rewrite-head.ts';
+import { uuidv7 } from '../flow/uuid.ts';
+
+/** Relays requests of one client until either side ends. */
+export class Relay implements Carrier {
+  readonly connection: Connection;
+  readonly client: Socket;
+  readonly #scheme: 'http' | 'https';
+  readonly #isExplicit: boolean;
+  readonly #gather = new Gather();
+  readonly #answering: Answering;
+  exchange: Exchange | null = null;
+  #scanned = 0;
+  #isPumping = false;
+  #isHeld = false;
+  #clientEnded = false;
+  #isLingering = false;
+  #isTunnel = false;
+
+  constructor(connection: Connection, client: Socket, scheme: 'http' | 'https', isExplicit: boolean) {
+    this.connection = connection;
+    this.client = client;
+    this.#scheme = scheme;
+    this.#isExplicit = isExplicit;
+    this.#answering = new Answering(this);
+  }
+
+  /** Begins with what was already read. */
+  start(initial: Buffer | null): void {
+    const { connection, client } = this;
+    const { core } = connection;
+    connection.carrier = this;
+    connection.setDeadline(core.limits.headMs);
+    client.on('data', (bytes: Buffer) => core.guard(connection, () => this.#onData(bytes)));
+    client.on('end', () => core.guard(connection, () => this.#onEnd()));
+    client.on('drain', () => this.exchange?.upstream?.socket.resume());
+    if (initial !== null) this.#onData(initial);
+    if (!this.#isHeld) client.resume();
+  }
+
+  #onData(bytes: Buffer): void {
+    if (this.#isTunnel) return;
+    this.connection.sentBytes += bytes.length;
+    if (this.#isLingering) return;
+    const { exchange } = this;
+    if (exchange !== null && !exchange.requestFramer.isDone && exchange.upstream !== null) {
+      this.#forwardBody(exchange, bytes, 0);
+      return;
+    }
+    const gathered = this.#gather.push(bytes);
+    if (exchange === null) this.#pump(gathered);
+    else if (gathered.length >= this.connection.core.limits.pipelineBytes) this.#hold();
+  }
+
+  #hold(): void {
+    this.#isHeld = true;
+    this.client.pause();
+  }
+
+  #release(): void {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    this.client.resume();
+  }
+
+  /** Takes heads while there is no request in flight. A loop, so that pipelined requests cannot deepen the stack. */
+  #pump(available: Buffer | null): void {
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    let bytes = available;
+    while (bytes !== null && bytes.length > 0 && this.exchange === null && !this.#isLingering) {
+      const rest = this.#takeHead(bytes);
+      if (rest === null) break;
+      this.#gather.take();
+      this.#scanned = 0;
+      bytes = rest.length === 0 ? null : this.#gather.push(rest);
+      if (this.exchange !== null) break;
+    }
+    this.#isPumping = false;
+    if (this.exchange === null && this.#gather.length === 0 && this.#clientEnded) this.finish();
+  }
+
+  /** Reads one head at the start of the bytes; answers what follows it (and its body so far), or null. */
+  #takeHead(bytes: Buffer): Buffer | null {
+    const { limits } = this.connection.core;
+    // The head's time runs from its first byte and is not extended by more of them.
+    if (this.#scanned === 0) this.connection.setDeadline(limits.headMs);
+    const end = findHeadEnd(bytes, this.#scanned);
+    this.#scanned = bytes.length;
+    if (end === -1 && bytes.length <= limits.headBytes) return null;
+    if (end < 0 || end > limits.headBytes) {
+      this.refuse(end === -2 ? 'malformed-request' : 'too-large');
+      return null;
+    }
+    const head = parseRequestHead(bytes, end);
+    if (isHeadProblem(head)) {
+      this.refuse(head.problem);
+      return null;
+    }
+    return this.#begin(head, bytes);
+  }
+
+  #begin(head: RequestHead, bytes: Buffer): Buffer | null {
+    const { connection } = this;
+    const judgement = judge(connection, head, this.#scheme, this.#isExplicit);
+    const exchange = new Exchange(
+      connection,
+      head,
+      bytes.subarray(head.start, head.bodyStart),
+      judgement,
+      this.#scheme,
+    );
+    const limit = connection.core.limiter.enterRequest(connection.runner);
+    exchange.isCounted = limit === null;
+    if (limit !== null) exchange.decision = blocked(limit);
+    connection.settle();
+    this.exchange = exchange;
+    exchange.sentBytes = exchange.headBytes.length;
+    const isRecorded = exchange.open();
+    const maxUpload = judgement.maxUploadBytes;
+    if (isRecorded && isOpen(exchange.decision) && maxUpload !== null && head.bodyBytes > maxUpload) {
+      exchange.decision = { ...exchange.decision, verdict: 'block', enforced: true, reason: 'max-upload' };
+    }
+    if (!isRecorded || !isOpen(exchange.decision)) {
+      this.answer(exchange, exchange.decision);
+      return this.#isLingering ? null : bytes.subarray(head.bodyStart);
+    }
+    return this.#send(exchange, bytes);
+  }
+
+  /** Sends head and first body bytes in one write, or waits for a connection with them gathered. */
+  #send(exchange: Exchange, bytes: Buffer): Buffer {
+    const { head, judgement } = exchange;
+    this.connection.setDeadline(this.connection.core.limits.firstByteMs);
+    const upstream = this.#answering.takePooled(exchange);
+    if (upstream === null) {
+      this.#answering.dial(exchange);
+      return bytes.subarray(head.bodyStart);
+    }
+    if (head.mustRewrite || judgement.originForm !== null) {
+      this.sendHead(exchange);
+      const rest = bytes.subarray(head.bodyStart);
+      return exchange.requestFramer.isDone ? rest : this.#bodyFrom(exchange, rest);
+    }
+    const end = exchange.requestFramer.isDone
+      ? head.bodyStart
+      : this.#measureBody(exchange, bytes, head.bodyStart);
+    if (end < 0) return bytes.subarray(bytes.length);
+    this.#write(exchange, end === head.bodyStart ? exchange.headBytes : bytes.subarray(head.start, end));
+    return bytes.subarray(end);
+  }
+
+  /** Writes the head alone. */
+  sendHead(exchange: Exchange): void {
+    const { head, judgement } = exchange;
+    const mustRewrite = head.mustRewrite || judgement.originForm !== null;
+    this.#write(
+      exchange,
+      mustRewrite ? rewriteHead(head, this.#headOf(exchange), judgement.originForm) : exchange.headBytes,
+    );
+  }
+
+  /** The head's bytes with offsets as the parser gave them. */
+  #headOf(exchange: Exchange): Buffer {
+    const { start } = exchange.head;
+    return start === 0 ? exchange.headBytes : Buffer.concat([Buffer.alloc(start), exchange.headBytes]);
+  }
+
+  #write(exchange: Exchange, bytes: Buffer): void {
+    if (!exchange.upstream!.socket.write(bytes)) this.#hold();
+  }
+
+  /** Body bytes that were gathered while the upstream was being dialled. */
+  resumeBody(exchange: Exchange): void {
+    const gathered = this.#gather.take();
+    this.#scanned = 0;
+    if (gathered !== null && gathered.length > 0) {
+      const rest = exchange.requestFramer.isDone ? gathered : this.#bodyFrom(exchange, gathered);
+      if (rest.length > 0 && this.exchange === exchange) this.#gather.push(rest);
+    }
+    if (this.#gather.length < this.connection.core.limits.pipelineBytes) this.#release();
+  }
+
+  #bodyFrom(exchange: Exchange, bytes: Buffer): Buffer {
+    if (bytes.length === 0) return bytes;
+    const end = this.#feedBody(exchange, bytes, 0);
+    return end < 0 ? bytes.subarray(bytes.length) : bytes.subarray(end);
+  }
+
+  #forwardBody(exchange: Exchange, bytes: Buffer, start: number): void {
+    const end = this.#feedBody(exchange, bytes, start);
+    if (end >= 0 && end < bytes.length) this.#gather.push(bytes.subarray(end));
+  }
+
+  #feedBody(exchange: Exchange, bytes: Buffer, start: number): number {
+    const end = this.#measureBody(exchange, bytes, start);
+    if (end > start)
+      this.#write(exchange, start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end));
+    return end;
+  }
+
+  /** Finds what belongs to the body, within its limits; answers where it ended, or -1 when the exchange was ended for it. */
+  #measureBody(exchange: Exchange, bytes: Buffer, start: number): number {
+    const end = exchange.requestFramer.feed(bytes, start);
+    if (end < 0) {
+      this.cutExchange(exchange, 'request-smuggling');
+      return -1;
+    }
+    exchange.sentBytes += end - start;
+    exchange.bodyBytes += end - start;
+    const maxUpload = exchange.judgement.maxUploadBytes;
+    if (maxUpload !== null && exchange.bodyBytes > maxUpload) {
+      this.cutExchange(exchange, 'max-upload');
+      return -1;
+    }
+    const { limits } = this.connection.core;
+    this.connection.setDeadline(exchange.requestFramer.isDone ? limits.firstByteMs : limits.bodyIdleMs);
+    return end;
+  }
+
+  onUpstreamDrain(): void {
+    this.#release();
+  }
+
+  /** Blocks an exchange on the way: its upstream is cut and the client told, when it can still be told. */
+  cutExchange(exchange: Exchange, reason: Reason): void {
+    exchange.decision = { ...blocked(reason), rule: exchange.decision.rule, scope: exchange.decision.scope };
+    this.fail(exchange, reason, exchange.decision);
+  }
+
+  /** Ends an exchange that went wrong: with an answer of our own, or by closing when one is under way. */
+  fail(exchange: Exchange, reason: Reason, decision: Decision = exchange.decision): void {
+    exchange.upstream?.destroy();
+    if (exchange.isAnswering) {
+      exchange.close(reason);
+      this.exchange = null;
+      this.connection.abort(reason);
+      return;
+    }
+    this.answer(exchange, { ...decision, reason }, reason);
+  }
+
+  /** Answers in place of the upstream and goes on, or closes when the request's body is still coming. */
+  answer(exchange: Exchange, decision: Decision, ended: Reason | null = null): void {
+    const { head, judgement } = exchange;
+    const isLast = head.isLast || head.hasBody || !exchange.isCounted || this.connection.core.isDraining;
+    const { host, query } = judgement;
+    const { status, bytes } = blockedAnswer({
+      decision,
+      reason: decision.reason,
+      host,
+      method: head.method,
+      path: query?.path ?? '',
+      head: exchange.headBytes,
+      isLast,
+      version: head.version,
+    });
+    exchange.status = status;
+    exchange.receivedBytes += bytes.length;
+    this.toClient(bytes);
+    exchange.close(ended);
+    this.exchange = null;
+    if (isLast) this.finish();
+    else this.next();
+  }
+
+  /** Refuses bytes that are no request: recorded, answered, closed. */
+  refuse(reason: Reason, status = statusOf(reason)): void {
+    const { connection } = this;
+    const decision = blocked(reason);
+    const told = {
+      id: uuidv7(),
+      kind: 'request' as const,
+      parent: connection.id,
+      runner: connection.runner,
+      attribution: connection.attribution,
+      destination: { ...connection.destination, protocol: this.#scheme },
+      operation: null,
+      http: null,
+      tls: null,
+      evidence: connection.evidence,
+      decision,
+      policyRevision: connection.policyRevision,
+    };
+    recordOpened(connection.core.ports, told);
+    const host = connection.host ?? connection.address;
+    const answer = blockedAnswer(
+      { decision, reason, host, method: 'a request to', path: '', head: null, isLast: true, version: '1.1' },
+      status,
+    );
+    this.toClient(answer.bytes);
+    const none = { resolveMs: null, connectMs: null, handshakeMs: null, firstByteMs: null, totalMs: null };
+    recordClosed(
+      connection.core.ports,
+      told,
+      { sent: this.#gather.length, received: answer.bytes.length },
+      none,
+      null,
+    );
+    this.finish();
+  }
+
+  /** Writes to the client and holds the upstream back when it does not keep up. */
+  toClient(bytes: Buffer): void {
+    this.connection.receivedBytes += bytes.length;
+    if (!this.client.write(bytes)) this.exchange?.upstream?.socket.pause();
+  }
+
+  /** The exchange is over and the connection stays: the next head, if it is here already. */
+  next(): void {
+    this.connection.setDeadline(this.connection.core.limits.idleMs);
+    if (this.connection.core.isDraining) return this.finish();
+    this.#scanned = 0;
+    this.#release();
+    if (!this.#isPumping)
+      this.connection.core.guard(this.connection, () => this.#pump(this.#gatheredBytes()));
+  }
+
+  #gatheredBytes(): Buffer | null {
+    const bytes = this.#gather.take();
+    return bytes === null || bytes.length === 0 ? null : this.#gather.push(bytes);
+  }
+
+  /** Ends our side and reads on for a while, so that the answer is not lost to a reset (RFC 9112 §9.6). */
+  finish(): void {
+    if (this.#isLingering) return;
+    this.#isLingering = true;
+    this.#gather.take();
+    this.client.end();
+    if (this.#clientEnded) this.client.destroySoon();
+    this.connection.setDeadline(this.connection.core.limits.lingerMs);
+    this.#release();
+    this.client.resume();
+  }
+
+  /** The client's listeners fall silent: a tunnel takes over. */
+  becomeTunnel(): Buffer | null {
+    this.#isTunnel = true;
+    this.client.removeAllListeners('data');
+    this.client.removeAllListeners('end');
+    this.client.removeAllListeners('drain');
+    return this.#gather.take();
+  }
+
+  #onEnd(): void {
+    this.#clientEnded = true;
+    const { exchange } = this;
+    if (exchange !== null && !exchange.requestFramer.isDone) return this.connection.abort('client-closed');
+    if (exchange === null) {
+      if (this.#gather.length > 0 && !this.#isLingering) return this.refuse('malformed-request');
+      this.finish();
+      this.client.destroySoon();
+    }
+  }
+
+  expire(): void {
+    const { exchange } = this;
+    if (this.#isLingering) return void this.connection.socket.destroy();
+    if (exchange !== null) return this.fail(exchange, 'timeout');
+    if (this.#gather.length > 0) return this.refuse('timeout', 408);
+    this.finish();
+  }
+
+  mustEnd(): boolean {
+    const { exchange } = this;
+    if (exchange === null || exchange.judgement.query === null) return false;
+    return (
+      isOpen(exchange.decision) !==
+      isOpen(decideNow(this.connection, exchange.judgement.query, exchange.head.override))
+    );
+  }
+
+  isIdle(): boolean {
+    return this.exchange === null;
+  }
+
+  gone(reason: Reason): void {
+    const { exchange } = this;
+    if (exchange === null) return;
+    this.exchange = null;
+    exchange.upstream?.destroy();
+    exchange.close(reason);
+  }
+}

@@ -1,0 +1,100 @@
+// Relays two sockets unread, both ways, with backpressure and half-close: pass-through, upgrades, unknown protocols.
+
+import type { Socket } from 'node:net';
+import type { Carrier, Connection } from './connection.ts';
+import type { Reason } from '../flow/reason.ts';
+import type { Upstream, UpstreamOwner } from './upstream.ts';
+
+/** Bytes of a tunnel, told as they pass. */
+export interface TunnelCount {
+  sent(bytes: number): void;
+  received(bytes: number): void;
+  /** Once, when the tunnel is over. */
+  over(reason: Reason | null): void;
+}
+
+/** Joins the client's stream with an upstream until either ends. The client's data listeners are ours. */
+export class Splice implements Carrier, UpstreamOwner {
+  readonly #connection: Connection;
+  readonly #client: Socket;
+  readonly #upstream: Upstream;
+  readonly #count: TunnelCount;
+  readonly #mustEnd: () => boolean;
+  #isOver = false;
+
+  constructor(
+    connection: Connection,
+    client: Socket,
+    upstream: Upstream,
+    count: TunnelCount,
+    mustEnd: () => boolean,
+  ) {
+    this.#connection = connection;
+    this.#client = client;
+    this.#upstream = upstream;
+    this.#count = count;
+    this.#mustEnd = mustEnd;
+  }
+
+  /** Starts with bytes that were read already from either side. */
+  start(fromClient: Buffer | null, fromUpstream: Buffer | null): void {
+    this.#upstream.owner = this;
+    this.#connection.carrier = this;
+    this.#connection.settle();
+    this.#touch();
+    this.#client.on('data', (bytes: Buffer) => this.#fromClient(bytes));
+    this.#client.on('end', () => this.#upstream.socket.end());
+    this.#client.on('drain', () => this.#upstream.socket.resume());
+    if (fromClient !== null && fromClient.length > 0) this.#fromClient(fromClient);
+    if (fromUpstream !== null && fromUpstream.length > 0) this.onUpstreamData(fromUpstream);
+    this.#client.resume();
+    this.#upstream.socket.resume();
+  }
+
+  #fromClient(bytes: Buffer): void {
+    this.#count.sent(bytes.length);
+    this.#touch();
+    if (!this.#upstream.socket.write(bytes)) this.#client.pause();
+  }
+
+  onUpstreamData(bytes: Buffer): void {
+    this.#count.received(bytes.length);
+    this.#touch();
+    if (!this.#client.write(bytes)) this.#upstream.socket.pause();
+  }
+
+  onUpstreamDrain(): void {
+    this.#client.resume();
+  }
+
+  onUpstreamEnd(error: Error | null): void {
+    if (error !== null) return this.#connection.abort('upstream-closed');
+    // What was written before is flushed; the client then ends its own side, or the deadline does.
+    this.#client.end();
+    this.#connection.setDeadline(this.#connection.core.limits.lingerMs);
+    if (this.#client.readableEnded) this.#client.destroySoon();
+  }
+
+  #touch(): void {
+    this.#connection.setDeadline(this.#connection.core.limits.tunnelIdleMs);
+  }
+
+  expire(): void {
+    this.#connection.abort('timeout');
+  }
+
+  mustEnd(): boolean {
+    return this.#mustEnd();
+  }
+
+  isIdle(): boolean {
+    return false;
+  }
+
+  gone(reason: Reason): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#upstream.destroy();
+    this.#count.over(reason === 'client-closed' ? null : reason);
+  }
+}
