@@ -30,7 +30,7 @@ async function* readLines(path: string): AsyncGenerator<string> {
     throw error;
   });
   if (file === null) return;
-  let rest = Buffer.alloc(0);
+  let rest: Buffer = Buffer.alloc(0);
   // The stream closes the file, also when the reader stops early.
   for await (const chunk of file.createReadStream()) {
     const bytes: Buffer = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);

@@ -48,6 +48,7 @@ export class SegmentWriter implements Recorder {
   #size = 0;
   #rotateAt: number;
   #isTorn = false;
+  #isRefused = false;
   #pending: string[] = [];
   #pendingBytes = 0;
   #timer: NodeJS.Timeout | null = null;
@@ -58,6 +59,7 @@ export class SegmentWriter implements Recorder {
     this.#rotateAt = options.maxSegmentBytes;
     mkdirSync(options.directory, { recursive: true });
     this.#openNext();
+    this.#dropOldest();
   }
 
   /** Written to the operating system when it returns. */
@@ -71,7 +73,8 @@ export class SegmentWriter implements Recorder {
     const line = serialiseRecord(record);
     this.#pending.push(line);
     this.#pendingBytes += line.length;
-    if (this.#pendingBytes >= flushBytes) this.#flushOrKeep();
+    if (this.#pendingBytes >= flushBytes && !this.#isRefused) this.#flushOrKeep();
+    else if (this.#pendingBytes > maxPendingBytes) this.#loseAll();
     else this.#timer ??= setTimeout(() => this.#flushOrKeep(), flushAfterMs).unref();
   }
 
@@ -99,11 +102,12 @@ export class SegmentWriter implements Recorder {
   #flushOrKeep(): void {
     try {
       this.flush();
+      this.#isRefused = false;
     } catch (error) {
       if (!(error instanceof SallyportError)) throw error;
-      // A full disk may have room again soon; memory has its bound.
-      if (this.#pendingBytes > maxPendingBytes) this.#loseAll();
-      else this.#timer = setTimeout(() => this.#flushOrKeep(), flushAfterMs).unref();
+      // A full disk may have room again soon: tried once per interval, within a bound of memory.
+      this.#isRefused = true;
+      this.#timer = setTimeout(() => this.#flushOrKeep(), flushAfterMs).unref();
     }
   }
 
@@ -160,6 +164,7 @@ export class SegmentWriter implements Recorder {
       return;
     }
     if (full !== null) closeSync(full);
+    this.#dropOldest();
   }
 
   #openNext(): void {
@@ -174,7 +179,6 @@ export class SegmentWriter implements Recorder {
     this.#size = 0;
     this.#isTorn = false;
     this.#rotateAt = this.#options.maxSegmentBytes;
-    this.#dropOldest();
   }
 
   #path(): string {
@@ -183,20 +187,24 @@ export class SegmentWriter implements Recorder {
 
   /** Removes the oldest closed segments beyond the size of all. The newest of each process may still be written to. */
   #dropOldest(): void {
-    const { directory, maxTotalBytes, meter } = this.#options;
-    const names = readdirSync(directory)
-      .filter((name) => parseSegmentName(name) !== null)
-      .sort(compareSegmentNames);
-    const newest = new Set(new Map(names.map((name) => [parseSegmentName(name)?.process, name])).values());
-    const sizes = new Map(names.map((name) => [name, sizeOf(join(directory, name))]));
-    // Room for the one that has just begun.
-    let total = [...sizes.values()].reduce((sum, size) => sum + size, this.#options.maxSegmentBytes);
-    for (const [name, size] of sizes) {
-      if (total <= maxTotalBytes) return;
-      if (newest.has(name)) continue;
-      rmSync(join(directory, name), { force: true });
-      meter.count('sallyport_segments_dropped_total');
-      total -= size;
+    const { directory, maxTotalBytes, maxSegmentBytes, meter } = this.#options;
+    try {
+      const names = readdirSync(directory).filter((name) => parseSegmentName(name) !== null);
+      const sizes = names
+        .sort(compareSegmentNames)
+        .map((name) => [name, sizeOf(join(directory, name))] as const);
+      const newest = new Set(new Map(names.map((name) => [parseSegmentName(name)?.process, name])).values());
+      // Room for the one that has just begun.
+      let total = sizes.reduce((sum, [, size]) => sum + size, maxSegmentBytes);
+      for (const [name, size] of sizes) {
+        if (total <= maxTotalBytes) return;
+        if (newest.has(name)) continue;
+        rmSync(join(directory, name), { force: true });
+        meter.count('sallyport_segments_dropped_total');
+        total -= size;
+      }
+    } catch (error) {
+      throw unavailable(`${directory} cannot be kept within its size`, error);
     }
   }
 }

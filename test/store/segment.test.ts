@@ -1,0 +1,279 @@
+import { execFileSync, spawn } from 'node:child_process';
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  rmdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import t from 'tap';
+
+import type { FlowRecord } from '../../flow/flow.ts';
+import { noMeter } from '../../flow/ports.ts';
+import { redactRecord } from '../../flow/redact.ts';
+import { uuidv7 } from '../../flow/uuid.ts';
+import { pairFlows, readSegments } from '../../store/read-segments.ts';
+import { SegmentWriter } from '../../store/segment.ts';
+import { serialiseRecord } from '../../store/serialise-record.ts';
+
+const base: FlowRecord = {
+  v: 1,
+  id: '0199a8c0-0000-7000-8000-000000000001',
+  phase: 'opened',
+  kind: 'request',
+  time: '2026-11-24T09:00:00.000Z',
+  parent: null,
+  gateway: 'gw',
+  fleet: 'default',
+  runner: '10.77.0.2',
+  job: null,
+  attribution: { source: 'none', certainty: 'unknown' },
+  process: null,
+  destination: { host: 'example.com', address: null, port: 443, protocol: 'https' },
+  operation: null,
+  http: { method: 'GET', path: '/left-pad', version: '1.1', status: null },
+  dns: null,
+  tls: null,
+  packet: null,
+  evidence: [],
+  decision: { verdict: 'allow', enforced: true, mode: 'block', rule: 'npm', scope: null, reason: 'rule' },
+  policyRevision: '0123456789ab',
+  bytes: null,
+  timings: null,
+  ended: null,
+};
+const hostile = 'a"b\\c\n\u2028\ud800';
+const job = {
+  platform: 'github',
+  server: 'github.com',
+  repository: 'acme/app',
+  repositoryId: '1',
+  workflow: '.github/workflows/ci.yml',
+  calledWorkflow: null,
+  ref: 'refs/heads/main',
+  event: 'push',
+  environment: hostile,
+  name: 'build',
+  runId: null,
+  runnerGroup: null,
+  actor: 'octo',
+  fork: false,
+  protected: true,
+  private: null,
+} as const;
+const full: FlowRecord = {
+  ...base,
+  phase: 'closed',
+  parent: uuidv7(),
+  job,
+  process: { pid: 7, executable: '/usr/bin/node' },
+  destination: { host: hostile, address: '192.0.2.1', port: null, protocol: 'tls' },
+  operation: {
+    platform: 'github',
+    server: 'github.com',
+    name: 'git/push',
+    access: 'write',
+    owner: 'acme',
+    repository: 'app',
+    needs: [{ contents: 'write' }],
+    sureness: 'known',
+  },
+  http: { method: hostile, path: `/${hostile}?secret=1`, version: '2', status: 403 },
+  dns: { type: 'A', rcode: 'NOERROR', answers: ['192.0.2.1', hostile], transport: 'udp' },
+  tls: { serverName: hostile, alpn: 'h2', version: 'TLSv1.3', treatment: 'intercept' },
+  packet: { attempts: 3, protocolNumber: 17 },
+  evidence: [{ kind: 'sni-mismatch', detail: `Authorization: ${hostile}` }],
+  bytes: { sent: 1, received: 2 },
+  timings: { resolveMs: 1.5, connectMs: null, handshakeMs: 2, firstByteMs: 3, totalMs: 4 },
+  ended: 'timeout',
+};
+const options = (directory: string, more: object = {}) => ({
+  directory,
+  process: 'worker-0',
+  maxSegmentBytes: 1_000_000,
+  maxTotalBytes: 100_000_000,
+  meter: noMeter,
+  ...more,
+});
+const all = async (directory: string) => {
+  const records: FlowRecord[] = [];
+  for await (const record of readSegments(directory)) records.push(record);
+  return records;
+};
+const withId = (number: number, phase: 'opened' | 'closed' = 'opened'): FlowRecord => ({
+  ...base,
+  phase,
+  id: `id-${number}`,
+});
+
+t.test('a written line is the redacted record, field for field', async (t) => {
+  for (const record of [base, full]) {
+    const line = serialiseRecord(record);
+    t.same(JSON.parse(line), JSON.parse(JSON.stringify(redactRecord(record))));
+    t.same(Object.keys(JSON.parse(line) as object), Object.keys(record));
+    t.equal(line.indexOf('\n'), line.length - 1);
+  }
+  t.notMatch(serialiseRecord(full), /secret=1|Authorization: a/);
+});
+
+t.test(
+  'opened is in the file when it returns, closed follows within 100 ms and counts its flow',
+  async (t) => {
+    const directory = t.testdir({});
+    const counted: unknown[] = [];
+    const meter = { ...noMeter, count: (...args: unknown[]) => counted.push(args) };
+    const writer = new SegmentWriter(
+      options(directory, { meter, now: () => Date.UTC(2026, 10, 24, 9, 25, 30, 7) }),
+    );
+    const path = join(directory, 'worker-0-20261124T092530007Z-1.jsonl');
+    t.equal(statSync(path).mode & 0o777, 0o640);
+    writer.opened(base);
+    t.equal(readFileSync(path, 'utf8'), serialiseRecord(base));
+    const closed: FlowRecord = { ...base, phase: 'closed' };
+    writer.closed(closed);
+    t.equal(readFileSync(path, 'utf8'), serialiseRecord(base));
+    t.same(counted, [
+      [
+        'sallyport_flows_total',
+        { kind: 'request', protocol: 'https', verdict: 'allow', enforced: 'true', reason: 'rule' },
+      ],
+    ]);
+    await new Promise((done) => setTimeout(done, 150));
+    t.equal(readFileSync(path, 'utf8'), serialiseRecord(base) + serialiseRecord(closed));
+    writer.close();
+    const flows = await pairFlows(readSegments(directory));
+    t.same([...flows.values()], [{ opened: base, closed }]);
+  },
+);
+
+t.test('segments rotate by size, and the oldest closed ones make room', async (t) => {
+  const directory = t.testdir({});
+  mkdirSync(join(directory, 'not-a-segment'));
+  let dropped = 0;
+  const meter = {
+    ...noMeter,
+    count: (name: string) => name === 'sallyport_segments_dropped_total' && dropped++,
+  };
+  const openFiles = () => readdirSync('/proc/self/fd').length;
+  const other = new SegmentWriter(options(directory, { process: 'control', now: () => 0 }));
+  other.opened(withId(-1));
+  const before = openFiles();
+  const writer = new SegmentWriter(
+    options(directory, { meter, maxSegmentBytes: 65_536, maxTotalBytes: 300_000 }),
+  );
+  for (let i = 0; i < 1500; i++) writer.opened(withId(i));
+  t.equal(openFiles(), before + 1, 'one file is open');
+  const names = readdirSync(directory).filter((name) => name.startsWith('worker'));
+  const sizes = names.map((name) => statSync(join(directory, name)).size);
+  t.ok(sizes.every((size) => size <= 65_536));
+  t.ok(sizes.reduce((sum, size) => sum + size, 0) <= 300_000);
+  t.ok(dropped > 5, `${dropped} were dropped`);
+  const ids = (await all(directory)).map(({ id }) => id);
+  t.equal(ids[0], 'id--1', 'the open segment of another process stays, however old');
+  t.equal(ids.at(-1), 'id-1499');
+  writer.close();
+  other.close();
+  t.equal(openFiles(), before - 1);
+  t.throws(() => writer.opened(base), { code: 'record-unavailable' });
+});
+
+t.test('lines that are cut, empty or foreign are skipped and never run into the next', async (t) => {
+  const line = serialiseRecord(base);
+  const directory = t.testdir({
+    'worker-0-20261124T092530007Z-2.jsonl': serialiseRecord(withId(2)) + line.slice(0, 80),
+    'worker-0-20261124T092530007Z-10.jsonl': `\n\0\0\0\n{}\n{"v":2,"id":"x"}\n[]\nnull\n${'x'.repeat(2_500_000)}\n${serialiseRecord(withId(10))}`,
+    'worker-0-20261124T092530007Z-1.jsonl': `${line.slice(0, 50)}\n${serialiseRecord(withId(1))}`,
+    'other.txt': line,
+  });
+  t.same(
+    (await all(directory)).map(({ id }) => id),
+    ['id-1', 'id-2', 'id-10'],
+  );
+});
+
+t.test(
+  'a full disk refuses the record, takes the cut line back, and works again when there is room',
+  async (t) => {
+    const directory = t.testdir({});
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', directory]);
+    t.teardown(() => {
+      execFileSync('umount', ['-l', directory]);
+      rmdirSync(directory);
+    });
+    let lost = 0;
+    const meter = {
+      ...noMeter,
+      count: (name: string, _: unknown, value = 1) =>
+        name === 'sallyport_records_lost_total' ? (lost += value) : 0,
+    };
+    const writer = new SegmentWriter(options(directory, { meter }));
+    appendFileSync(join(directory, 'ballast'), Buffer.alloc(32_768));
+    let written = 0;
+    const refused = () => {
+      for (; written < 1000; written++) writer.opened(withId(written));
+    };
+    t.throws(refused, { code: 'record-unavailable', message: /cannot be written; free space/ });
+    t.throws(() => writer.opened(base), { code: 'record-unavailable' }, 'still full');
+    const [segment] = readdirSync(directory).filter((name) => name.endsWith('.jsonl'));
+    t.ok(readFileSync(join(directory, segment!), 'utf8').endsWith('}\n'), 'no cut line is left');
+    writer.closed(withId(0, 'closed'));
+    await new Promise((done) => setTimeout(done, 120));
+    t.equal(lost, 0, 'a closed record waits for room');
+    writeFileSync(join(directory, 'ballast'), '');
+    writer.opened(withId(5000));
+    await new Promise((done) => setTimeout(done, 150));
+    const records = await all(directory);
+    t.equal(records.filter(({ phase }) => phase === 'opened').length, written + 1);
+    t.equal(records.at(-1)?.phase, 'closed');
+
+    t.throws(
+      () => {
+        for (let i = 0; i < 1000; i++) writer.opened(base);
+      },
+      { code: 'record-unavailable' },
+    );
+    for (let i = 0; i < 10_000; i++) writer.closed(full);
+    t.throws(() => writer.close(), { code: 'record-unavailable' });
+    t.equal(lost, 10_000, 'what memory does not hold is counted');
+  },
+);
+
+t.test('kill -9 of the writer loses no record that it had acknowledged', async (t) => {
+  const directory = t.testdir({});
+  const root = join(import.meta.dirname, '../..');
+  writeFileSync(
+    join(directory, 'write.ts'),
+    `import { SegmentWriter } from '${root}/store/segment.ts';
+import { noMeter } from '${root}/flow/ports.ts';
+import { writeSync } from 'node:fs';
+const base = ${JSON.stringify(base)} as const;
+const writer = new SegmentWriter({ directory: ${JSON.stringify(directory)}, process: 'worker-0', maxSegmentBytes: 200_000, maxTotalBytes: 1e9, meter: noMeter });
+for (let i = 0; ; i++) {
+  const id = process.argv[2] + '-' + i;
+  writer.opened({ ...base, id });
+  writeSync(1, id + '\\n');
+}`,
+  );
+  const acknowledged = new Set<string>();
+  for (let round = 0; round < 10; round++) {
+    const child = spawn(process.execPath, [join(directory, 'write.ts'), String(round)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: {},
+    });
+    let text = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+      if (text.length > 20_000 + round * 3000) child.kill('SIGKILL');
+    });
+    await new Promise((done) => child.on('close', done));
+    for (const id of text.split('\n').slice(0, -1)) acknowledged.add(id);
+  }
+  for (const { id } of await all(directory)) acknowledged.delete(id);
+  t.equal(acknowledged.size, 0);
+});
