@@ -19,6 +19,7 @@ const bundleVariables = [
   'BUNDLE_SSL_CA_CERT',
   'NODE_EXTRA_CA_CERTS',
   'DENO_CERT',
+  'npm_config_cafile',
 ] as const;
 
 /** Environment variables for a job behind the gateway that keeps its state in `stateDirectory`. */
