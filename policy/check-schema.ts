@@ -1,0 +1,164 @@
+// Checks data against a schema constant (ajv strict) and turns what ajv says into problems that a person can act on.
+// What is wrong is taken out of the data, so that later checks can look at the rest and all problems show at once.
+
+import { Ajv, type ErrorObject } from 'ajv';
+import { findNearKey } from './near-key.ts';
+import { formatPath, type ProblemList, type ValuePath } from './problem-list.ts';
+import {
+  blocklistFileSchema,
+  laterKeys,
+  policySchema,
+  type BlocklistFile,
+  type PolicyFile,
+} from './schema.ts';
+
+const ajv = new Ajv({ strict: true, allErrors: true, verbose: true });
+const isPolicy = ajv.compile<PolicyFile>(policySchema);
+const isBlocklist = ajv.compile<BlocklistFile>(blocklistFileSchema);
+
+/** The part of the data that is a valid policy; problems go to the list. */
+export function checkPolicyFile(data: unknown, list: ProblemList): PolicyFile {
+  return check<PolicyFile>(data, isPolicy, list, { version: 1 });
+}
+
+/** The part of the data that is a valid blocklist file. */
+export function checkBlocklistFile(data: unknown, list: ProblemList): BlocklistFile {
+  return check(data, isBlocklist, list, {});
+}
+
+/** The part of any other file's data that fits its schema; `empty` when nothing does. */
+export function checkBySchema<T>(data: unknown, schema: object, list: ProblemList, empty: T): T {
+  return check(data, ajv.compile<T>(schema), list, empty);
+}
+
+interface Validate<T> {
+  (data: unknown): data is T;
+  errors?: ErrorObject[] | null;
+}
+
+function check<T>(data: unknown, isValid: Validate<T>, list: ProblemList, empty: T): T {
+  if (isValid(data)) return data;
+  if (typeof data !== 'object' || data === null || Array.isArray(data)) {
+    list.error([], 'the file is no mapping of keys', 'begin with "version: 1"');
+    return empty;
+  }
+  const errors = selectErrors(isValid.errors ?? []);
+  for (const error of errors) report(error, list, data);
+  for (const error of errors) prune(data, toPath(error, data));
+  // What broke the schema is gone or undefined now, and readers skip undefined; errors keep the rest from being used.
+  return data as T;
+}
+
+/** Of the alternatives of an `anyOf` only the one that the value looks like is worth reading. */
+function selectErrors(errors: readonly ErrorObject[]): ErrorObject[] {
+  const unions = errors.filter(({ keyword }) => keyword === 'anyOf');
+  return errors.filter((error) => {
+    const owners = unions.filter((union) => union !== error && isInside(error, union));
+    if (error.keyword === 'anyOf') return !hasOwnMessage(error, errors) && owners.every(isList(error));
+    return owners.every(isList(error));
+  });
+}
+
+function isInside(error: ErrorObject, union: ErrorObject): boolean {
+  return (
+    error.schemaPath.startsWith(`${union.schemaPath}/`) &&
+    (error.instancePath === union.instancePath || error.instancePath.startsWith(`${union.instancePath}/`))
+  );
+}
+
+function isList(error: ErrorObject): (union: ErrorObject) => boolean {
+  return (union) => {
+    const branch = error.schemaPath.slice(union.schemaPath.length + 1).split('/')[0];
+    const first = readBranchType(union, 0);
+    if (Array.isArray(union.data)) return branch === '1';
+    if (first === 'object') return branch === '0' && typeof union.data === 'object';
+    return branch === '0';
+  };
+}
+
+function readBranchType(union: ErrorObject, index: number): unknown {
+  // ajv types `schema` as any; an anyOf is always a list of schemas.
+  const branches = union.schema as readonly { readonly type?: unknown }[];
+  return branches[index]?.type;
+}
+
+function hasOwnMessage(union: ErrorObject, errors: readonly ErrorObject[]): boolean {
+  return errors.some((error) => error !== union && isInside(error, union) && isList(error)(union));
+}
+
+function toPath(error: ErrorObject, data: unknown): (string | number)[] {
+  const path: (string | number)[] = [];
+  let value = data;
+  for (const part of error.instancePath.split('/').slice(1)) {
+    const key = part.replaceAll('~1', '/').replaceAll('~0', '~');
+    const step = Array.isArray(value) ? Number(key) : key;
+    path.push(step);
+    value = readStep(value, step);
+  }
+  return path;
+}
+
+function readStep(value: unknown, step: string | number): unknown {
+  if (typeof value !== 'object' || value === null) return undefined;
+  return Object.getOwnPropertyDescriptor(value, step)?.value;
+}
+
+function report(error: ErrorObject, list: ProblemList, data: unknown): void {
+  const path = toPath(error, data);
+  const where = formatPath(path) || 'the policy';
+  const { params } = error;
+  if (error.keyword === 'additionalProperties') reportKey(error, path, list);
+  else if (error.keyword === 'required') {
+    list.error(path, `${where} lacks "${params['missingProperty']}"`, `add "${params['missingProperty']}:"`);
+  } else if (error.keyword === 'enum' || error.keyword === 'const') reportWord(error, path, list);
+  else if (error.keyword === 'type') {
+    list.error(path, `${where} must be ${article(String(params['type']))}`, describe(error));
+  } else list.error(path, `${where} is not acceptable: ${error.message}`, describe(error));
+}
+
+function reportKey(error: ErrorObject, path: ValuePath, list: ProblemList): void {
+  const key = String(error.params['additionalProperty']);
+  const at = [...path, key];
+  const isRule = path.some((part) => part === 'http' || part === 'network' || part === 'opaque');
+  if (laterKeys.has(key) && !isRule) {
+    list.error(at, `"${key}" is not yet supported`, 'remove it; it would have no effect', 'key');
+    return;
+  }
+  const known = Object.keys(error.parentSchema?.['properties'] ?? {});
+  const near = findNearKey(key, known);
+  const remedy = near === null ? `known here: ${known.join(', ')}` : `did you mean "${near}"?`;
+  list.error(at, `unknown key "${key}"`, remedy, 'key');
+}
+
+function reportWord(error: ErrorObject, path: ValuePath, list: ProblemList): void {
+  const allowed: readonly unknown[] = error.params['allowedValues'] ?? [error.params['allowedValue']];
+  const words = allowed.map(String);
+  const near = findNearKey(String(error.data), words);
+  const remedy =
+    near === null ? `one of: ${words.join(', ')}` : `did you mean "${near}"? one of: ${words.join(', ')}`;
+  list.error(path, `${formatPath(path)} cannot be ${JSON.stringify(error.data)}`, remedy);
+}
+
+function article(type: string): string {
+  if (type === 'object') return 'a mapping of keys';
+  return /^[aeiou]/.test(type) ? `an ${type}` : `a ${type}`;
+}
+
+function describe(error: ErrorObject): string {
+  const text: unknown = error.parentSchema?.['description'];
+  return typeof text === 'string' ? text : '';
+}
+
+/** Takes out the nearest list item around the path, or else the top-level key. */
+function prune(data: object, path: ValuePath): void {
+  const owners: unknown[] = [data];
+  for (const part of path) owners.push(readStep(owners.at(-1), part));
+  for (let i = path.length - 1; i >= 0; i--) {
+    const owner = owners[i];
+    if (Array.isArray(owner)) {
+      Reflect.set(owner, path[i]!, undefined);
+      return;
+    }
+  }
+  if (path.length > 0) Reflect.deleteProperty(data, path[0]!);
+}

@@ -1,0 +1,199 @@
+// A policy in the form that decisions are made from: rules indexed by host, one layer for the top level and one for
+// each scope. Reads no files; reports every problem of meaning.
+
+import type { Mode } from '../flow/decision.ts';
+import type { Problem } from '../flow/errors.ts';
+import { compileBlocklistEntry, createBlocklist, type Blocklist } from './blocklist.ts';
+import { compileRuleLists, type RuleSource } from './compile-rules.ts';
+import { compileMatch, type ScopeMatch } from './match-scope.ts';
+import { addToHostIndex, createHostIndex, type HostIndex, type HostPattern } from './match-host.ts';
+import { findNearKey } from './near-key.ts';
+import { presets } from './presets/all.ts';
+import { createProblemList, type ProblemList, type ValuePath } from './problem-list.ts';
+import { readHosts, toEntries, toList } from './read-values.ts';
+import type { NetworkRule, Rule } from './rule.ts';
+import type { MatchKey, PolicyFile, RuleListsFile, ScopeFile } from './schema.ts';
+import { warnAboutPolicy } from './warn.ts';
+
+/** Rules of one place: found by host, or by address range. */
+export interface RuleIndex {
+  readonly rules: readonly Rule[];
+  readonly byHost: HostIndex<Rule>;
+  readonly byRange: readonly NetworkRule[];
+}
+
+/** The rules that apply together: the top level with its presets, or a scope with its bundles. */
+export interface Layer {
+  /** Id of the scope, or null for the top level. */
+  readonly scope: string | null;
+  readonly indexes: readonly RuleIndex[];
+}
+
+export interface CompiledScope {
+  readonly id: string;
+  readonly match: ScopeMatch;
+  readonly mode: Mode | null;
+  readonly exclusive: boolean;
+  readonly layer: Layer;
+}
+
+export interface Policy {
+  /** 12 hexadecimal digits of SHA-256 over the bundle. */
+  readonly revision: string;
+  readonly mode: Mode;
+  readonly onUnattributed: 'narrowest' | 'fleet' | 'block';
+  /** 80, 443 and every port that an http or opaque rule names; ascending. */
+  readonly interceptedPorts: readonly number[];
+  /** Hosts whose TLS is opened, when not all are: empty for none, null for all. */
+  readonly intercept: readonly HostPattern[] | null;
+  readonly top: Layer;
+  readonly scopes: readonly CompiledScope[];
+  readonly blocklist: Blocklist;
+  /** Rules of bundles that no scope uses are not in it. */
+  readonly ruleCount: number;
+}
+
+export interface CompileInput {
+  readonly file: PolicyFile;
+  readonly list: ProblemList;
+  readonly files: Readonly<Record<string, string>>;
+  readonly matchFiles: (glob: string) => readonly string[];
+  readonly revision: string;
+  readonly suppliedKeys: ReadonlySet<MatchKey>;
+  readonly nowMs: number;
+}
+
+/** Compiles the valid part of a policy file; problems go to `input.list`. */
+export function compilePolicy(input: CompileInput): Policy {
+  const { file, list } = input;
+  const sources = createRuleSources(list);
+  const own = createRuleIndex(compileRuleLists(file, sources.at([], '')));
+  const chosen = toList(file.presets).map((name) =>
+    createRuleIndex(compileRuleLists(presets[name].rules, sources.silentAt(`preset:${name}`))),
+  );
+  const bundles = new Map<string, RuleIndex>();
+  for (const [name, bundle] of Object.entries<RuleListsFile>(file.bundles ?? {})) {
+    bundles.set(
+      name,
+      createRuleIndex(compileRuleLists(bundle, sources.at(['bundles', name], `bundle:${name}`))),
+    );
+  }
+  const scopes = toEntries<ScopeFile>(file.scopes, ['scopes']).map(([scope, path]) =>
+    compileScope(scope, path, { input, bundles, sources }),
+  );
+  const top: Layer = { scope: null, indexes: [own, ...chosen] };
+  const layers = [top, ...scopes.map(({ layer }) => layer)];
+  const rules = layers.flatMap(({ indexes }) => indexes.flatMap((index) => index.rules));
+  const policy: Policy = {
+    revision: input.revision,
+    mode: file.mode ?? 'audit',
+    onUnattributed: file.onUnattributed ?? 'narrowest',
+    interceptedPorts: findInterceptedPorts(rules, list),
+    intercept: readIntercept(file, list),
+    top,
+    scopes,
+    blocklist: compileBlocklist(input),
+    ruleCount: rules.length,
+  };
+  warnAboutPolicy(policy, file, list);
+  return policy;
+}
+
+interface RuleSources {
+  at(path: ValuePath, name: string): RuleSource;
+  /** For presets: what is wrong there is a bug of ours, not of the policy. */
+  silentAt(name: string): RuleSource;
+}
+
+function createRuleSources(list: ProblemList): RuleSources {
+  const seen = new Set<string>();
+  let order = 0;
+  const nextOrder = () => order++;
+  const claimId = (id: string, path: ValuePath, list: ProblemList) => {
+    if (seen.has(id)) list.error(path, `the id "${id}" stands twice`, 'ids are unique in the whole policy');
+    seen.add(id);
+  };
+  const silent: Problem[] = [];
+  const silentList = createProblemList('preset', () => ({ line: 1, column: 1 }), silent);
+  return {
+    at: (path, name) => ({ path, name, list, nextOrder, claimId }),
+    silentAt: (name) => ({ path: [], name, list: silentList, nextOrder, claimId: () => {} }),
+  };
+}
+
+/** Indexes rules by the hosts and ranges that they name. */
+export function createRuleIndex(rules: readonly Rule[]): RuleIndex {
+  const byHost = createHostIndex<Rule>();
+  for (const rule of rules) for (const pattern of rule.hosts) addToHostIndex(byHost, pattern, rule);
+  const byRange = rules.filter((rule): rule is NetworkRule => rule.kind === 'network' && rule.to.length > 0);
+  return { rules, byHost, byRange };
+}
+
+interface ScopeContext {
+  readonly input: CompileInput;
+  readonly bundles: ReadonlyMap<string, RuleIndex>;
+  readonly sources: RuleSources;
+}
+
+function compileScope(scope: ScopeFile, path: ValuePath, context: ScopeContext): CompiledScope {
+  const { input, bundles, sources } = context;
+  const source = sources.at(path, scope.id);
+  source.claimId(`scope ${scope.id}`, [...path, 'id'], input.list);
+  const used = toEntries<string>(scope.use, [...path, 'use']).flatMap(([name, at]) => {
+    const bundle = bundles.get(name);
+    if (bundle === undefined) reportBundle(name, at, context);
+    return bundle ?? [];
+  });
+  return {
+    id: scope.id,
+    match: compileMatch(scope.match, [...path, 'match'], input.list, input.suppliedKeys),
+    mode: scope.mode ?? null,
+    exclusive: scope.exclusive === true,
+    layer: { scope: scope.id, indexes: [createRuleIndex(compileRuleLists(scope, source)), ...used] },
+  };
+}
+
+function reportBundle(name: string, at: ValuePath, { input, bundles }: ScopeContext): void {
+  const near = findNearKey(name, bundles.keys());
+  const known = [...bundles.keys()].join(', ') || 'none';
+  input.list.error(
+    at,
+    `no bundle is called "${name}"`,
+    near === null ? `known: ${known}` : `did you mean "${near}"?`,
+  );
+}
+
+const maxInterceptedPorts = 256;
+
+function findInterceptedPorts(rules: readonly Rule[], list: ProblemList): number[] {
+  const ports = new Set([80, 443]);
+  for (const rule of rules) {
+    if (rule.kind !== 'http' && rule.kind !== 'opaque') continue;
+    for (const [from, to] of (rule.endpoints ?? []).flatMap((endpoint) => endpoint.ports)) {
+      for (let port = from; port <= to && ports.size <= maxInterceptedPorts; port++) ports.add(port);
+    }
+  }
+  if (ports.size > maxInterceptedPorts) {
+    list.error(
+      ['http'],
+      `http and opaque rules name more than ${maxInterceptedPorts} ports`,
+      'name fewer ports',
+    );
+  }
+  return [...ports].toSorted((a, b) => a - b);
+}
+
+function readIntercept(file: PolicyFile, list: ProblemList): readonly HostPattern[] | null {
+  const words = toList<string>(file.tls?.intercept);
+  if (words.length === 0 || (words.length === 1 && words[0] === 'all')) return null;
+  if (words.length === 1 && words[0] === 'none') return [];
+  return readHosts(file.tls?.intercept, ['tls', 'intercept'], list);
+}
+
+function compileBlocklist(input: CompileInput): Blocklist {
+  const blocklist = createBlocklist();
+  for (const [entry, path] of toEntries(input.file.blocklist, ['blocklist'])) {
+    compileBlocklistEntry(blocklist, entry, path, input);
+  }
+  return blocklist;
+}

@@ -1,0 +1,139 @@
+// Does a scope apply to a job? Answers yes, no, or maybe: a scope that the unknown could make apply never grants,
+// but what it forbids holds. A positive key whose value is unknown does not match.
+
+import type { Job } from '../flow/job.ts';
+import { canonicaliseHost } from './canonicalise-host.ts';
+import { matchesSequence, readToken, type Token } from './match-sequence.ts';
+import type { ProblemList, ValuePath } from './problem-list.ts';
+import { toEntries } from './read-values.ts';
+import type { MatchFile, MatchKey } from './schema.ts';
+
+export type Applies = 'yes' | 'maybe' | 'no';
+
+type Condition =
+  | { readonly key: MatchKey; readonly patterns: readonly (readonly Token[])[]; readonly flag: null }
+  | { readonly key: MatchKey; readonly patterns: null; readonly flag: boolean };
+
+export interface ScopeMatch {
+  readonly conditions: readonly Condition[];
+  readonly not: readonly Condition[];
+}
+
+const withoutCase: ReadonlySet<MatchKey> = new Set([
+  'server',
+  'owner',
+  'repo',
+  'project',
+  'actor',
+  'runnerGroup',
+]);
+
+/** Compiles `match`; reports keys that no source supplies and refs that are not full. */
+export function compileMatch(
+  match: MatchFile,
+  path: ValuePath,
+  list: ProblemList,
+  suppliedKeys: ReadonlySet<MatchKey>,
+): ScopeMatch {
+  const { not, ...rest } = match;
+  return {
+    conditions: compileConditions(rest, path, list, suppliedKeys),
+    not: not === undefined ? [] : compileConditions(not, [...path, 'not'], list, suppliedKeys),
+  };
+}
+
+function compileConditions(
+  match: Omit<MatchFile, 'not'>,
+  path: ValuePath,
+  list: ProblemList,
+  suppliedKeys: ReadonlySet<MatchKey>,
+): Condition[] {
+  // Object.entries widens the keys that the schema fixes.
+  const entries = Object.entries(match) as [MatchKey, string | string[] | boolean][];
+  return entries.map(([key, value]) => {
+    if (!suppliedKeys.has(key)) {
+      list.error(
+        [...path, key],
+        `no configured source of jobs supplies "${key}"`,
+        'the scope could never apply',
+        'key',
+      );
+    }
+    if (typeof value === 'boolean') return { key, patterns: null, flag: value };
+    const patterns = toEntries<string>(value, [...path, key]).map(([text, at]) =>
+      readMatchText(key, text, at, list),
+    );
+    return { key, patterns, flag: null };
+  });
+}
+
+function readMatchText(key: MatchKey, text: string, at: ValuePath, list: ProblemList): Token[] {
+  if (text.includes('{'))
+    list.error(at, `"${text}" holds a placeholder, which is not yet supported`, 'write the value');
+  if (key === 'ref' && !text.startsWith('refs/')) {
+    list.error(at, `"${text}" is no full ref`, `write "refs/heads/${text}" or "refs/tags/${text}"`);
+  }
+  if (key === 'repo' && text.split('/').length < 2) {
+    list.error(at, `"${text}" names no repository`, 'write "owner/name"; for all of an owner use "owner"');
+  }
+  const tokens: Token[] = [];
+  for (const part of splitText(key, text)) {
+    const token = readToken(part);
+    if (token === null)
+      list.error(at, `"${part}" glues ** to other text`, 'use * inside a part, ** as a part');
+    else {
+      if (token.kind === 'many') tokens.push({ kind: 'one' });
+      tokens.push(token);
+    }
+  }
+  return tokens;
+}
+
+function splitText(key: MatchKey, text: string): string[] {
+  const folded = withoutCase.has(key) ? text.toLowerCase() : text;
+  return folded.split(key === 'server' ? '.' : '/');
+}
+
+/** Whether the scope applies; null stands for a job of which nothing is known. */
+export function matchScope(match: ScopeMatch, job: Job | null): Applies {
+  if (job === null) return 'maybe';
+  if (!match.conditions.every((condition) => holds(condition, job) === true)) return 'no';
+  let applies: Applies = 'yes';
+  for (const condition of match.not) {
+    const result = holds(condition, job);
+    if (result === true) return 'no';
+    if (result === null) applies = 'maybe';
+  }
+  return applies;
+}
+
+/** Null when the job's value is not known. */
+function holds(condition: Condition, job: Job): boolean | null {
+  const value = readJobValue(job, condition.key);
+  if (value === null) return null;
+  if (condition.patterns === null) return value === condition.flag;
+  const parts = splitText(condition.key, String(value));
+  return condition.patterns.some((tokens) => matchesSequence(tokens, parts, parts.length));
+}
+
+function readJobValue(job: Job, key: MatchKey): string | boolean | null {
+  switch (key) {
+    case 'repo':
+      return job.repository;
+    case 'project':
+      return job.platform === 'gitlab' ? job.repository : null;
+    case 'owner':
+      return job.repository?.split('/')[0] ?? null;
+    case 'job':
+      return job.name;
+    case 'server':
+      return readServer(job.server);
+    default:
+      return job[key];
+  }
+}
+
+function readServer(server: string): string {
+  const host = canonicaliseHost(server);
+  return host.kind === 'name' ? host.name : server;
+}

@@ -1,0 +1,145 @@
+// Warnings about what a policy says and can hardly mean.
+
+import type { Policy } from './compile.ts';
+import { matchesHost } from './match-host.ts';
+import { includesWrite } from './method-set.ts';
+import { formatPath, type ProblemList, type ValuePath } from './problem-list.ts';
+import { toEntries } from './read-values.ts';
+import { coversPort, type HttpRule, type NetworkRule, type OpaqueRule, type Rule } from './rule.ts';
+import { blocksWholeHost, needsInspection } from './rule-fit.ts';
+import { forgeHosts, rentableSuffixes } from './runner-service.ts';
+import type { PolicyFile } from './schema.ts';
+
+/** Adds the warnings and the errors that need the whole policy. */
+export function warnAboutPolicy(policy: Policy, file: PolicyFile, list: ProblemList): void {
+  if (file.mode === undefined) {
+    list.warn(
+      [],
+      'no "mode": flows that no rule allows are recorded and let through',
+      'say "mode: audit" or "mode: block"',
+    );
+  }
+  warnAboutModes(policy, list);
+  const places = listPlaces(file);
+  const layers = [policy.top, ...policy.scopes.map(({ layer }) => layer)];
+  const rules = [...new Set(layers.flatMap(({ indexes }) => indexes.flatMap((index) => index.rules)))];
+  const pathOf = (rule: Rule) => places.get(rule.id) ?? [];
+  checkOpaque(rules, pathOf, list);
+  for (const rule of rules) {
+    if (rule.id.startsWith('preset:')) continue;
+    if (rule.kind === 'http' && !rule.isBlock) warnAboutHttp(rule, policy, pathOf(rule), list);
+    if (rule.kind === 'network' && !rule.isBlock) warnAboutForge(rule, pathOf(rule), list);
+  }
+}
+
+/** Where each rule stands, by its id. */
+function listPlaces(file: PolicyFile): Map<string, ValuePath> {
+  const places = new Map<string, ValuePath>();
+  const add = (lists: PolicyFile, path: ValuePath, name: string) => {
+    for (const key of ['network', 'opaque', 'http'] as const) {
+      for (const [rule, at] of toEntries<{ id?: string }>(lists[key], [...path, key])) {
+        const last = at.at(-1)!;
+        const local = typeof last === 'number' ? `${key}[${last}]` : `${key}[0]`;
+        places.set(rule.id ?? (name === '' ? local : `${name}/${local}`), at);
+      }
+    }
+  };
+  add(file, [], '');
+  for (const [name, bundle] of Object.entries(file.bundles ?? {})) {
+    add({ version: 1, ...bundle }, ['bundles', name], `bundle:${name}`);
+  }
+  for (const [scope, path] of toEntries(file.scopes, ['scopes'])) {
+    const { network, opaque, http } = scope;
+    add(
+      { version: 1, ...(network && { network }), ...(opaque && { opaque }), ...(http && { http }) },
+      path,
+      scope.id,
+    );
+  }
+  return places;
+}
+
+function warnAboutModes(policy: Policy, list: ProblemList): void {
+  const says = (mode: 'audit' | 'block') => policy.scopes.some((scope) => scope.mode === mode);
+  for (const [index, scope] of policy.scopes.entries()) {
+    const isIdle = scope.mode === policy.mode && (scope.mode === 'audit' || !says('audit'));
+    if (isIdle) {
+      list.warn(
+        ['scopes', index, 'mode'],
+        `the mode of scope "${scope.id}" can have no effect`,
+        `the top level is in ${policy.mode} already`,
+      );
+    }
+  }
+}
+
+/** An opaque host cannot be told apart by path or method. */
+function checkOpaque(rules: readonly Rule[], pathOf: (rule: Rule) => ValuePath, list: ProblemList): void {
+  const opaque = rules.filter((rule): rule is OpaqueRule => rule.kind === 'opaque');
+  if (opaque.length === 0) return;
+  for (const rule of rules) {
+    if (
+      rule.kind !== 'http' ||
+      blocksWholeHost(rule) ||
+      (rule.paths === null && rule.exceptPaths.length === 0)
+    )
+      continue;
+    const other = opaque.find(({ hosts }) =>
+      hosts.some((host) =>
+        rule.hosts.some(({ text }) => text === host.text || (!text.includes('*') && matchesHost(host, text))),
+      ),
+    );
+    if (other !== undefined) {
+      list.error(
+        pathOf(rule),
+        `${rule.id} names a path on a host that ${other.id} passes through unread`,
+        'drop the path, or the opaque rule',
+      );
+    }
+  }
+}
+
+function warnAboutHttp(rule: HttpRule, policy: Policy, path: ValuePath, list: ProblemList): void {
+  const where = formatPath(path);
+  if (policy.intercept !== null && needsInspection(rule)) {
+    const unread = rule.hosts.find(
+      ({ text }) => !policy.intercept?.some((pattern) => pattern.text === text || matchesHost(pattern, text)),
+    );
+    if (unread !== undefined && rule.endpoints?.some(({ scheme }) => scheme === 'https') === true) {
+      list.warn(
+        path,
+        `${rule.id} needs to read requests to "${unread.text}", whose TLS is not opened (tls.intercept)`,
+        'use an opaque rule, or have the host opened',
+      );
+    }
+  }
+  if (!includesWrite(rule.methods)) return;
+  for (const { text, lead } of rule.hosts) {
+    const suffix = rentableSuffixes.find((known) => text === known || text.endsWith(`.${known}`));
+    const isShared = suffix !== undefined && (lead !== null || text === suffix || isSharedHost(text));
+    if (isShared && rule.paths === null) {
+      list.warn(
+        path,
+        `${rule.id} (${where}) allows writes to ${text}, where anybody can rent a name`,
+        'name the one host or path that is yours',
+      );
+    }
+  }
+}
+
+/** Hosts that serve every customer, told apart by path only. */
+function isSharedHost(text: string): boolean {
+  return /^(?:s3|storage|hooks|www|api)\./.test(text);
+}
+
+function warnAboutForge(rule: NetworkRule, path: ValuePath, list: ProblemList): void {
+  if (!rule.protocols.includes('tcp') || !coversPort(rule.ports, 22)) return;
+  const forge = forgeHosts.find((host) => rule.hosts.some((pattern) => matchesHost(pattern, host)));
+  if (forge !== undefined) {
+    list.warn(
+      path,
+      `${rule.id} opens SSH to ${forge}: every repository there can be read and written`,
+      'prefer https, where rules see the path',
+    );
+  }
+}
