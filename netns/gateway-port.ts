@@ -7,6 +7,8 @@ export interface StartedGateway {
   readonly stateDir: string;
   /** Address and port of the operator's listener. */
   readonly operator?: string;
+  /** Cuts a runner off, where the program that started the gateway can ask for it. */
+  quarantine?(runner: string, durationMs: number): Promise<void>;
   stop(): Promise<void>;
 }
 
