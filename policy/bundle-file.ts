@@ -63,6 +63,11 @@ export class FileWatch {
     this.#onChange();
   }
 
+  /** Takes the files as they are now for known: what was just read is no change. */
+  settle(): void {
+    this.#last = this.#fingerprint();
+  }
+
   close(): void {
     clearInterval(this.#timer);
   }

@@ -187,6 +187,10 @@ function readIntercept(file: PolicyFile, list: ProblemList): readonly HostPatter
   const words = toList<string>(file.tls?.intercept);
   if (words.length === 0 || (words.length === 1 && words[0] === 'all')) return null;
   if (words.length === 1 && words[0] === 'none') return [];
+  for (const word of ['all', 'none', 'hosts']) {
+    if (words.includes(word))
+      list.error(['tls', 'intercept'], `"${word}" is no host`, 'write all, none, or a list of hosts');
+  }
   return readHosts(file.tls?.intercept, ['tls', 'intercept'], list);
 }
 

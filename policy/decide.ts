@@ -7,6 +7,8 @@ import type { Evidence } from '../flow/evidence.ts';
 import type { Reason } from '../flow/reason.ts';
 import { isAlwaysEnforced } from './always-enforced.ts';
 import { findBlockedAddress, findBlockedHost, type BlocklistSource } from './blocklist.ts';
+import { checkAddress } from './check-address.ts';
+import { intersectCidrs } from './cidr-set.ts';
 import { findHostView, type Candidate, type HostView } from './host-view.ts';
 import { matchesHost } from './match-host.ts';
 import { blocksMethod } from './method-set.ts';
@@ -61,7 +63,8 @@ export interface RequestQuestion {
 export interface NetworkQuestion {
   /** The name that the address was bound for, or null. */
   readonly host: string | null;
-  readonly address: string;
+  /** Null only where a name is asked about before its address is known (`explain`). */
+  readonly address: string | null;
   readonly port: number | null;
   readonly protocol: 'tcp' | 'udp' | 'icmp' | 'other';
 }
@@ -70,22 +73,18 @@ export interface NetworkQuestion {
 export function decideName(effective: EffectivePolicy, { name }: { readonly name: string }): NameDecision {
   const view = findHostView(effective, name);
   const decision = settle(effective, {
+    never: false,
     listed: findBlockedHost(effective.policy.blocklist, name, Date.now()),
-    blocks: view.blocks.filter(
-      ({ rule }) => rule.kind === 'http' && rule.endpoints === null && blocksWholeHost(rule),
-    ),
-    grants: view.groups.map((group) =>
-      group.filter(({ rule }) => rule.kind !== 'network' || rule.to.length === 0),
-    ),
+    blocks: view.blocks.filter(({ rule }) => blocksEverything(rule)),
+    grants: view.groups,
     union: view.union,
-    allowReason: 'rule',
     blockReason: 'no-rule',
   });
   const isOpen = decision.verdict === 'allow' || !decision.enforced;
   const isSilent = decision.reason === 'blocklist' || !name.includes('.');
   return {
     ...decision,
-    addresses: uniteAddresses(view.groups),
+    addresses: [...uniteAddresses(view.groups), ...findNamedRanges(effective, view)],
     bind: isOpen ? listBindings(effective, view) : [],
     answer: isOpen ? 'forward' : isSilent ? 'nxdomain' : 'explain',
   };
@@ -98,26 +97,26 @@ export function decideHost(effective: EffectivePolicy, question: HostQuestion): 
   const view = findHostView(effective, key);
   const scheme = protocol === 'tls' ? 'https' : protocol === 'http' ? 'http' : null;
   const isOpened = isIntercepted(effective, key);
-  const grants = view.groups.map((group) => [
+  const grants = view.groups.map((group, index) => [
     ...group.filter(
       ({ rule }) =>
         fitsEndpoint(rule, scheme, port) && (isOpened || scheme !== 'https' || !needsInspection(rule)),
     ),
-    ...(host === null ? findDirect(effective, address, port) : []),
+    ...(host === null ? findDirect(effective.groups[index]!, address, port) : []),
   ]);
   const decision = settle(effective, {
+    never: host === null && isNever(key),
     listed: findListed(effective, host, address),
     blocks: view.blocks.filter(({ rule }) => blocksConnection(rule, scheme, port)),
     grants,
     union: view.union.filter(({ rule }) => fitsEndpoint(rule, scheme, port)),
-    allowReason: 'rule',
     blockReason: host !== null ? 'no-rule' : protocol === 'tls' ? 'no-server-name' : 'direct-address',
   });
   const isUnread = grants.every((group) =>
     group.some(({ rule }) => rule.kind === 'opaque' || rule.kind === 'network'),
   );
   const mustRead = view.blocks.some(({ rule }) => rule.kind === 'http' && !blocksWholeHost(rule));
-  const treatment = scheme === 'https' ? !isOpened || (isUnread && !mustRead) : isUnread;
+  const isPassed = scheme === 'https' ? !isOpened || (isUnread && !mustRead) : scheme === null || isUnread;
   const isWhole = grants.every((group) =>
     group.some(({ rule }) => rule.kind !== 'http' || !needsInspection(rule)),
   );
@@ -125,7 +124,10 @@ export function decideHost(effective: EffectivePolicy, question: HostQuestion): 
   return {
     ...decision,
     reason,
-    treatment: treatment && (decision.verdict === 'allow' || !isOpened) ? 'pass-through' : 'intercept',
+    treatment:
+      isPassed && (decision.verdict === 'allow' || !isOpened || scheme === null)
+        ? 'pass-through'
+        : 'intercept',
     addresses: [...uniteAddresses(grants), ...ownAddress(host, address, decision)],
   };
 }
@@ -142,13 +144,13 @@ export function decideRequest(effective: EffectivePolicy, question: RequestQuest
   const grants = reachable.map((group) => group.filter(({ rule }) => grantsRequest(rule, use) === 'yes'));
   const open = use.upgrade === null ? grants : grants.map((group) => group.filter(mayUpgrade));
   const decision = settle(effective, {
+    never: isNever(host),
     listed: findListed(effective, host, host),
     blocks: view.blocks.filter(({ rule }) => rule.kind === 'http' && blocksRequest(rule, use, blocksMethod)),
     grants: open,
     union: view.union.filter(
       ({ rule }) => fitsEndpoint(rule, scheme, port) && grantsRequest(rule, use) === 'yes',
     ),
-    allowReason: 'rule',
     blockReason: explainMiss(reachable, grants, use),
   });
   return {
@@ -161,8 +163,8 @@ export function decideRequest(effective: EffectivePolicy, question: RequestQuest
 /** A packet that the proxy does not see: by address, or by the name that the address was bound for. */
 export function decideNetwork(effective: EffectivePolicy, question: NetworkQuestion): Decision {
   const { host, address, port, protocol } = question;
-  const bytes = parseAddress(address);
-  if (bytes === null || isNeverClass(classifyAddress(bytes))) return blockNow(effective, 'never-address');
+  const bytes = address === null ? null : parseAddress(address);
+  if (bytes === null ? address !== null : isNever(bytes)) return blockNow(effective, 'never-address');
   if (port === 853 && (protocol === 'tcp' || protocol === 'udp')) return blockNow(effective, 'encrypted-dns');
   if (port === 443 && protocol === 'udp') return blockNow(effective, 'quic');
   const view = host === null ? null : findHostView(effective, host);
@@ -171,36 +173,39 @@ export function decideNetwork(effective: EffectivePolicy, question: NetworkQuest
     (port === null || protocol === 'icmp' || coversPort(rule.ports, port));
   const find = (layers: EffectivePolicy['union'], byHost: readonly Candidate[]): Candidate<NetworkRule>[] => [
     ...byHost.flatMap(({ rule, scope }) => (rule.kind === 'network' && fits(rule) ? { rule, scope } : [])),
-    ...findByRange(layers, bytes).filter(({ rule }) => fits(rule)),
+    ...(bytes === null ? [] : findByRange(layers, bytes)).filter(({ rule }) => fits(rule)),
   ];
   const isGrant = ({ rule }: Candidate<NetworkRule>) => !rule.isBlock;
   return settle(effective, {
+    never: false,
     listed: findListed(effective, host, address),
-    blocks: find(effective.blocking, view?.blocks ?? []).filter(({ rule }) => rule.isBlock),
+    blocks: [
+      ...(view?.blocks ?? []).filter(({ rule }) => rule.kind === 'http' && blocksEverything(rule)),
+      ...find(effective.blocking, view?.blocks ?? []).filter(({ rule }) => rule.isBlock),
+    ],
     grants: effective.groups.map((layers, index) => find(layers, view?.groups[index] ?? []).filter(isGrant)),
     union: find(effective.union, view?.union ?? []).filter(isGrant),
-    allowReason: 'rule',
     blockReason: 'no-rule',
   });
 }
 
 interface Findings {
+  readonly never: boolean;
   readonly listed: BlocklistSource | null;
   readonly blocks: readonly Candidate<HttpRule | NetworkRule>[];
   readonly grants: readonly (readonly Candidate[])[];
   readonly union: readonly Candidate[];
-  readonly allowReason: Reason;
   readonly blockReason: Reason;
 }
 
 /** The one place where blocklist, blocks, grants and mode come to a decision. */
 function settle(effective: EffectivePolicy, findings: Findings): Decision {
   const { listed, blocks, grants } = findings;
+  if (findings.never) return blockNow(effective, 'never-address');
   if (listed !== null && !listed.audit) return blockNow(effective, 'blocklist', listed.id);
-  const isUnattributed = effective.blocksUnattributed;
   const block = blocks.find(({ rule }) => !rule.audit);
   if (block !== undefined) return blockNow(effective, 'block-rule', block.rule.id, block.scope);
-  if (isUnattributed) return blockNow(effective, 'unattributed');
+  if (effective.blocksUnattributed) return blockNow(effective, 'unattributed');
   if (!grants.every((group) => group.length > 0)) {
     const missed = effective.exclusive && findings.union.length > 0;
     const decision = blockNow(effective, missed ? 'not-exclusive' : findings.blockReason);
@@ -216,7 +221,7 @@ function settle(effective: EffectivePolicy, findings: Findings): Decision {
     mode: effective.mode,
     rule: rule.id,
     scope,
-    reason: findings.allowReason,
+    reason: 'rule',
   };
 }
 
@@ -250,6 +255,22 @@ function findListed(
   return (address === null ? null : findBlockedAddress(blocklist, address)) ?? byHost;
 }
 
+/** Why an address that a name led to may not be dialled, or null: ranges of `checkAddress`, and the blocklist. */
+export function checkDial(
+  effective: EffectivePolicy,
+  address: string,
+  allowed: readonly Cidr[],
+): Reason | null {
+  const listed = findBlockedAddress(effective.policy.blocklist, address);
+  return listed !== null && !listed.audit ? 'blocklist' : checkAddress(address, allowed);
+}
+
+/** Text of a host is an address only when it parses as one. */
+function isNever(host: string | Uint8Array): boolean {
+  const bytes = typeof host === 'string' ? parseAddress(host) : host;
+  return bytes !== null && isNeverClass(classifyAddress(bytes));
+}
+
 function isIntercepted({ policy }: EffectivePolicy, host: string): boolean {
   return policy.intercept === null || policy.intercept.some((pattern) => matchesHost(pattern, host));
 }
@@ -264,11 +285,28 @@ function blocksConnection(
   return rule.endpoints === null || (scheme !== null && fitsEndpoint(rule, scheme, port));
 }
 
+/** True for a block that leaves no port and no protocol of the host: the name then need not be resolved either. */
+function blocksEverything(rule: HttpRule | NetworkRule): boolean {
+  if (rule.kind === 'http') return rule.endpoints === null && blocksWholeHost(rule);
+  return rule.ports === null && rule.protocols.length === 3;
+}
+
+/** A name allowed by `dns` alone may lead to the ranges that network rules open anyway. */
+function findNamedRanges(effective: EffectivePolicy, view: HostView): readonly Cidr[] {
+  if (!view.union.some(({ rule }) => rule.kind === 'name')) return [];
+  const lists = effective.groups.map((layers) =>
+    layers.flatMap(({ indexes }) =>
+      indexes.flatMap(({ byRange }) => byRange.filter((rule) => !rule.isBlock).flatMap(({ to }) => to)),
+    ),
+  );
+  return lists.reduce((a, b) => intersectCidrs(a, b));
+}
+
 /** Rules by range that let a connection without a name through, unread. */
-function findDirect(effective: EffectivePolicy, address: string | null, port: number): Candidate[] {
+function findDirect(layers: EffectivePolicy['union'], address: string | null, port: number): Candidate[] {
   const bytes = address === null ? null : parseAddress(address);
-  if (bytes === null || isNeverClass(classifyAddress(bytes))) return [];
-  return findByRange(effective.union, bytes).filter(
+  if (bytes === null) return [];
+  return findByRange(layers, bytes).filter(
     ({ rule }) =>
       !rule.isBlock &&
       (rule.direct || !rule.inspect) &&

@@ -1,7 +1,7 @@
-// What a policy comes to at layers 3 and 4: ranges, protocols and ports for the fleet and for each known runner.
-// Rules given by host are not in it: the DNS server binds their addresses one by one.
+// What policy comes to at layers 3 and 4, for the kernel's rule set: ranges and ports for each runner.
+// Names are not in it: addresses that a name led to are bound one by one when DNS answers.
 
-import { formatCidr, type Cidr } from '../flow/address.ts';
+import { formatCidr } from '../flow/address.ts';
 import { unattributed, type Attribution } from '../flow/job.ts';
 import type { NetworkEntry, NetworkPlan, NetworkSide } from '../flow/network-plan.ts';
 import { intersectCidr } from './cidr-set.ts';
@@ -9,89 +9,69 @@ import type { Layer, Policy } from './compile.ts';
 import type { NetworkRule, PortRange } from './rule.ts';
 import { effectivePolicy, type EffectivePolicy } from './scope.ts';
 
-interface Entry {
-  readonly to: Cidr;
-  readonly protocol: 'tcp' | 'udp' | 'icmp';
-  readonly ports: PortRange | null;
-  readonly rule: string;
-  readonly inspect: boolean;
-}
-
-/** The plan for runners whose jobs are known by address; all others get the side of an unattributed flow. */
+/** The plan for the runners whose attribution is known; all others get the fleet's side. */
 export function networkPlan(policy: Policy, runners: ReadonlyMap<string, Attribution>): NetworkPlan {
+  const sides: Record<string, NetworkSide> = {};
+  for (const [address, attribution] of runners)
+    sides[address] = planSide(effectivePolicy(policy, attribution));
+  const listed = policy.blocklist.addresses.filter(({ source }) => !source.audit);
   return {
     revision: policy.revision,
     interceptedPorts: policy.interceptedPorts,
-    fleet: sideOf(effectivePolicy(policy, unattributed)),
-    runners: Object.fromEntries(
-      [...runners].map(([address, attribution]) => [address, sideOf(effectivePolicy(policy, attribution))]),
-    ),
-    blocklist: policy.blocklist.addresses
-      .filter(({ source }) => !source.audit)
-      .map(({ cidr }) => formatCidr(cidr)),
+    fleet: planSide(effectivePolicy(policy, unattributed)),
+    runners: sides,
+    blocklist: [...new Set(listed.map(({ cidr }) => formatCidr(cidr)))],
   };
 }
 
-function sideOf(effective: EffectivePolicy): NetworkSide {
-  const groups = effective.groups.map((layers) => entriesOf(layers, isAllow));
-  const allowed = groups.reduce((left, right) => intersect(left, right));
-  const blocking = entriesOf(effective.blocking, isEnforcedBlock);
-  return {
-    mode: effective.mode,
-    allow: (effective.blocksUnattributed ? [] : allowed).map(toNetworkEntry),
-    block: blocking.map(toNetworkEntry),
-  };
+function planSide(effective: EffectivePolicy): NetworkSide {
+  const isGrant = (rule: NetworkRule) => !rule.isBlock;
+  const groups = effective.groups.map((layers) => toPieces(layers, isGrant));
+  const allow = effective.blocksUnattributed ? [] : groups.reduce(intersectPieces);
+  // The kernel has no third way between blocking and passing: a block that only records is left to the records of DNS.
+  const block = toPieces(effective.blocking, (rule) => rule.isBlock && !rule.audit);
+  return { mode: effective.mode, allow: allow.map(toEntry), block: block.map(toEntry) };
 }
 
-function isAllow(rule: NetworkRule): boolean {
-  return !rule.isBlock;
+interface Piece {
+  readonly rule: NetworkRule;
+  readonly to: NetworkRule['to'][number];
+  readonly protocol: NetworkRule['protocols'][number];
+  readonly ports: PortRange | null;
+  readonly inspect: boolean;
 }
 
-// A block rule that says `audit: true` only records; the kernel has nothing to do for it.
-function isEnforcedBlock(rule: NetworkRule): boolean {
-  return rule.isBlock && !rule.audit;
-}
-
-function entriesOf(layers: readonly Layer[], wanted: (rule: NetworkRule) => boolean): readonly Entry[] {
-  const rules = layers.flatMap(({ indexes }) => indexes.flatMap(({ byRange }) => byRange)).filter(wanted);
+function toPieces(layers: readonly Layer[], isWanted: (rule: NetworkRule) => boolean): Piece[] {
+  const rules = layers.flatMap(({ indexes }) => indexes.flatMap(({ byRange }) => byRange)).filter(isWanted);
   return rules.flatMap((rule) =>
     rule.to.flatMap((to) =>
-      rule.protocols.flatMap((protocol) =>
-        portsOf(rule, protocol).map((ports) => ({
-          to,
-          protocol,
-          ports,
-          rule: rule.id,
-          inspect: rule.inspect,
-        })),
-      ),
+      rule.protocols.flatMap((protocol) => {
+        const ports = protocol === 'icmp' ? [null] : (rule.ports ?? [null]);
+        return ports.map((range) => ({ rule, to, protocol, ports: range, inspect: rule.inspect }));
+      }),
     ),
   );
 }
 
-function portsOf(rule: NetworkRule, protocol: Entry['protocol']): readonly (PortRange | null)[] {
-  return protocol === 'icmp' || rule.ports === null ? [null] : rule.ports;
-}
-
-/** What both lists allow: several exclusive scopes intersect. */
-function intersect(left: readonly Entry[], right: readonly Entry[]): readonly Entry[] {
+function intersectPieces(left: readonly Piece[], right: readonly Piece[]): Piece[] {
   return left.flatMap((a) =>
     right.flatMap((b) => {
       const to = a.protocol === b.protocol ? intersectCidr(a.to, b.to) : null;
       const ports = intersectPorts(a.ports, b.ports);
       if (to === null || ports === undefined) return [];
-      return [{ ...a, to, ports, inspect: a.inspect || b.inspect }];
+      return [{ rule: a.rule, to, protocol: a.protocol, ports, inspect: a.inspect || b.inspect }];
     }),
   );
 }
 
-/** Undefined when the two have no port in common; null stands for every port. */
+/** Undefined when they are apart. */
 function intersectPorts(a: PortRange | null, b: PortRange | null): PortRange | null | undefined {
   if (a === null || b === null) return a ?? b;
-  const range: PortRange = [Math.max(a[0], b[0]), Math.min(a[1], b[1])];
-  return range[0] <= range[1] ? range : undefined;
+  const from = Math.max(a[0], b[0]);
+  const to = Math.min(a[1], b[1]);
+  return from <= to ? [from, to] : undefined;
 }
 
-function toNetworkEntry({ to, protocol, ports, rule, inspect }: Entry): NetworkEntry {
-  return { to: formatCidr(to), protocol, ports, rule, inspect };
+function toEntry({ rule, to, protocol, ports, inspect }: Piece): NetworkEntry {
+  return { to: formatCidr(to), protocol, ports, rule: rule.id, inspect };
 }

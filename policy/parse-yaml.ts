@@ -138,7 +138,7 @@ function findOffset(document: Document, path: ValuePath, at: 'key' | 'value'): n
   let node: unknown = document.contents;
   let offset = 0;
   for (const [index, part] of path.entries()) {
-    if (isMap(node)) {
+    if (isMap(node) && typeof part === 'string') {
       const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === part);
       if (pair === undefined) break;
       const isLast = index === path.length - 1;

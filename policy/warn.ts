@@ -1,9 +1,9 @@
 // Warnings about what a policy says and can hardly mean.
 
 import type { Policy } from './compile.ts';
-import { matchesHost } from './match-host.ts';
+import { addToHostIndex, createHostIndex, findInHostIndex, matchesHost } from './match-host.ts';
 import { includesWrite } from './method-set.ts';
-import { formatPath, type ProblemList, type ValuePath } from './problem-list.ts';
+import type { ProblemList, ValuePath } from './problem-list.ts';
 import { toEntries } from './read-values.ts';
 import { coversPort, type HttpRule, type NetworkRule, type OpaqueRule, type Rule } from './rule.ts';
 import { blocksWholeHost, needsInspection } from './rule-fit.ts';
@@ -27,7 +27,10 @@ export function warnAboutPolicy(policy: Policy, file: PolicyFile, list: ProblemL
   checkOpaque(rules, pathOf, list);
   for (const rule of rules) {
     if (rule.id.startsWith('preset:')) continue;
-    if (rule.kind === 'http' && !rule.isBlock) warnAboutHttp(rule, policy, pathOf(rule), list);
+    if (rule.kind === 'http') {
+      warnAboutUnread(rule, policy, pathOf(rule), list);
+      if (!rule.isBlock) warnAboutHttp(rule, pathOf(rule), list);
+    }
     if (rule.kind === 'network' && !rule.isBlock) warnAboutForge(rule, pathOf(rule), list);
   }
 }
@@ -75,44 +78,48 @@ function warnAboutModes(policy: Policy, list: ProblemList): void {
 
 /** An opaque host cannot be told apart by path or method. */
 function checkOpaque(rules: readonly Rule[], pathOf: (rule: Rule) => ValuePath, list: ProblemList): void {
-  const opaque = rules.filter((rule): rule is OpaqueRule => rule.kind === 'opaque');
-  if (opaque.length === 0) return;
+  const index = createHostIndex<OpaqueRule>();
+  const byText = new Map<string, OpaqueRule>();
   for (const rule of rules) {
-    if (
-      rule.kind !== 'http' ||
-      blocksWholeHost(rule) ||
-      (rule.paths === null && rule.exceptPaths.length === 0)
-    )
-      continue;
-    const other = opaque.find(({ hosts }) =>
-      hosts.some((host) =>
-        rule.hosts.some(({ text }) => text === host.text || (!text.includes('*') && matchesHost(host, text))),
-      ),
-    );
-    if (other !== undefined) {
-      list.error(
-        pathOf(rule),
-        `${rule.id} names a path on a host that ${other.id} passes through unread`,
-        'drop the path, or the opaque rule',
-      );
+    if (rule.kind !== 'opaque') continue;
+    for (const pattern of rule.hosts) {
+      addToHostIndex(index, pattern, rule);
+      byText.set(pattern.text, rule);
     }
+  }
+  if (byText.size === 0) return;
+  for (const rule of rules) {
+    if (rule.kind !== 'http' || !isSelective(rule)) continue;
+    const found = new Set<OpaqueRule>();
+    for (const { text, lead } of rule.hosts) if (lead === null) findInHostIndex(index, text, found);
+    const other =
+      rule.hosts.map(({ text }) => byText.get(text)).find((known) => known !== undefined) ?? [...found][0];
+    if (other === undefined) continue;
+    const message = `${rule.id} names a path or method on a host that ${other.id} passes through unread`;
+    list.error(pathOf(rule), message, 'drop the path or method, or the opaque rule');
   }
 }
 
-function warnAboutHttp(rule: HttpRule, policy: Policy, path: ValuePath, list: ProblemList): void {
-  const where = formatPath(path);
-  if (policy.intercept !== null && needsInspection(rule)) {
-    const unread = rule.hosts.find(
-      ({ text }) => !policy.intercept?.some((pattern) => pattern.text === text || matchesHost(pattern, text)),
-    );
-    if (unread !== undefined && rule.endpoints?.some(({ scheme }) => scheme === 'https') === true) {
-      list.warn(
-        path,
-        `${rule.id} needs to read requests to "${unread.text}", whose TLS is not opened (tls.intercept)`,
-        'use an opaque rule, or have the host opened',
-      );
-    }
-  }
+/** True when the rule speaks of some requests only, and says so: the default `read` of an allow does not count. */
+function isSelective(rule: HttpRule): boolean {
+  if (rule.paths !== null || rule.exceptPaths.length > 0) return true;
+  return rule.methods.named.size > 0 || (rule.isBlock && !blocksWholeHost(rule));
+}
+
+function warnAboutUnread(rule: HttpRule, policy: Policy, path: ValuePath, list: ProblemList): void {
+  const { intercept } = policy;
+  const isHttps = rule.endpoints?.some(({ scheme }) => scheme === 'https') ?? true;
+  if (intercept === null || !isHttps || !(rule.isBlock ? !blocksWholeHost(rule) : needsInspection(rule)))
+    return;
+  const isOpened = (text: string) =>
+    intercept.some((pattern) => pattern.text === text || matchesHost(pattern, text));
+  const unread = rule.hosts.find(({ text }) => !isOpened(text));
+  if (unread === undefined) return;
+  const message = `${rule.id} needs to read requests to "${unread.text}", whose TLS is not opened (tls.intercept)`;
+  list.warn(path, message, 'use an opaque rule, or have the host opened');
+}
+
+function warnAboutHttp(rule: HttpRule, path: ValuePath, list: ProblemList): void {
   if (!includesWrite(rule.methods)) return;
   for (const { text, lead } of rule.hosts) {
     const suffix = rentableSuffixes.find((known) => text === known || text.endsWith(`.${known}`));
@@ -120,7 +127,7 @@ function warnAboutHttp(rule: HttpRule, policy: Policy, path: ValuePath, list: Pr
     if (isShared && rule.paths === null) {
       list.warn(
         path,
-        `${rule.id} (${where}) allows writes to ${text}, where anybody can rent a name`,
+        `${rule.id} allows writes to ${text}, where anybody can rent a name`,
         'name the one host or path that is yours',
       );
     }

@@ -1,0 +1,88 @@
+// A policy written out: what presets and bundles stand for, with every default said.
+
+import { formatCidr } from '../flow/address.ts';
+import type { Layer, Policy } from './compile.ts';
+import type { MethodSet } from './method-set.ts';
+import type { HttpRule, NetworkRule, PortRange, Rule } from './rule.ts';
+
+/** Plain data for printing: rules of the top level and of each scope, in their order. */
+export function expandPolicy(policy: Policy): Record<string, unknown> {
+  return {
+    mode: policy.mode,
+    onUnattributed: policy.onUnattributed,
+    interceptedPorts: policy.interceptedPorts,
+    top: expandLayer(policy.top),
+    scopes: policy.scopes.map(({ id, mode, exclusive, layer }) => ({
+      id,
+      mode: mode ?? policy.mode,
+      exclusive,
+      ...expandLayer(layer),
+    })),
+    blocklist: { hosts: policy.blocklist.hosts.size, addresses: policy.blocklist.addresses.length },
+  };
+}
+
+function expandLayer(layer: Layer): Record<string, unknown> {
+  const rules = layer.indexes.flatMap((index) => index.rules);
+  const of = (kind: Rule['kind']) => rules.filter((rule) => rule.kind === kind).map(expandRule);
+  return { dns: of('name'), network: of('network'), opaque: of('opaque'), http: of('http') };
+}
+
+function expandRule(rule: Rule): Record<string, unknown> {
+  const base = {
+    id: rule.id,
+    ...list('host', texts(rule.hosts)),
+    ...list('exceptHosts', texts(rule.exceptHosts)),
+  };
+  if (rule.kind === 'name') return base;
+  const addresses = list('addresses', rule.addresses.map(formatCidr));
+  if (rule.kind === 'opaque') return { ...base, ports: formatPorts(rule.endpoints[0]!.ports), ...addresses };
+  const acting = {
+    action: rule.isBlock ? 'block' : 'allow',
+    ...(rule.audit && { audit: true }),
+    ...addresses,
+  };
+  return rule.kind === 'http'
+    ? { ...base, ...expandHttp(rule), ...acting }
+    : { ...base, ...expandNetwork(rule), ...acting };
+}
+
+function expandHttp(rule: HttpRule): Record<string, unknown> {
+  const endpoints = rule.endpoints?.map(({ scheme, ports }) => `${scheme} ${formatPorts(ports)}`);
+  return {
+    endpoints: endpoints ?? 'every scheme and port',
+    methods: formatMethods(rule.methods),
+    ...list('paths', texts(rule.paths ?? [])),
+    ...list('exceptPaths', texts(rule.exceptPaths)),
+    ...(rule.websocket && { websocket: true }),
+    ...(rule.follow && { follow: true }),
+    ...(rule.maxUploadBytes !== null && { maxUploadBytes: rule.maxUploadBytes }),
+  };
+}
+
+function expandNetwork(rule: NetworkRule): Record<string, unknown> {
+  return {
+    ...list('to', rule.to.map(formatCidr)),
+    protocols: rule.protocols,
+    ports: rule.ports === null ? 'every port' : formatPorts(rule.ports),
+    ...(!rule.inspect && { inspect: false }),
+    ...(rule.direct && { direct: true }),
+  };
+}
+
+function list(key: string, values: readonly string[]): Record<string, readonly string[]> {
+  return values.length === 0 ? {} : { [key]: values };
+}
+
+function texts(patterns: readonly { readonly text: string }[]): string[] {
+  return patterns.map(({ text }) => text);
+}
+
+function formatPorts(ports: readonly PortRange[]): string {
+  return ports.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(', ');
+}
+
+function formatMethods({ read, write, named }: MethodSet): string {
+  if (read && write) return 'any';
+  return [...(read ? ['read'] : []), ...(write ? ['write'] : []), ...named].join(', ');
+}

@@ -1,0 +1,200 @@
+// `sallyport explain`: how a policy decides one request, or a file of them, and by which rule.
+
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
+import { exitCodes, SallyportError } from '../flow/errors.ts';
+import { unattributed, type Attribution } from '../flow/job.ts';
+import { reasons } from '../flow/reason.ts';
+import type { CommandIo } from './check-command.ts';
+import type { Policy } from './compile.ts';
+import { explainQuestion, type Explanation, type Question } from './explain.ts';
+import { loadPolicy, readPolicyBundle } from './load.ts';
+import { readContext } from './read-context.ts';
+
+const help = `usage: sallyport explain POLICY URL [--method M] [--body] [job options] [--json]
+       sallyport explain POLICY --batch FILE.jsonl
+
+URL is https://host/path, http://..., wss://..., tcp://host:port, udp://host:port, icmp://address or dns://name.
+Job options: --server S --repo R --project P --ref R --workflow W --job J --event E --environment E --actor A
+--runner-group G --fork --protected; without any of them the flow belongs to no known job.
+A line of a batch: {"id", "method", "url", "headers"?, "body"?, "context"?: {"server", "repository", "ref",
+"workflow", "job", "event", "environment", "actor", "fork", "protected", ...}}; "-" reads standard input.
+
+Exit codes: 0 allowed (batch: every line was answered), 1 blocked (batch: a line was no question), 2 invalid input.
+`;
+
+const text = { type: 'string' } as const;
+const flag = { type: 'boolean' } as const;
+const options = {
+  method: { type: 'string', default: 'GET' },
+  body: flag,
+  server: text,
+  repo: text,
+  project: text,
+  ref: text,
+  workflow: text,
+  job: text,
+  event: text,
+  environment: text,
+  actor: text,
+  'runner-group': text,
+  fork: flag,
+  protected: flag,
+  batch: text,
+  json: flag,
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+/** Runs the command; answers its exit code. @throws SallyportError usage, InvalidInputError */
+export async function explainPolicy(args: readonly string[], io: CommandIo): Promise<number> {
+  const { values, positionals } = readArguments(args);
+  if (values.help === true) {
+    io.stdout.write(help);
+    return exitCodes.ok;
+  }
+  const [path, url, ...rest] = positionals;
+  if (path === undefined || rest.length > 0 || (url === undefined) === (values.batch === undefined)) {
+    throw new SallyportError('usage', `POLICY and either URL or --batch are needed\n${help}`);
+  }
+  const { policy } = loadPolicy(readPolicyBundle(path));
+  if (values.batch !== undefined) return explainBatch(policy, values.batch, io);
+  const headers = new Map<string, string>();
+  const question: Question = { url: url!, method: values.method, hasBody: values.body === true, headers };
+  return printOne(explainQuestion(policy, readJob(values), question), question, values.json === true, io);
+}
+
+function readArguments(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: true });
+  } catch (error) {
+    throw new SallyportError(
+      'usage',
+      `${error instanceof Error ? error.message : String(error)}\n${help}`,
+      error,
+    );
+  }
+}
+
+function readJob(values: ReturnType<typeof readArguments>['values']): Attribution {
+  const {
+    repo,
+    'runner-group': runnerGroup,
+    server,
+    project,
+    ref,
+    workflow,
+    job,
+    event,
+    environment,
+    actor,
+  } = values;
+  const { fork, protected: isProtected } = values;
+  const context = {
+    repository: repo,
+    runnerGroup,
+    server,
+    project,
+    ref,
+    workflow,
+    job,
+    event,
+    environment,
+    actor,
+  };
+  const known = { ...context, fork, protected: isProtected };
+  return Object.values(known).every((value) => value === undefined) ? unattributed : readContext(known);
+}
+
+function printOne(explanation: Explanation, question: Question, isJson: boolean, io: CommandIo): number {
+  if (explanation.kind === 'unreadable') throw new SallyportError('usage', explanation.detail);
+  const { decision, detail } = explanation;
+  if (isJson)
+    io.stdout.write(`${JSON.stringify({ ...question, headers: undefined, ...decision, detail })}\n`);
+  else {
+    const paper = decision.verdict === 'block' && !decision.enforced ? ' (recorded only)' : '';
+    const by = decision.rule === null ? '' : ` by rule ${decision.rule}`;
+    const inScope = decision.scope === null ? '' : ` of scope ${decision.scope}`;
+    io.stdout.write(
+      `${decision.verdict}${paper}${by}${inScope}: ${decision.reason}, ${reasons[decision.reason]}\n`,
+    );
+    if (detail !== null) io.stdout.write(`  ${detail}\n`);
+  }
+  return decision.verdict === 'allow' ? exitCodes.ok : exitCodes.failed;
+}
+
+async function explainBatch(policy: Policy, file: string, io: CommandIo): Promise<number> {
+  const input = file === '-' ? io.stdin : createReadStream(file);
+  const attributions = new Map<string, Attribution>();
+  let failures = 0;
+  let pending: string[] = [];
+  try {
+    for await (const line of createInterface({ input, crlfDelay: Infinity })) {
+      if (line.trim() === '') continue;
+      const result = explainLine(policy, line, attributions);
+      if ('error' in result) failures++;
+      pending.push(JSON.stringify(result));
+      if (pending.length >= 512) {
+        await write(io, `${pending.join('\n')}\n`);
+        pending = [];
+      }
+    }
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    if (code === '') throw error;
+    throw new SallyportError('usage', `${file} cannot be read (${code})`, error);
+  }
+  if (pending.length > 0) await write(io, `${pending.join('\n')}\n`);
+  return failures === 0 ? exitCodes.ok : exitCodes.failed;
+}
+
+async function write(io: CommandIo, text: string): Promise<void> {
+  if (!io.stdout.write(text)) await new Promise<void>((resolve) => io.stdout.once('drain', resolve));
+}
+
+type Answer = Readonly<Record<string, unknown>>;
+
+/** One line of a batch, answered; what is no question is answered with `error`. */
+export function explainLine(policy: Policy, line: string, attributions: Map<string, Attribution>): Answer {
+  let data: unknown;
+  try {
+    data = JSON.parse(line);
+  } catch {
+    return { id: null, error: 'the line is no JSON' };
+  }
+  if (typeof data !== 'object' || data === null || Array.isArray(data))
+    return { id: null, error: 'the line is no object' };
+  const fields = new Map<string, unknown>(Object.entries(data));
+  const id = fields.get('id') ?? null;
+  const url = fields.get('url');
+  const method = fields.get('method') ?? 'GET';
+  if (typeof url !== 'string' || url.length > 65_536) return { id, error: '"url" must be a text' };
+  if (typeof method !== 'string') return { id, error: '"method" must be a text' };
+  const headers = readHeaders(fields.get('headers'));
+  const question = { url, method, hasBody: readHasBody(fields.get('body'), headers), headers };
+  const explanation = explainQuestion(policy, findAttribution(fields.get('context'), attributions), question);
+  if (explanation.kind === 'unreadable') return { id, error: explanation.detail };
+  const { verdict, rule, reason, scope, enforced, mode } = explanation.decision;
+  return { id, verdict, rule, reason, scope, enforced, mode };
+}
+
+/** The same object for the same context, so that what applies is computed once. */
+function findAttribution(context: unknown, attributions: Map<string, Attribution>): Attribution {
+  const key = JSON.stringify(context ?? null);
+  let attribution = attributions.get(key);
+  if (attribution === undefined) {
+    attribution = readContext(context);
+    if (attributions.size < 4096) attributions.set(key, attribution);
+  }
+  return attribution;
+}
+
+function readHeaders(headers: unknown): ReadonlyMap<string, string> {
+  const pairs = typeof headers === 'object' && headers !== null ? Object.entries(headers) : [];
+  return new Map(pairs.map(([name, value]) => [name.toLowerCase(), String(value)]));
+}
+
+function readHasBody(body: unknown, headers: ReadonlyMap<string, string>): boolean {
+  if (body !== undefined && body !== null && body !== '') return true;
+  return headers.has('transfer-encoding') || Number(headers.get('content-length') ?? 0) > 0;
+}
