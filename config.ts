@@ -1,12 +1,13 @@
 // `sallyport.yaml`: the one place where the operator says how the gateway stands in the network.
 // Owns its schema, its defaults and the checks that a schema cannot say. Policy is another file.
 
-import { networkInterfaces } from 'node:os';
-import { availableParallelism } from 'node:os';
+import { readFileSync } from 'node:fs';
+import { availableParallelism, networkInterfaces } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import type { FromSchema, JSONSchema } from 'json-schema-to-ts';
 import { parseAddress, parseCidr } from './flow/address.ts';
 import { declaredJobSchema } from './jobs/declared.ts';
+import type { ProblemList } from './policy/problem-list.ts';
 import { readYamlFile } from './policy/read-yaml.ts';
 
 const text = (description: string) => ({ type: 'string', minLength: 1, description }) as const;
@@ -76,7 +77,10 @@ export const configSchema = {
         operator: text('Metrics and health, never reachable by runners. Default: 127.0.0.1:9440.'),
         runner: port('CA download for runners, on the gateway’s addresses. Default: 9441.', 0),
         explicit: port('Explicit proxy (HTTPS_PROXY) on the gateway’s addresses. Default: off.'),
-        worker: port('First of the ports that redirected traffic arrives at; 0 picks free ones. Default: 10001.', 0),
+        worker: port(
+          'First of the ports that redirected traffic arrives at; 0 picks free ones. Default: 10001.',
+          0,
+        ),
       },
     },
     dns: {
@@ -100,7 +104,12 @@ export const configSchema = {
             description: 'One zone.',
             properties: {
               zone: text('The zone, for example corp.example.'),
-              upstreams: { type: 'array', minItems: 1, items: upstreamSchema, description: 'Servers for it.' },
+              upstreams: {
+                type: 'array',
+                minItems: 1,
+                items: upstreamSchema,
+                description: 'Servers for it.',
+              },
             },
           },
         },
@@ -128,7 +137,9 @@ export const configSchema = {
             key: text('PEM file: its P-256 key.'),
           },
         },
-        extraAuthorities: texts('PEM files of authorities that upstream servers may use besides the system’s.'),
+        extraAuthorities: texts(
+          'PEM files of authorities that upstream servers may use besides the system’s.',
+        ),
       },
     },
     jobs: declaredJobSchema,
@@ -160,7 +171,8 @@ export const configSchema = {
         guardMark: count('Packet mark of what the main table let pass. Default: 14680064 (0xe00000).'),
         keepOnExit: {
           type: 'boolean',
-          description: 'Leave the rules in place when the gateway stops, so that runners stay shut in. Default: true.',
+          description:
+            'Leave the rules in place when the gateway stops, so that runners stay shut in. Default: true.',
         },
       },
     },
@@ -195,34 +207,34 @@ export type Config = ReturnType<typeof completeConfig>;
 
 /** Reads and checks `sallyport.yaml`. @throws InvalidInputError with all problems */
 export function readConfig(path: string): Config {
-  const file = readYamlFile<ConfigFile>(path, configSchema, checkMeaning);
+  const empty: ConfigFile = { version: 1, policy: '', runners: { interfaces: [], networks: [] } };
+  const file = readYamlFile<ConfigFile>(path, configSchema, empty, checkMeaning);
   return completeConfig(file, dirname(resolve(path)));
 }
 
-/** What the schema cannot say: [path of the value, message, remedy]. */
-function checkMeaning(file: ConfigFile): [path: readonly (string | number)[], message: string, remedy: string][] {
-  const problems: [readonly (string | number)[], string, string][] = [];
+/** What the schema cannot say. */
+function checkMeaning(file: ConfigFile, list: ProblemList): void {
   for (const [index, network] of file.runners.networks.entries()) {
-    if (parseCidr(network) === null) {
-      problems.push([['runners', 'networks', index], `"${network}" is no network`, 'write it like 10.77.0.0/16']);
-    }
+    if (parseCidr(network) !== null) continue;
+    list.error(['runners', 'networks', index], `"${network}" is no network`, 'write it like 10.77.0.0/16');
   }
   for (const [index, address] of (file.addresses ?? []).entries()) {
-    if (parseAddress(address) === null) {
-      problems.push([['addresses', index], `"${address}" is no address`, 'write an IPv4 or IPv6 address']);
-    }
+    if (parseAddress(address) !== null) continue;
+    list.error(['addresses', index], `"${address}" is no address`, 'write an IPv4 or IPv6 address');
   }
   for (const [index, upstream] of (file.dns?.upstreams ?? []).entries()) {
-    if (parseAddress(upstream.address) === null) {
-      const remedy = 'names cannot be used here: they would need DNS to be resolved';
-      problems.push([['dns', 'upstreams', index, 'address'], `"${upstream.address}" is no address`, remedy]);
-    }
+    if (parseAddress(upstream.address) !== null) continue;
+    const remedy = 'names cannot be used here: they would need DNS to be resolved';
+    list.error(['dns', 'upstreams', index, 'address'], `"${upstream.address}" is no address`, remedy);
   }
   const operator = file.listen?.operator;
   if (operator !== undefined && !/^(\[[0-9a-fA-F:]+\]|[\d.]+):\d{1,5}$/.test(operator)) {
-    problems.push([['listen', 'operator'], `"${operator}" is no address and port`, 'write it like 127.0.0.1:9440']);
+    list.error(
+      ['listen', 'operator'],
+      `"${operator}" is no address and port`,
+      'write it like 127.0.0.1:9440',
+    );
   }
-  return problems;
 }
 
 function completeConfig(file: ConfigFile, directory: string) {
@@ -242,12 +254,7 @@ function completeConfig(file: ConfigFile, directory: string) {
     external: file.external
       ? { interface: file.external.interface, masquerade: file.external.masquerade ?? true }
       : null,
-    listen: {
-      operator: file.listen?.operator ?? '127.0.0.1:9440',
-      runner: file.listen?.runner ?? 9441,
-      explicit: file.listen?.explicit ?? null,
-      worker: file.listen?.worker ?? 10001,
-    },
+    listen: completeListen(file.listen),
     dns: {
       upstreams: file.dns?.upstreams ? file.dns.upstreams.map(completeUpstream) : null,
       forward: (file.dns?.forward ?? []).map((zone) => ({
@@ -291,6 +298,15 @@ function completeConfig(file: ConfigFile, directory: string) {
   };
 }
 
+function completeListen(listen: ConfigFile['listen']) {
+  return {
+    operator: listen?.operator ?? '127.0.0.1:9440',
+    runner: listen?.runner ?? 9441,
+    explicit: listen?.explicit ?? null,
+    worker: listen?.worker ?? 10_001,
+  };
+}
+
 function completeUpstream(upstream: { address: string; port?: number; tls?: string }): Upstream {
   const tls = upstream.tls ?? null;
   return { address: upstream.address, port: upstream.port ?? (tls === null ? 53 : 853), tls };
@@ -301,4 +317,13 @@ function interfaceAddresses(name: string): string[] {
   return (networkInterfaces()[name] ?? [])
     .map((entry) => entry.address)
     .filter((address) => !address.toLowerCase().startsWith('fe80'));
+}
+
+/** The servers of /etc/resolv.conf, for a configuration that names none. */
+export function systemUpstreams(): Upstream[] {
+  const lines = readFileSync('/etc/resolv.conf', 'utf8').split('\n');
+  const addresses = lines.flatMap((line) => /^nameserver\s+([0-9a-fA-F:.]+)\s*$/.exec(line)?.[1] ?? []);
+  return addresses
+    .filter((address) => parseAddress(address) !== null)
+    .map((address) => ({ address, port: 53, tls: null }));
 }

@@ -1,9 +1,8 @@
 // The command line: one table of commands, each in the folder that owns what it does.
 // A command answers with an exit code from flow/errors (docs/reference/commands.md).
 
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { exitCodes, InvalidInputError, SallyportError } from './flow/errors.ts';
+import { packageVersion, runServe, startGateway } from './serve.ts';
 
 interface Io {
   readonly stdin: NodeJS.ReadStream;
@@ -23,17 +22,14 @@ const commands: readonly Command[] = [
     name: 'serve',
     usage: '[--config FILE]',
     summary: 'run the gateway in the foreground',
-    load: async () => (await import('./serve.ts')).runServe,
+    load: async () => runServe,
   },
   {
     name: 'run',
     usage: '[--policy F] [--mode audit|block] [job flags] -- COMMAND',
     summary: 'run one command behind a gateway of its own',
     load: async () => {
-      const [{ runRun }, { startGateway }] = await Promise.all([
-        import('./netns/run-command.ts'),
-        import('./serve.ts'),
-      ]);
+      const { runRun } = await import('./netns/run-command.ts');
       return (args, io) => runRun(args, io, startGateway);
     },
   },
@@ -42,10 +38,7 @@ const commands: readonly Command[] = [
     usage: '[--json] [-- COMMAND]',
     summary: 'show a sample job behind the gateway (npm start)',
     load: async () => {
-      const [{ runDemo }, { startGateway }] = await Promise.all([
-        import('./netns/demo-command.ts'),
-        import('./serve.ts'),
-      ]);
+      const { runDemo } = await import('./netns/demo-command.ts');
       return (args, io) => runDemo(args, io, startGateway);
     },
   },
@@ -62,12 +55,6 @@ const commands: readonly Command[] = [
     load: async () => (await import('./policy/explain-command.ts')).explainPolicy,
   },
   {
-    name: 'rules',
-    usage: 'nftables|iptables --mode M [--apply|--remove]',
-    summary: 'print or apply the kernel rule set',
-    load: async () => (await import('./kernel/rules-command.ts')).runRulesCommand,
-  },
-  {
     name: 'ca',
     usage: 'show|export [--format pem|der|p12]',
     summary: 'show or export the authority that runners must trust',
@@ -78,10 +65,7 @@ const commands: readonly Command[] = [
     usage: '[--json]',
     summary: 'try the escapes and say what held',
     load: async () => {
-      const [{ runDoctor }, { startGateway }] = await Promise.all([
-        import('./doctor/doctor-command.ts'),
-        import('./serve.ts'),
-      ]);
+      const { runDoctor } = await import('./doctor/doctor-command.ts');
       return (args, io) => runDoctor(args, io, startGateway);
     },
   },
@@ -96,24 +80,10 @@ function usage(): string {
   );
 }
 
-/** Version of the installed package. */
-function version(): string {
-  for (const folder of [import.meta.dirname, join(import.meta.dirname, '..')]) {
-    try {
-      // package.json of this package is the only one with this shape beside the program.
-      const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string };
-      return manifest.version;
-    } catch {
-      continue;
-    }
-  }
-  return 'unknown';
-}
-
 async function main(): Promise<number> {
   const [name, ...args] = process.argv.slice(2);
   if (name === '--version') {
-    process.stdout.write(`sallyport ${version()} (node ${process.version})\n`);
+    process.stdout.write(`sallyport ${packageVersion()} (node ${process.version})\n`);
     return exitCodes.ok;
   }
   const isHelp = name === undefined || name === 'help' || name === '--help' || name === '-h';
@@ -131,7 +101,8 @@ function codeOf(error: unknown): number {
   if (error instanceof InvalidInputError) return exitCodes.usage;
   if (!(error instanceof SallyportError)) return exitCodes.software;
   if (error.code === 'usage' || error.code === 'not-supported') return exitCodes.usage;
-  const isMissing = error.code === 'missing-privilege' || error.code === 'missing-program' || error.code === 'kernel';
+  const isMissing =
+    error.code === 'missing-privilege' || error.code === 'missing-program' || error.code === 'kernel';
   return isMissing ? exitCodes.unavailable : exitCodes.software;
 }
 
@@ -139,7 +110,11 @@ try {
   process.exitCode = await main();
 } catch (error) {
   const isOurs = error instanceof SallyportError;
-  const text = isOurs ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const text = isOurs
+    ? error.message
+    : error instanceof Error
+      ? (error.stack ?? error.message)
+      : String(error);
   process.stderr.write(`sallyport: ${text}\n`);
   process.exitCode = codeOf(error);
 }

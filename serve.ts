@@ -30,7 +30,18 @@ export async function runServe(args: readonly string[], io: Output): Promise<num
   }
   const config = readConfig(values.config ?? '/etc/sallyport/sallyport.yaml');
   const { runKeeper } = await import('./keeper.ts');
-  return runKeeper(config);
+  return runKeeper(config, packageVersion());
+}
+
+/** Version of the installed package. */
+export function packageVersion(): string {
+  for (const folder of [import.meta.dirname, join(import.meta.dirname, '..')]) {
+    const file = join(folder, 'package.json');
+    if (!existsSync(file)) continue;
+    // package.json of this package is the only one beside the program.
+    return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+  }
+  return 'unknown';
 }
 
 export interface StartedGateway {
@@ -73,7 +84,9 @@ export async function startGateway(
     file,
   ];
   // A process group of its own: a terminal's Ctrl-C is for the job; the gateway is stopped afterwards.
-  const child = spawn(command!, args, { stdio: ['ignore', log, log], detached: true });
+  // Nothing of the caller's environment (NODE_OPTIONS, secrets of the job) reaches the gateway.
+  const env = { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin' };
+  const child = spawn(command, args, { stdio: ['ignore', log, log], detached: true, env });
   closeSync(log);
   let ended: string | null = null;
   child.on('error', (error) => (ended = error.message));
@@ -83,7 +96,10 @@ export async function startGateway(
     if (ended !== null || Date.now() > deadline) {
       child.kill('SIGKILL');
       const tail = readFileSync(join(stateDir, 'gateway.log'), 'utf8').slice(-2000);
-      throw new SallyportError('internal', `the gateway did not start (${ended ?? 'no answer in time'}):\n${tail}`);
+      throw new SallyportError(
+        'internal',
+        `the gateway did not start (${ended ?? 'no answer in time'}):\n${tail}`,
+      );
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

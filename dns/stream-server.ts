@@ -93,6 +93,8 @@ class StreamConnection {
     this.#path = path;
     this.#out = out;
     this.#limits = limits;
+    // A client may close its side once it has asked; what it asked is still answered.
+    socket.allowHalfOpen = true;
     socket.setNoDelay(true);
     socket.setTimeout(idleMs, () => socket.destroy());
     socket.on('data', (chunk) => this.#receive(chunk));

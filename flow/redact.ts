@@ -2,7 +2,7 @@
 // in its input, bounded in length and never throws. What is taken out becomes `[redacted:<kind>]`.
 //
 // Thresholds. Looked at: runs of at least 20 token characters (the shortest public token format, AKIA…, has 20).
-// A run is high-entropy when, UUIDs left out, its pieces of 8 and more letters and digits that change between
+// A run is high-entropy when, UUIDs left out, its pieces of 6 and more letters and digits that change between
 // upper case, lower case and digits at 18 % of their places or more (a capital before lower case does not count)
 // hold 24 characters together, at 3 bits each or more (Shannon). Random base64 changes at 48 %, base36 at 40 %,
 // base32 at 30 %; file names, package names and CamelCase stay below 15 %. Digests in lower-case hex of the usual
@@ -15,7 +15,7 @@ import type { Job } from './job.ts';
 
 const minRun = 20;
 const minSecret = 24;
-const minPiece = 8;
+const minPiece = 6;
 const maxText = 4096;
 const digestLengths = new Set([38, 40, 56, 60, 62, 64, 96, 128]);
 

@@ -16,9 +16,7 @@ const coreLimit = 4;
  * Empties the bounding set, keeps only `keep` effective, sets no_new_privs and forbids core files. Acts on the
  * calling thread, which is the one that starts children. @throws SallyportError
  */
-export function hardenKeeper(
-  keep: readonly Capability[] = ['NET_ADMIN', 'SETUID', 'SETGID', 'KILL'],
-): void {
+export function hardenKeeper(keep: readonly Capability[] = ['NET_ADMIN', 'SETUID', 'SETGID', 'KILL']): void {
   for (let capability = 0; processControl(boundingRead, capability) >= 0; capability++) {
     // Without SETPCAP (a container) only what the runtime left there is there: children then drop it by their uid.
     if (processControl(boundingRead, capability) === 1) processControl(boundingDrop, capability);
@@ -109,7 +107,10 @@ export function readProcessRights(pid: number): ProcessRights {
     inheritable: bits('CapInh'),
     bounding: bits('CapBnd'),
     ambient: bits('CapAmb'),
-    anyThread: all.reduce((sum, one) => sum | bits('CapEff', one) | bits('CapPrm', one) | bits('CapBnd', one), 0n),
+    anyThread: all.reduce(
+      (sum, one) => sum | bits('CapEff', one) | bits('CapPrm', one) | bits('CapBnd', one),
+      0n,
+    ),
     noNewPrivileges: every('NoNewPrivs', '1'),
     seccomp: every('Seccomp', '2'),
     dumpable: uid === 0 || statSync(`/proc/${pid}/mem`).uid === uid,

@@ -123,7 +123,7 @@ export function waitReadable(fd: number, timeoutMs: number): Promise<boolean> {
   polled.writeInt16LE(1, 4);
   return new Promise((resolve, reject) => {
     call.poll.async(polled, 1, timeoutMs, (error: unknown, ready: number) =>
-      error === null || error === undefined ? resolve(ready > 0) : reject(error as Error),
+      error === null || error === undefined ? resolve(ready > 0) : reject(error),
     );
   });
 }

@@ -82,11 +82,13 @@ export class NftConnection {
   commits = 0;
 
   constructor() {
-    const before = new Set(openFds());
+    // The descriptor that reads the list is in the list: only what is such a socket counts.
+    const isNetfilter = (fd: number): boolean => isSocketOf(fd, 16, netfilterProtocol);
+    const before = new Set(openFds().filter(isNetfilter));
     this.#context = libnftables().create(0);
     libnftables().bufferErrors(this.#context);
     libnftables().bufferOutput(this.#context);
-    const own = openFds().find((fd) => !before.has(fd) && isSocketOf(fd, 16, netfilterProtocol));
+    const own = openFds().find((fd) => !before.has(fd) && isNetfilter(fd));
     if (own === undefined) throw new SallyportError('kernel', 'libnftables opened no netlink socket');
     this.#fd = own;
     growBuffers(own, 8 * 1024 * 1024);

@@ -159,9 +159,15 @@ function joinRunner(made: Namespaces, link: LinkAddresses): { namespace: string;
   return { namespace, interfaceName };
 }
 
-/** The interface towards the internet, with forwarding on where this policy may need it. */
+/**
+ * The interface towards the internet, with forwarding on where this policy may need it. From the runner it is always
+ * on: only what reaches the forward chain is refused with an answer, and recorded.
+ */
 function openForwarding(made: Namespaces, interfaceName: string, policy: string): string | null {
   const external = defaultInterface(4) ?? defaultInterface(6);
+  const inward = `ipv4/conf/${interfaceName}/forwarding`;
+  const before = readSetting(inward);
+  if (before === '0') made.change([{ path: inward, before, after: '1' }]);
   if (external === null || !needsForwarding(readFileSync(policy, 'utf8'))) return external;
   made.change(planForwarding(interfaceName, external, defaultInterface(6) !== null));
   return external;

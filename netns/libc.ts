@@ -50,6 +50,7 @@ const cloexecNonblock = 0o2000000 | 0o4000;
 export const socketFamily = { ipv4: 2, ipv6: 10, packet: 17 } as const;
 export const socketType = { stream: 1, datagram: 2, raw: 3 } as const;
 const dontWait = 0x40;
+const connectionInProgress = 115;
 
 /** Errno of the last failed call, by its name (`EPERM`). */
 export function lastErrorName(): string {
@@ -89,7 +90,8 @@ export function listenSocket(fd: number): void {
 
 /** Begins to connect; a connection in progress is no error. @throws SallyportError */
 export function connectSocket(fd: number, address: Uint8Array): void {
-  if (call.connect(fd, address, address.length) === 0 || lastErrorName() === 'EINPROGRESS') return;
+  // libuv, which names errors for Node, has no name for this one.
+  if (call.connect(fd, address, address.length) === 0 || koffi.errno() === connectionInProgress) return;
   checked(-1, 'connect');
 }
 

@@ -1,13 +1,16 @@
 // The policy that `run` hands to its gateway: the user's own file; with --mode a copy of it (and of every file it
 // names) in which only the top level's mode differs; without any file one that records everything.
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import type { Mode } from '../flow/decision.ts';
 import { SallyportError } from '../flow/errors.ts';
-import { readPolicyBundle } from '../policy/load.ts';
+import { loadPolicy, readPolicyBundle } from '../policy/load.ts';
 
-/** Path of the policy to be used. @throws InvalidInputError, SallyportError usage */
+/**
+ * Path of the policy to be used: always a copy inside `directory`, which the gateway's users can read.
+ * @throws InvalidInputError with every problem of the policy, SallyportError usage
+ */
 export function prepareRunPolicy(
   path: string | undefined,
   mode: Mode | undefined,
@@ -18,29 +21,19 @@ export function prepareRunPolicy(
     writeFileSync(own, `version: 1\nmode: ${mode ?? 'audit'}\n`);
     return own;
   }
-  if (mode === undefined) return resolve(path);
-  return copyWithMode(path, mode, directory);
-}
-
-function copyWithMode(path: string, mode: Mode, directory: string): string {
-  const folder = dirname(resolve(path));
-  const copy = join(directory, 'policy', 'policy.yaml');
-  for (const name of Object.keys(readPolicyBundle(path).files)) {
-    if (resolve(folder, name) === resolve(path)) continue;
-    if (isAbsolute(name)) continue;
-    const target = resolve(dirname(copy), name);
-    if (!target.startsWith(`${dirname(copy)}/`)) {
-      throw new SallyportError(
-        'usage',
-        `--mode cannot be used with a policy that names ${name} outside its own folder`,
-      );
+  const bundle = readPolicyBundle(path);
+  loadPolicy(bundle);
+  const folder = join(directory, 'policy');
+  for (const [name, text] of Object.entries(bundle.files)) {
+    const target = resolve(folder, name);
+    if (!target.startsWith(`${folder}/`)) {
+      throw new SallyportError('usage', `the policy names ${name}, which is outside its own folder`);
     }
     mkdirSync(dirname(target), { recursive: true });
-    writeFileSync(target, readFileSync(resolve(folder, name)));
+    const isEntry = name === bundle.entry;
+    writeFileSync(target, isEntry && mode !== undefined ? replaceMode(text, mode) : text);
   }
-  mkdirSync(dirname(copy), { recursive: true });
-  writeFileSync(copy, replaceMode(readFileSync(path, 'utf8'), mode));
-  return copy;
+  return resolve(folder, bundle.entry);
 }
 
 /** The policy's text with another mode at the top level; no line moves, so that errors keep their places. */

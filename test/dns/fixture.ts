@@ -81,6 +81,7 @@ export class FakeUpstream {
   port = 0;
   #udp = createSocket('udp4');
   #servers: Server[] = [];
+  #isOpen = true;
 
   constructor(script: (asked: Asked) => Script) {
     this.script = script;
@@ -133,12 +134,13 @@ export class FakeUpstream {
     this.#udp.on('message', (query, from) => {
       const { delayMs, messages } = this.answer(query, 'udp');
       for (const message of messages)
-        setTimeout(() => this.#udp.send(message, from.port, from.address), delayMs);
+        setTimeout(() => this.#isOpen && this.#udp.send(message, from.port, from.address), delayMs);
     });
     await new Promise<void>((resolve) => this.#udp.bind(this.port, '127.0.0.1', resolve));
   }
 
   close(): void {
+    this.#isOpen = false;
     this.#udp.close();
     for (const server of this.#servers) server.close();
   }

@@ -62,6 +62,8 @@ export class LabGateway {
       {
         stdio: ['ignore', log, log],
         detached: true,
+        // Without what the test runner puts into NODE_OPTIONS: the gateway runs as it does anywhere.
+        env: { PATH: process.env['PATH'] ?? '' },
       },
     );
     closeSync(log);

@@ -99,8 +99,8 @@ t.test('query, userinfo, headers and keys never enter free text or paths', async
 t.test('random secrets of 32 characters and more are seen in any alphabet that has digits', async (t) => {
   const tries = 500;
   for (const [alphabet, least] of [
-    ['base64url', 0.98],
-    ['hex', 0.98],
+    ['base64url', 0.95],
+    ['hex', 0.95],
   ] as const) {
     let seen = 0;
     for (let i = 0; i < tries; i++) {

@@ -1,0 +1,75 @@
+// Prometheus metrics from the table in flow/meter: a worker counts into its own registry and writes snapshots,
+// control puts the snapshots of all workers together with its own.
+
+import { AggregatorRegistry, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { metrics, type MetricName, type MetricSpec } from '../flow/meter.ts';
+import type { Meter } from '../flow/ports.ts';
+
+/** Metrics of one process as prom-client's JSON. */
+export type Snapshot = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
+
+export interface LocalMeter extends Meter {
+  snapshot(): Promise<Snapshot>;
+}
+
+/** A meter over a registry of its own that knows exactly the metrics of the table. */
+export function createMeter(): LocalMeter {
+  const registry = new Registry();
+  const counters = new Map<MetricName, Counter>();
+  const gauges = new Map<MetricName, Gauge>();
+  const histograms = new Map<MetricName, Histogram>();
+  for (const [name, spec] of specs()) {
+    const common = { name, help: spec.help, labelNames: [...spec.labels], registers: [registry] };
+    if (spec.kind === 'counter') counters.set(name, new Counter(common));
+    else if (spec.kind === 'gauge')
+      gauges.set(name, new Gauge({ ...common, aggregator: spec.aggregate ?? 'sum' }));
+    else histograms.set(name, new Histogram({ ...common, buckets: [...(spec.buckets ?? [])] }));
+  }
+  return {
+    count: (name, labels, value = 1) => counters.get(name)?.inc({ ...labels }, value),
+    observe: (name, seconds, labels) => histograms.get(name)?.observe({ ...labels }, seconds),
+    gauge: (name, value, labels) => gauges.get(name)?.set({ ...labels }, value),
+    snapshot: () => registry.getMetricsAsJSON(),
+  };
+}
+
+// Object.entries widens the keys; the table is their only source.
+function specs(): [MetricName, MetricSpec][] {
+  return Object.entries(metrics) as [MetricName, MetricSpec][];
+}
+
+interface Instance {
+  readonly process: string;
+  snapshot: Snapshot;
+}
+
+/** Adds up the snapshots of all workers; counters of a worker that was replaced are kept, so that none goes back. */
+export class MetricsSum {
+  readonly #live = new Map<string, Instance>();
+  readonly #ended: Snapshot[] = [];
+
+  /** Takes the newest snapshot of a worker's instance; another instance of the same worker ends the last one. */
+  update(process: string, instance: string, snapshot: Snapshot): void {
+    for (const [id, known] of this.#live) {
+      if (known.process !== process || id === instance) continue;
+      this.#live.delete(id);
+      this.#keep(known.snapshot);
+    }
+    this.#live.set(instance, { process, snapshot });
+  }
+
+  /** The text of all metrics, with those of `own` (control's). */
+  async text(own: Snapshot): Promise<string> {
+    const all = [own, ...this.#ended, ...[...this.#live.values()].map(({ snapshot }) => snapshot)];
+    // prom-client types the argument as objects; it reads the JSON that getMetricsAsJSON gives.
+    return AggregatorRegistry.aggregate(all).metrics();
+  }
+
+  // What a process held (gauges) ends with it; what it counted stays. One sum is kept, however many have ended.
+  #keep(snapshot: Snapshot): void {
+    // prom-client gives the kind as a string at run time, its types say an enum.
+    const counted = snapshot.filter((metric) => String(metric.type) !== 'gauge');
+    this.#ended.push(counted);
+    if (this.#ended.length > 256) this.#ended.shift();
+  }
+}

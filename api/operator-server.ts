@@ -1,0 +1,37 @@
+// The operator's listener: metrics and health. Runners cannot reach it (kernel rules, loopback by default).
+
+import { createServer, type Server } from 'node:http';
+import { fastify } from 'fastify';
+
+export interface OperatorOptions {
+  readonly fd: number;
+  metrics(): Promise<string>;
+  /** What is not ready, or an empty list. */
+  problems(): readonly string[];
+}
+
+/** Serves /metrics, /health and /ready on an inherited listening socket. */
+export async function startOperatorServer(options: OperatorOptions): Promise<Server> {
+  const { promise, resolve } = Promise.withResolvers<Server>();
+  const app = fastify({
+    serverFactory: (handle) => {
+      const server = createServer({ headersTimeout: 5000, requestTimeout: 10_000 }, handle);
+      resolve(server);
+      return server;
+    },
+  });
+  app.get('/metrics', async (_, reply) => {
+    reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8');
+    return options.metrics();
+  });
+  app.get('/health', async () => ({ status: 'ok' }));
+  app.get('/ready', async (_, reply) => {
+    const problems = options.problems();
+    if (problems.length > 0) reply.code(503);
+    return { ready: problems.length === 0, problems };
+  });
+  await app.ready();
+  const server = await promise;
+  server.listen({ fd: options.fd });
+  return server;
+}

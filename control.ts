@@ -1,0 +1,258 @@
+// Control's composition root: watches the policy, tells the keeper what it comes to at layers 3 and 4, records
+// blocked packets, and serves the operator's and the runner-facing listeners. It has no privilege.
+
+import { readFileSync, readdirSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { join } from 'node:path';
+import { pino, type Logger } from 'pino';
+import { createMeter, MetricsSum, type Snapshot } from './api/metrics.ts';
+import { startOperatorServer } from './api/operator-server.ts';
+import { startRunnerServer } from './api/runner-server.ts';
+import type { Config } from './config.ts';
+import type { Frame } from './flow/channel.ts';
+import { formatProblem, InvalidInputError } from './flow/errors.ts';
+import { KeeperClient } from './flow/keeper-client.ts';
+import { uuidv7 } from './flow/uuid.ts';
+import { recordVersion, type FlowRecord } from './flow/flow.ts';
+import { DeclaredJobs } from './jobs/declared.ts';
+import type { BlockedRow } from './kernel/rule-set.ts';
+import { hardenWorker } from './kernel/harden.ts';
+import { pipeFd } from './kernel/supervise.ts';
+import { FileWatch, policyFingerprint, writeBundleFile } from './policy/bundle-file.ts';
+import type { Policy } from './policy/compile.ts';
+import { decideNetwork } from './policy/decide.ts';
+import { loadPolicy, readPolicyBundle, type PolicyBundle } from './policy/load.ts';
+import { networkPlan } from './policy/network-plan.ts';
+import { effectivePolicy } from './policy/scope.ts';
+import { SegmentWriter } from './store/segment.ts';
+import type { StateDirectory } from './store/state-directory.ts';
+
+/** What the keeper sends first. */
+export interface ControlConfiguration {
+  readonly config: Config;
+  readonly state: StateDirectory;
+  readonly version: string;
+  readonly fds: { readonly operator: number; readonly runner: readonly number[] };
+}
+
+/** What the keeper tells of itself. */
+type KeeperEvent =
+  | { readonly kind: 'worker-ready' | 'worker-ended'; readonly worker: string }
+  | { readonly kind: 'rules-repaired'; readonly detail: string }
+  | { readonly kind: 'blocked'; readonly rows: readonly BlockedRow[] }
+  | { readonly kind: 'sets'; readonly sizes: Readonly<Record<string, number>> };
+
+const policyPollMs = 500;
+const statsFreshMs = 5000;
+const protocolNames: ReadonlyMap<number, 'tcp' | 'udp' | 'icmp'> = new Map([
+  [1, 'icmp'],
+  [6, 'tcp'],
+  [17, 'udp'],
+  [58, 'icmp'],
+]);
+
+class Control {
+  readonly #settings: ControlConfiguration;
+  readonly #keeper: KeeperClient;
+  readonly #log: Logger;
+  readonly #meter = createMeter();
+  readonly #sum = new MetricsSum();
+  readonly #recorder: SegmentWriter;
+  readonly #jobs: DeclaredJobs;
+  readonly #watch: FileWatch;
+  #bundle: PolicyBundle | null = null;
+  #policy: Policy | null = null;
+  #workersSeenAt = 0;
+
+  constructor(settings: ControlConfiguration, keeper: KeeperClient) {
+    const { config, state } = settings;
+    this.#settings = settings;
+    this.#keeper = keeper;
+    this.#log = pino({ name: 'control', level: config.log.level }, pino.destination({ dest: 2, sync: true }));
+    this.#recorder = new SegmentWriter({
+      directory: state.segments,
+      process: 'control',
+      maxSegmentBytes: config.records.maxSegmentBytes,
+      maxTotalBytes: config.records.maxTotalBytes,
+      meter: this.#meter,
+    });
+    this.#jobs = new DeclaredJobs(config.jobs);
+    this.#meter.gauge('sallyport_build_info', 1, { version: settings.version, node: process.version });
+    for (const name of ['sallyport_worker_restarts_total', 'sallyport_rules_repaired_total'] as const) {
+      this.#meter.count(name, {}, 0);
+    }
+    this.#watch = new FileWatch(
+      () => policyFingerprint(config.policy, this.#bundle),
+      policyPollMs,
+      () => void this.#readPolicy(),
+    );
+  }
+
+  async start(): Promise<void> {
+    await this.#readPolicy();
+    const { fds, state } = this.#settings;
+    await startOperatorServer({
+      fd: fds.operator,
+      metrics: () => this.#metrics(),
+      problems: () => this.#problems(),
+    });
+    for (const fd of fds.runner) startRunnerServer(fd, state.public);
+    setInterval(() => this.#readStats(), 1000).unref();
+    this.#keeper.ready({});
+  }
+
+  onNotice(frame: Frame): void {
+    if (frame.type === 'reload') this.#watch.check(true);
+    if (frame.type === 'drain') {
+      this.#recorder.close();
+      process.exit(0);
+    }
+    // The keeper is the only writer of this pipe.
+    if (frame.type === 'event') this.#onEvent(JSON.parse(frame.payload.toString('utf8')) as KeeperEvent);
+  }
+
+  #onEvent(event: KeeperEvent): void {
+    if (event.kind === 'worker-ended') this.#meter.count('sallyport_worker_restarts_total');
+    else if (event.kind === 'rules-repaired') this.#meter.count('sallyport_rules_repaired_total');
+    else if (event.kind === 'blocked') for (const row of event.rows) this.#recordPackets(row);
+    else if (event.kind === 'sets') {
+      for (const [set, size] of Object.entries(event.sizes)) {
+        this.#meter.gauge('sallyport_set_elements', size, { set });
+      }
+    }
+  }
+
+  // A policy with an error changes nothing: the last good one stays, or nothing passes when there was none.
+  async #readPolicy(): Promise<void> {
+    const { config, state } = this.#settings;
+    try {
+      const bundle = readPolicyBundle(config.policy);
+      this.#bundle = bundle;
+      this.#watch.settle();
+      const { policy, warnings } = loadPolicy(bundle);
+      for (const warning of warnings) this.#log.warn(formatProblem(warning));
+      // The kernel first: a name that a new rule opens must find its port already redirected or open.
+      await this.#keeper.plan(networkPlan(policy, this.#jobs.addresses()));
+      writeBundleFile(state.bundleFile, bundle);
+      this.#policy = policy;
+      this.#meter.count('sallyport_policy_reloads_total', { result: 'ok' });
+      this.#meter.gauge('sallyport_policy_info', 1, { revision: policy.revision, mode: policy.mode });
+      this.#log.info({ revision: policy.revision, mode: policy.mode }, 'policy loaded');
+    } catch (error) {
+      this.#meter.count('sallyport_policy_reloads_total', { result: 'invalid' });
+      const kept = this.#policy === null ? 'everything is blocked' : 'the last good one stays in force';
+      if (error instanceof InvalidInputError) {
+        this.#log.error({ problems: error.problems.map(formatProblem) }, `the policy has problems; ${kept}`);
+      } else this.#log.error({ err: error }, `the policy cannot be put in force; ${kept}`);
+    }
+  }
+
+  /** Blocked or audited packets of one window, as one flow; policy says which rule or reason it was. */
+  #recordPackets(row: BlockedRow): void {
+    const { config } = this.#settings;
+    const protocol = protocolNames.get(row.protocolNumber) ?? 'other';
+    const attribution = this.#jobs.attribute(row.runner);
+    const policy = this.#policy;
+    const decision =
+      policy === null
+        ? ({
+            verdict: 'block',
+            enforced: true,
+            mode: 'block',
+            rule: null,
+            scope: null,
+            reason: 'policy-unavailable',
+          } as const)
+        : decideNetwork(effectivePolicy(policy, attribution), {
+            host: null,
+            address: row.destination ?? '0.0.0.0',
+            port: row.port,
+            protocol,
+          });
+    const record: FlowRecord = {
+      v: recordVersion,
+      id: uuidv7(),
+      phase: 'closed',
+      kind: 'packet',
+      time: new Date().toISOString(),
+      parent: null,
+      gateway: config.gateway,
+      fleet: config.fleet,
+      runner: row.runner,
+      job: attribution.job,
+      attribution: { source: attribution.source, certainty: attribution.certainty },
+      process: null,
+      destination: { host: null, address: row.destination, port: row.port, protocol },
+      operation: null,
+      http: null,
+      dns: null,
+      tls: null,
+      packet: { attempts: row.attempts, protocolNumber: row.protocolNumber },
+      evidence: [],
+      decision,
+      policyRevision: policy?.revision ?? null,
+      bytes: null,
+      timings: null,
+      ended: null,
+    };
+    this.#recorder.closed(record);
+  }
+
+  async #metrics(): Promise<string> {
+    this.#readStats();
+    return this.#sum.text(await this.#meter.snapshot());
+  }
+
+  #readStats(): void {
+    const { stats } = this.#settings.state;
+    for (const name of readdirSync(stats)) {
+      if (!name.endsWith('.json')) continue;
+      try {
+        // Written whole by worker.ts in this shape; a worker that lies spoils its own numbers only.
+        const value = JSON.parse(readFileSync(join(stats, name), 'utf8')) as {
+          instance: string;
+          time: number;
+          snapshot: Snapshot;
+        };
+        this.#sum.update(name, value.instance, value.snapshot);
+        this.#workersSeenAt = Math.max(this.#workersSeenAt, value.time);
+      } catch (error) {
+        this.#log.warn({ err: error, file: name }, 'statistics cannot be read');
+      }
+    }
+  }
+
+  #problems(): string[] {
+    this.#readStats();
+    return [
+      ...(this.#policy === null ? ['no valid policy has been loaded'] : []),
+      ...(Date.now() - this.#workersSeenAt > statsFreshMs ? ['no worker has been heard of for 5 s'] : []),
+    ];
+  }
+}
+
+function main(): void {
+  const pipe = new Socket({ fd: pipeFd, readable: true, writable: true });
+  let control: Control | null = null;
+  const client = new KeeperClient(
+    pipe,
+    (frame) => {
+      if (frame.type !== 'configure') return control?.onNotice(frame);
+      // The keeper is the only writer of this pipe; its shape is ControlConfiguration.
+      control = new Control(JSON.parse(frame.payload.toString('utf8')) as ControlConfiguration, client);
+      control.start().catch(fail);
+    },
+    () => process.exit(0),
+  );
+}
+
+function fail(error: unknown): void {
+  process.stderr.write(
+    `control: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  );
+  process.exit(70);
+}
+
+process.on('unhandledRejection', fail);
+hardenWorker();
+main();

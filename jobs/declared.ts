@@ -1,0 +1,123 @@
+// Attribution source 0: jobs that the operator declared, by the runner's address (`jobs:` in sallyport.yaml, or the
+// flags of `run`). Exact addresses first, then the longest matching network.
+
+import type { FromSchema, JSONSchema } from 'json-schema-to-ts';
+import {
+  cidrContains,
+  formatAddress,
+  parseAddress,
+  parseCidr,
+  unmapAddress,
+  type Cidr,
+} from '../flow/address.ts';
+import { unattributed, type Attribution, type AttributionPort, type Job } from '../flow/job.ts';
+
+const text = (description: string) => ({ type: 'string', minLength: 1, description }) as const;
+const flag = (description: string) => ({ type: 'boolean', description }) as const;
+
+/** `jobs:` of sallyport.yaml: which runner addresses belong to which job. */
+export const declaredJobSchema = {
+  type: 'array',
+  description: 'Jobs by runner address, for fleets in which an address is one job.',
+  items: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['addresses'],
+    description: 'One job. A field that is left out is unknown, and no scope that asks for it matches.',
+    properties: {
+      addresses: {
+        type: 'array',
+        minItems: 1,
+        items: { type: 'string', minLength: 1 },
+        description: 'Addresses or networks of the runners that run it.',
+      },
+      platform: { enum: ['github', 'gitlab'], description: 'Default: github.' },
+      server: text('Host of the forge. Default: github.com, or gitlab.com for gitlab.'),
+      repository: text('owner/name, or a GitLab project path.'),
+      repositoryId: text('Numeric id of the repository.'),
+      workflow: text('Path of the workflow file.'),
+      calledWorkflow: text('Path of the called workflow.'),
+      ref: text('Full ref, for example refs/heads/main.'),
+      event: text('Event, for example push.'),
+      environment: text('Deployment environment.'),
+      name: text('Name of the job in the workflow.'),
+      runId: text('Id of the run.'),
+      runnerGroup: text('Runner group.'),
+      actor: text('Who started the run.'),
+      fork: flag('The run is for a fork.'),
+      protected: flag('The ref is protected.'),
+      private: flag('The repository is private.'),
+    },
+  },
+} as const satisfies JSONSchema;
+
+export type DeclaredJob = FromSchema<typeof declaredJobSchema>[number];
+
+/** Ascribes addresses to declared jobs. */
+export class DeclaredJobs implements AttributionPort {
+  readonly #exact = new Map<string, Attribution>();
+  readonly #networks: { readonly cidr: Cidr; readonly attribution: Attribution }[] = [];
+
+  /** Entries that are no address or network are left out; config.ts has refused them. */
+  constructor(jobs: readonly DeclaredJob[]) {
+    for (const declared of jobs) {
+      const attribution: Attribution = {
+        job: toJob(declared),
+        source: 'declared',
+        certainty: 'certain',
+        conflict: false,
+      };
+      for (const entry of declared.addresses) this.#add(entry, attribution);
+    }
+    this.#networks.sort((a, b) => b.cidr.prefix - a.cidr.prefix);
+  }
+
+  attribute(runnerAddress: string): Attribution {
+    const exact = this.#exact.get(runnerAddress);
+    if (exact !== undefined || (this.#networks.length === 0 && !runnerAddress.startsWith('::ffff:'))) {
+      return exact ?? unattributed;
+    }
+    const parsed = parseAddress(runnerAddress);
+    if (parsed === null) return unattributed;
+    const bytes = unmapAddress(parsed);
+    return (
+      this.#exact.get(formatAddress(bytes)) ??
+      this.#networks.find(({ cidr }) => cidrContains(cidr, bytes))?.attribution ??
+      unattributed
+    );
+  }
+
+  /** The addresses that stand for one runner each, for the kernel's plan. */
+  addresses(): ReadonlyMap<string, Attribution> {
+    return this.#exact;
+  }
+
+  #add(entry: string, attribution: Attribution): void {
+    const cidr = parseCidr(entry);
+    if (cidr === null) return;
+    if (cidr.prefix === cidr.bytes.length * 8) this.#exact.set(formatAddress(cidr.bytes), attribution);
+    else this.#networks.push({ cidr, attribution });
+  }
+}
+
+function toJob(declared: DeclaredJob): Job {
+  const platform = declared.platform ?? 'github';
+  return {
+    platform,
+    server: (declared.server ?? `${platform}.com`).toLowerCase(),
+    repository: declared.repository ?? null,
+    repositoryId: declared.repositoryId ?? null,
+    workflow: declared.workflow ?? null,
+    calledWorkflow: declared.calledWorkflow ?? null,
+    ref: declared.ref ?? null,
+    event: declared.event ?? null,
+    environment: declared.environment ?? null,
+    name: declared.name ?? null,
+    runId: declared.runId ?? null,
+    runnerGroup: declared.runnerGroup ?? null,
+    actor: declared.actor ?? null,
+    fork: declared.fork ?? null,
+    protected: declared.protected ?? null,
+    private: declared.private ?? null,
+  };
+}

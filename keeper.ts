@@ -1,0 +1,306 @@
+// The keeper's composition root: state, authority, sockets and kernel rules first, then control and workers.
+// It is the only process with privilege, and parses nothing of the network but its children's checked requests.
+
+import { join } from 'node:path';
+import { pino, type Logger } from 'pino';
+import { loadAuthority, loadOrCreateAuthority } from './certs/authority.ts';
+import { publishAuthority } from './certs/bundle.ts';
+import { createLeafSigner } from './certs/sign-leaf.ts';
+import { systemUpstreams, type Config } from './config.ts';
+import type { ControlConfiguration } from './control.ts';
+import { controlFrameLimit, workerFrameLimit, type Frame } from './flow/channel.ts';
+import { exitCodes, SallyportError } from './flow/errors.ts';
+import type { NetworkPlan } from './flow/network-plan.ts';
+import { readBindings, readPlan, readQuarantine, readRunner } from './kernel/check-message.ts';
+import { hardenKeeper } from './kernel/harden.ts';
+import { closeWorker, openListeners, type Listeners } from './kernel/listeners.ts';
+import { KernelRules } from './kernel/rule-set.ts';
+import { firstInheritedFd, SupervisedChild } from './kernel/supervise.ts';
+import { prepareStateDirectory, writeWhole, type StateDirectory } from './store/state-directory.ts';
+import type { WorkerConfiguration } from './worker.ts';
+
+const drainLimitMs = 10_000;
+// One small netlink message when nobody wrote anything.
+const verifyEveryMs = 250;
+const countEveryMs = 1_000;
+const nothing = Buffer.alloc(0);
+/** Until control has read a policy: everything is redirected to workers that have none, or blocked. */
+const closedPlan: NetworkPlan = {
+  revision: '',
+  interceptedPorts: [80, 443],
+  fleet: { mode: 'block', allow: [], block: [] },
+  runners: {},
+  blocklist: [],
+};
+
+/** Runs the gateway until SIGTERM or SIGINT; resolves with the exit code. @throws SallyportError when it cannot start */
+export async function runKeeper(config: Config, version: string): Promise<number> {
+  const keeper = new Keeper(config, version);
+  return keeper.run();
+}
+
+class Keeper {
+  readonly #config: Config;
+  readonly #version: string;
+  readonly #log: Logger;
+  readonly #state: StateDirectory;
+  readonly #sign: (toBeSigned: Uint8Array) => Uint8Array;
+  readonly #listeners: Listeners;
+  readonly #rules: KernelRules;
+  readonly #ready = new Set<string>();
+  #workers: SupervisedChild[] = [];
+  #control: SupervisedChild | null = null;
+  #end: (code: number) => void = () => {};
+
+  constructor(config: Config, version: string) {
+    this.#config = config;
+    this.#version = version;
+    this.#log = pino({ name: 'keeper', level: config.log.level }, pino.destination({ dest: 2, sync: true }));
+    this.#state = prepareStateDirectory(config.state, config.users);
+    const authority = config.tls.authority
+      ? loadAuthority(config.tls.authority)
+      : loadOrCreateAuthority(this.#state.authority);
+    this.#sign = createLeafSigner(authority);
+    publishAuthority(authority, this.#state.public);
+    this.#listeners = openListeners({
+      workers: config.workers,
+      workerPort: config.listen.worker,
+      addresses: config.addresses,
+      operator: config.listen.operator,
+      runnerPort: config.listen.runner,
+      explicitPort: config.listen.explicit,
+    });
+    this.#rules = new KernelRules(this.#kernelConfig());
+    this.#rules.start(closedPlan);
+    hardenKeeper();
+  }
+
+  run(): Promise<number> {
+    const { promise, resolve } = Promise.withResolvers<number>();
+    this.#end = resolve;
+    this.#workers = this.#listeners.workers.map((_, index) => this.#startWorker(index));
+    this.#control = this.#startControl();
+    this.#watchRules();
+    this.#countBlocked();
+    process.on('SIGHUP', () => this.#control?.notify('reload'));
+    for (const signal of ['SIGTERM', 'SIGINT'] as const)
+      process.once(signal, () => void this.#stop(exitCodes.ok));
+    return promise;
+  }
+
+  #kernelConfig() {
+    const config = this.#config;
+    return {
+      mode: config.mode,
+      table: config.kernel.table,
+      runnerInterfaces: config.runners.interfaces,
+      runnerNetworks: config.runners.networks,
+      gatewayAddresses: config.addresses,
+      externalInterface: config.external?.interface ?? null,
+      masquerade: config.external?.masquerade ?? false,
+      workers: config.workers,
+      workerPorts: this.#listeners.workers.map(({ port }) => port),
+      explicitPort: config.listen.explicit,
+      runnerPort: this.#listeners.runnerPort,
+      operatorPort: Number(this.#listeners.operatorAddress.split(':').at(-1)),
+      guardMark: config.kernel.guardMark,
+      exemptUids: [config.users.worker, config.users.control, 0],
+      seed: process.pid & 0xffff,
+      logGroup: blockLogGroup(config),
+    };
+  }
+
+  #startWorker(index: number): SupervisedChild {
+    const sockets = this.#listeners.workers[index]!;
+    const { users } = this.#config;
+    const fds = new InheritedFds();
+    const configuration: WorkerConfiguration = {
+      config: this.#config,
+      name: `worker-${index}`,
+      state: this.#state,
+      upstreams: this.#config.dns.upstreams ?? systemUpstreams(),
+      ownPorts: this.#ownPorts(),
+      fds: {
+        tcp: fds.add(sockets.tcp),
+        udp4: fds.addOptional(sockets.udp4),
+        udp6: fds.addOptional(sockets.udp6),
+        explicit: this.#listeners.explicit.map((fd) => fds.add(fd)),
+      },
+    };
+    return new SupervisedChild({
+      name: configuration.name,
+      script: programFile('worker'),
+      uid: users.worker,
+      gid: users.group,
+      fds: fds.list,
+      writable: [this.#state.segments, this.#state.stats],
+      frameLimit: workerFrameLimit,
+      configuration,
+      answer: (frame) => this.#answer(frame),
+      onReady: () => this.#childReady(configuration.name),
+      onEnd: (detail) => this.#childEnded(configuration.name, detail),
+      onGivenUp: () => {
+        closeWorker(sockets);
+        this.#log.fatal(
+          { child: configuration.name },
+          'a worker cannot be kept alive: its sockets are closed',
+        );
+        void this.#stop(exitCodes.software);
+      },
+    });
+  }
+
+  #startControl(): SupervisedChild {
+    const fds = new InheritedFds();
+    const configuration: ControlConfiguration = {
+      config: this.#config,
+      state: this.#state,
+      version: this.#version,
+      fds: {
+        operator: fds.add(this.#listeners.operator),
+        runner: this.#listeners.runner.map((fd) => fds.add(fd)),
+      },
+    };
+    return new SupervisedChild({
+      name: 'control',
+      script: programFile('control'),
+      uid: this.#config.users.control,
+      gid: this.#config.users.group,
+      fds: fds.list,
+      writable: [this.#state.segments, this.#state.policy],
+      frameLimit: controlFrameLimit,
+      configuration,
+      answer: (frame) => this.#answerControl(frame),
+      onReady: () => this.#childReady('control'),
+      onEnd: (detail) => this.#childEnded('control', detail),
+      onGivenUp: () => {
+        this.#log.fatal('control cannot be kept alive');
+        void this.#stop(exitCodes.software);
+      },
+    });
+  }
+
+  #answer(frame: Frame): Uint8Array {
+    switch (frame.type) {
+      case 'sign':
+        return this.#sign(frame.payload);
+      case 'bind':
+        this.#rules.bind(readBindings(frame.payload));
+        return nothing;
+      case 'unbind':
+        this.#rules.unbind(readBindings(frame.payload));
+        return nothing;
+      case 'cut':
+        this.#rules.cut(readRunner(frame.payload));
+        return nothing;
+      case 'quarantine': {
+        const { runner, durationMs } = readQuarantine(frame.payload);
+        this.#rules.quarantine(runner, durationMs);
+        return nothing;
+      }
+      default:
+        throw new SallyportError(
+          'keeper-unavailable',
+          `a request of type ${frame.type} is not for the keeper`,
+        );
+    }
+  }
+
+  #answerControl(frame: Frame): Uint8Array {
+    if (frame.type !== 'plan') return this.#answer(frame);
+    this.#rules.update(readPlan(frame.payload));
+    return nothing;
+  }
+
+  #childReady(name: string): void {
+    this.#ready.add(name);
+    if (name !== 'control') this.#control?.notify('event', { kind: 'worker-ready', worker: name });
+    if (this.#ready.size < this.#config.workers + 1) return;
+    writeWhole(
+      this.#state.readyFile,
+      JSON.stringify({ pid: process.pid, operator: this.#listeners.operatorAddress }),
+      0o644,
+    );
+  }
+
+  #childEnded(name: string, detail: string): void {
+    this.#log.error({ child: name, detail }, 'a child ended and is replaced');
+    if (name !== 'control') this.#control?.notify('event', { kind: 'worker-ended', worker: name });
+  }
+
+  #watchRules(): void {
+    const verify = (): void => {
+      try {
+        const difference = this.#rules.verify();
+        if (difference === null) return;
+        this.#rules.repair();
+        this.#log.error({ difference }, 'the kernel’s rules differed from ours and were repaired');
+        this.#control?.notify('event', { kind: 'rules-repaired', detail: difference });
+      } catch (error) {
+        this.#log.error({ err: error }, 'the kernel’s rules could not be verified');
+      }
+    };
+    setInterval(verify, verifyEveryMs).unref();
+  }
+
+  #countBlocked(): void {
+    setInterval(() => {
+      this.#reportBlocked();
+      this.#control?.notify('event', { kind: 'sets', sizes: this.#rules.counters() });
+    }, countEveryMs).unref();
+  }
+
+  #reportBlocked(): void {
+    try {
+      const rows = this.#rules.countBlocked();
+      for (let i = 0; i < rows.length; i += 1000) {
+        this.#control?.notify('event', { kind: 'blocked', rows: rows.slice(i, i + 1000) });
+      }
+    } catch (error) {
+      this.#log.error({ err: error }, 'blocked packets could not be counted');
+    }
+  }
+
+  #ownPorts(): number[] {
+    const { listen } = this.#config;
+    const workers = this.#listeners.workers.map(({ port }) => port);
+    return listen.explicit === null ? workers : [...workers, listen.explicit];
+  }
+
+  async #stop(code: number): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.stop(drainLimitMs)));
+    // Each half of the counts once: what was blocked up to now is recorded before control ends.
+    this.#reportBlocked();
+    this.#reportBlocked();
+    await this.#control?.stop(2000);
+    this.#rules.close({ remove: !this.#config.kernel.keepOnExit });
+    this.#end(code);
+    // Timers of the kernel watch may hold the loop; what matters is done.
+    setTimeout(() => process.exit(code), 500).unref();
+  }
+}
+
+/** Numbers that descriptors of the keeper get in a child. */
+class InheritedFds {
+  readonly list: number[] = [];
+
+  add(fd: number): number {
+    this.list.push(fd);
+    return firstInheritedFd + this.list.length - 1;
+  }
+
+  addOptional(fd: number | null): number | null {
+    return fd === null ? null : this.add(fd);
+  }
+}
+
+function programFile(name: 'control' | 'worker'): string {
+  return join(import.meta.dirname, `${name}${import.meta.filename.endsWith('.js') ? '.js' : '.ts'}`);
+}
+
+// Several gateways of one machine (each `run` is one) must not read one another's log.
+function blockLogGroup(config: Config): number {
+  let hash = 0;
+  for (const char of config.kernel.table) hash = (hash * 31 + char.charCodeAt(0)) & 0x7fff;
+  return 1000 + (hash % 60_000);
+}

@@ -1,0 +1,111 @@
+// The gateway's sockets, opened once by the keeper for the life of the gateway: for each worker one TCP listener
+// and a UDP socket per family on one port number, the operator's and the runner-facing listeners.
+
+import { SallyportError } from '../flow/errors.ts';
+import { closeSocket, openTcpListener, openUdpSocket, socketPort } from './sockets.ts';
+
+export interface ListenerConfig {
+  readonly workers: number;
+  /** First worker port; 0 lets the kernel choose. */
+  readonly workerPort: number;
+  readonly addresses: { readonly v4: readonly string[]; readonly v6: readonly string[] };
+  readonly operator: string;
+  readonly runnerPort: number;
+  readonly explicitPort: number | null;
+}
+
+export interface WorkerSockets {
+  readonly port: number;
+  readonly tcp: number;
+  readonly udp4: number | null;
+  readonly udp6: number | null;
+}
+
+export interface Listeners {
+  readonly workers: readonly WorkerSockets[];
+  readonly operator: number;
+  /** `address:port` that the operator's listener is bound to. */
+  readonly operatorAddress: string;
+  readonly runner: readonly number[];
+  readonly runnerPort: number;
+  /** Shared by all workers: whoever accepts first serves. */
+  readonly explicit: readonly number[];
+}
+
+const portTries = 20;
+
+/** Opens all of them. @throws SallyportError kernel naming the address that is taken */
+export function openListeners(config: ListenerConfig): Listeners {
+  const own = [...config.addresses.v4.slice(0, 1), ...config.addresses.v6.slice(0, 1)];
+  const { host, port } = splitAddress(config.operator);
+  const operator = openTcpListener({ address: host, port });
+  const runner: number[] = [];
+  let runnerPort = config.runnerPort;
+  for (const address of own) {
+    runner.push(openTcpListener({ address, port: runnerPort, mayBeAbsent: true }));
+    runnerPort = socketPort(runner[0]!);
+  }
+  const explicitPort = config.explicitPort;
+  return {
+    workers: Array.from({ length: config.workers }, (_, index) => openWorker(config, index)),
+    operator,
+    operatorAddress: `${host.includes(':') ? `[${host}]` : host}:${socketPort(operator)}`,
+    runner,
+    runnerPort,
+    explicit:
+      explicitPort === null
+        ? []
+        : own.map((address) => openTcpListener({ address, port: explicitPort, mayBeAbsent: true })),
+  };
+}
+
+/** Closes what a worker that cannot be replaced would leave hanging: its clients then fail at once. */
+export function closeWorker(worker: WorkerSockets): void {
+  for (const fd of [worker.tcp, worker.udp4, worker.udp6]) if (fd !== null) closeSocket(fd);
+}
+
+function openWorker(config: ListenerConfig, index: number): WorkerSockets {
+  const wanted = config.workerPort === 0 ? 0 : config.workerPort + index;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return openOnOnePort(config, wanted);
+    } catch (error) {
+      // A port that the kernel chose for TCP may be taken for UDP: choose another.
+      if (wanted !== 0 || attempt === portTries) throw error;
+    }
+  }
+}
+
+function openOnOnePort(config: ListenerConfig, wanted: number): WorkerSockets {
+  const tcp = openWildcard(wanted);
+  const port = socketPort(tcp);
+  const opened = [tcp];
+  const udp = (address: string | undefined): number | null => {
+    if (address === undefined) return null;
+    const fd = openUdpSocket({ address, port, mayBeAbsent: true });
+    opened.push(fd);
+    return fd;
+  };
+  try {
+    return { port, tcp, udp4: udp(config.addresses.v4[0]), udp6: udp(config.addresses.v6[0]) };
+  } catch (error) {
+    for (const fd of opened) closeSocket(fd);
+    throw error;
+  }
+}
+
+// REDIRECT picks an address of the incoming interface, so the listener is on all of them; the input rules let
+// nobody in who was not redirected.
+function openWildcard(port: number): number {
+  try {
+    return openTcpListener({ address: '::', port, v6Only: false });
+  } catch (error) {
+    if (!(error instanceof SallyportError) || !/EAFNOSUPPORT|EADDRNOTAVAIL/.test(error.message)) throw error;
+    return openTcpListener({ address: '0.0.0.0', port });
+  }
+}
+
+function splitAddress(text: string): { host: string; port: number } {
+  const at = text.lastIndexOf(':');
+  return { host: text.slice(0, at).replaceAll(/[[\]]/g, ''), port: Number(text.slice(at + 1)) };
+}

@@ -1,0 +1,290 @@
+// A worker's composition root: takes its configuration and sockets from the keeper, hardens itself, and wires DNS
+// and proxy to policy, records, leaves and metrics. It parses hostile bytes, and holds no privilege and no secret
+// but the key of its own leaves.
+
+import { readFileSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { rootCertificates } from 'node:tls';
+import { pino, type Logger } from 'pino';
+import { createMeter } from './api/metrics.ts';
+import { readPublicAuthority } from './certs/authority.ts';
+import { LeafIssuer } from './certs/leaf.ts';
+import type { Config, Upstream } from './config.ts';
+import { Lookup } from './dns/lookup.ts';
+import { defaultRateLimits } from './dns/rate.ts';
+import { Resolver } from './dns/resolver.ts';
+import { startDns, type DnsServer } from './dns/server.ts';
+import type { UpstreamConfig } from './dns/upstreams.ts';
+import type { Frame } from './flow/channel.ts';
+import { unattributed } from './flow/job.ts';
+import { KeeperClient } from './flow/keeper-client.ts';
+import { DeclaredJobs } from './jobs/declared.ts';
+import { hardenWorker } from './kernel/harden.ts';
+import { originalDestination } from './kernel/original-destination.ts';
+import { pipeFd } from './kernel/supervise.ts';
+import { FileWatch, fingerprint, readBundleFile } from './policy/bundle-file.ts';
+import type { Policy } from './policy/compile.ts';
+import { decideName } from './policy/decide.ts';
+import { loadPolicy } from './policy/load.ts';
+import { effectivePolicy } from './policy/scope.ts';
+import { acceptOn, type Proxy } from './proxy/listener.ts';
+import { startProxy } from './proxy/start.ts';
+import { SegmentWriter } from './store/segment.ts';
+import { writeWhole, type StateDirectory } from './store/state-directory.ts';
+
+/** What the keeper sends first. */
+export interface WorkerConfiguration {
+  readonly config: Config;
+  readonly name: string;
+  readonly state: StateDirectory;
+  readonly upstreams: readonly Upstream[];
+  /** Ports on which workers listen: never an original destination. */
+  readonly ownPorts: readonly number[];
+  readonly fds: {
+    readonly tcp: number;
+    readonly udp4: number | null;
+    readonly udp6: number | null;
+    readonly explicit: readonly number[];
+  };
+}
+
+const policyPollMs = 100;
+const policyWaitMs = 2000;
+const statsEveryMs = 1000;
+const addressesEveryMs = 5000;
+
+class Worker {
+  readonly #settings: WorkerConfiguration;
+  readonly #log: Logger;
+  readonly #meter = createMeter();
+  readonly #recorder: SegmentWriter;
+  readonly #keeper: KeeperClient;
+  readonly #jobs: DeclaredJobs;
+  #policy: Policy | null = null;
+  #ownAddresses: ReadonlySet<string> = machineAddresses();
+  #dns: DnsServer | null = null;
+  #proxy: Proxy | null = null;
+
+  constructor(settings: WorkerConfiguration, keeper: KeeperClient) {
+    const { config, state } = settings;
+    this.#settings = settings;
+    this.#keeper = keeper;
+    this.#log = pino(
+      { name: settings.name, level: config.log.level },
+      pino.destination({ dest: 2, sync: true }),
+    );
+    this.#recorder = new SegmentWriter({
+      directory: state.segments,
+      process: settings.name,
+      maxSegmentBytes: config.records.maxSegmentBytes,
+      maxTotalBytes: config.records.maxTotalBytes,
+      meter: this.#meter,
+    });
+    this.#jobs = new DeclaredJobs(config.jobs);
+  }
+
+  async start(): Promise<void> {
+    const { config, state, fds, ownPorts } = this.#settings;
+    this.#watchPolicy();
+    const extra = config.tls.extraAuthorities.map((path) => readFileSync(path, 'utf8'));
+    const lookup = new Lookup({
+      upstreams: this.#settings.upstreams.map((upstream) => toUpstream(upstream, extra)),
+      forwardZones: config.dns.forward.map(({ zone, upstreams }) => ({
+        zone,
+        upstreams: upstreams.map((upstream) => toUpstream(upstream, extra)),
+      })),
+      meter: this.#meter,
+      ownAddresses: [...this.#ownAddresses],
+    });
+    this.#dns = await this.#startDns(lookup);
+    const dns = this.#dns;
+    const resolver = new Resolver({
+      lookup,
+      ipv6: hasIpv6(),
+      isBlocklisted: (name) => this.#isBlocklisted(name),
+    });
+    this.#proxy = startProxy({
+      currentPolicy: () => this.#policy,
+      attribution: this.#jobs,
+      resolver,
+      leafIssuer: new LeafIssuer({
+        authority: readPublicAuthority(readFileSync(join(state.public, 'authority.pem'), 'utf8')),
+        sign: (toBeSigned) => this.#keeper.sign(toBeSigned),
+        meter: this.#meter,
+      }),
+      recorder: this.#recorder,
+      meter: this.#meter,
+      originalDestination,
+      dns: { accept: (socket) => dns.accept(socket) },
+      identity: { gateway: config.gateway, fleet: config.fleet },
+      isOwnAddress: (address) => this.#ownAddresses.has(address),
+      ownPorts: new Set(ownPorts),
+      limits: {
+        connections: config.limits.connections,
+        connectionsPerRunner: config.limits.connectionsPerRunner,
+      },
+      extraAuthorities: extra,
+      onInternalError: (error) => this.#log.error({ err: error }, 'a flow was blocked by an error of ours'),
+    });
+    const proxy = this.#proxy;
+    acceptOn(fds.tcp, (socket) => proxy.accept(socket));
+    for (const fd of fds.explicit) acceptOn(fd, (socket) => proxy.acceptExplicit(socket));
+    setInterval(() => void this.#writeStats(), statsEveryMs).unref();
+    setInterval(() => (this.#ownAddresses = machineAddresses()), addressesEveryMs).unref();
+    await this.#untilPolicy();
+    await this.#writeStats();
+    this.#keeper.ready({});
+  }
+
+  onNotice(frame: Frame): void {
+    if (frame.type === 'drain') void this.stop();
+  }
+
+  /** Lets what is in flight end, writes the last records, and ends the process. */
+  async stop(): Promise<void> {
+    await this.#proxy?.drain();
+    await this.#dns?.close();
+    this.#recorder.close();
+    await this.#writeStats();
+    process.exit(0);
+  }
+
+  // Whoever waits for readiness wants decisions by policy; a broken one is never there, and ready all the same.
+  async #untilPolicy(): Promise<void> {
+    const until = Date.now() + policyWaitMs;
+    while (this.#policy === null && Date.now() < until) await sleep(20);
+  }
+
+  #startDns(lookup: Lookup): Promise<DnsServer> {
+    const { config, fds } = this.#settings;
+    return startDns({
+      identity: { gateway: config.gateway, fleet: config.fleet },
+      lookup,
+      policy: {
+        // The server hands back what `currentPolicy` gave it and what `effectivePolicy` answered, nothing else.
+        effectivePolicy: (policy, attribution) => effectivePolicy(policy as Policy, attribution),
+        decideName: (effective, question) =>
+          decideName(effective as ReturnType<typeof effectivePolicy>, question),
+      },
+      currentPolicy: () => this.#policy,
+      attribution: this.#jobs,
+      recorder: this.#recorder,
+      keeper: this.#keeper,
+      meter: this.#meter,
+      udp: [
+        ...(fds.udp4 === null ? [] : [{ fd: fds.udp4, family: 4 as const }]),
+        ...(fds.udp6 === null ? [] : [{ fd: fds.udp6, family: 6 as const }]),
+      ],
+      blockedAnswer: config.dns.blockedAnswer,
+      searchDomains: config.dns.searchDomains,
+      gatewayAddresses: { v4: config.addresses.v4[0] ?? null, v6: config.addresses.v6[0] ?? null },
+      guardedAddresses: [...this.#ownAddresses],
+      ownNames: [config.dns.gatewayName],
+      steer: config.mode === 'steer',
+      ipv6: config.addresses.v6.length > 0,
+      rate: {
+        ...defaultRateLimits,
+        perSecond: config.limits.queriesPerSecond,
+        burst: 2 * config.limits.queriesPerSecond,
+      },
+    });
+  }
+
+  #isBlocklisted(name: string): boolean {
+    const policy = this.#policy;
+    // Without a policy nothing is dialled at all.
+    return (
+      policy === null || decideName(effectivePolicy(policy, unattributed), { name }).reason === 'blocklist'
+    );
+  }
+
+  #watchPolicy(): void {
+    const { bundleFile } = this.#settings.state;
+    this.#readPolicy(bundleFile);
+    new FileWatch(
+      () => fingerprint(bundleFile),
+      policyPollMs,
+      () => this.#readPolicy(bundleFile),
+    );
+  }
+
+  // Control has checked the bundle; one that cannot be read all the same leaves the last good policy in force.
+  #readPolicy(file: string): void {
+    try {
+      const bundle = readBundleFile(file);
+      if (bundle === null) return;
+      const { policy } = loadPolicy(bundle);
+      if (policy.revision === this.#policy?.revision) return;
+      this.#policy = policy;
+      this.#proxy?.redecide();
+      this.#log.info({ revision: policy.revision, mode: policy.mode }, 'policy in force');
+    } catch (error) {
+      this.#log.error({ err: error }, 'the policy bundle cannot be read');
+    }
+  }
+
+  async #writeStats(): Promise<void> {
+    const { state, name } = this.#settings;
+    const snapshot = await this.#meter.snapshot();
+    const revision = this.#policy?.revision ?? null;
+    try {
+      const content = JSON.stringify({
+        instance: `${name}-${process.pid}`,
+        revision,
+        time: Date.now(),
+        snapshot,
+      });
+      writeWhole(join(state.stats, `${name}.json`), content, 0o640);
+    } catch (error) {
+      this.#log.warn({ err: error }, 'statistics cannot be written');
+    }
+  }
+}
+
+function toUpstream(upstream: Upstream, extraAuthorities: readonly string[]): UpstreamConfig {
+  const { address, port, tls } = upstream;
+  if (tls === null) return { address, port, transport: 'udp' };
+  const ca = [...rootCertificates, ...extraAuthorities].join('\n');
+  return { address, port, transport: 'tls', serverName: tls, ...(extraAuthorities.length > 0 ? { ca } : {}) };
+}
+
+function machineAddresses(): Set<string> {
+  const all = Object.values(networkInterfaces()).flatMap((entries) => entries ?? []);
+  return new Set(all.map(({ address }) => address));
+}
+
+/** True when some address of the machine is a global IPv6 one: AAAA records are of no use otherwise. */
+function hasIpv6(): boolean {
+  return [...machineAddresses()].some((address) => /^[23fF]/.test(address) && !/^fe80/i.test(address));
+}
+
+function main(): void {
+  // The pipe must be read before anything else: the configuration comes first.
+  const pipe = new Socket({ fd: pipeFd, readable: true, writable: true });
+  let worker: Worker | null = null;
+  const client = new KeeperClient(
+    pipe,
+    (frame) => {
+      if (frame.type !== 'configure') return worker?.onNotice(frame);
+      // The keeper is the only writer of this pipe; its shape is WorkerConfiguration.
+      const settings = JSON.parse(frame.payload.toString('utf8')) as WorkerConfiguration;
+      worker = new Worker(settings, client);
+      worker.start().catch(fail);
+    },
+    () => process.exit(0),
+  );
+}
+
+function fail(error: unknown): void {
+  process.stderr.write(
+    `worker: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  );
+  process.exit(70);
+}
+
+process.on('unhandledRejection', fail);
+hardenWorker();
+main();
