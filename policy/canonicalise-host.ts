@@ -1,7 +1,7 @@
 // One canonical form for every way to write a host: names in lower-case A-labels, addresses in RFC 5952 text.
 // What two readers could take for different hosts is refused. Ports and URLs are the caller's business.
 
-import { domainToASCII } from 'node:url';
+import { domainToASCII, domainToUnicode } from 'node:url';
 import { formatAddress, parseAddress, unmapAddress } from '../flow/address.ts';
 
 export type CanonicalHost =
@@ -62,9 +62,17 @@ function readAsciiName(name: string): CanonicalHost {
     return ambiguous('labels that no host name can have');
   const last = name.slice(name.lastIndexOf('.') + 1);
   if (numericLabel.test(last)) return readNumericHost(name);
-  if (name.includes('xn--') && domainToASCII(name) !== name)
+  if (name.includes('xn--') && !name.split('.').every(isValidLabel)) {
     return ambiguous('a label that is no valid punycode');
+  }
   return { kind: 'name', name };
+}
+
+// node leaves a label that it cannot decode as it is, instead of answering with an error.
+function isValidLabel(label: string): boolean {
+  if (!label.startsWith('xn--')) return true;
+  const decoded = domainToUnicode(label);
+  return !decoded.startsWith('xn--') && domainToASCII(decoded) === label;
 }
 
 /** Decimal, hexadecimal, octal and shortened IPv4 as inet_aton reads them. */

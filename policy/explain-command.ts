@@ -171,7 +171,8 @@ export function explainLine(policy: Policy, line: string, attributions: Map<stri
   if (typeof url !== 'string' || url.length > 65_536) return { id, error: '"url" must be a text' };
   if (typeof method !== 'string') return { id, error: '"method" must be a text' };
   const headers = readHeaders(fields.get('headers'));
-  const question = { url, method, hasBody: readHasBody(fields.get('body'), headers), headers };
+  const body = fields.get('body') ?? '';
+  const question = { url, method, hasBody: body !== '', headers };
   const explanation = explainQuestion(policy, findAttribution(fields.get('context'), attributions), question);
   if (explanation.kind === 'unreadable') return { id, error: explanation.detail };
   const { verdict, rule, reason, scope, enforced, mode } = explanation.decision;
@@ -192,9 +193,4 @@ function findAttribution(context: unknown, attributions: Map<string, Attribution
 function readHeaders(headers: unknown): ReadonlyMap<string, string> {
   const pairs = typeof headers === 'object' && headers !== null ? Object.entries(headers) : [];
   return new Map(pairs.map(([name, value]) => [name.toLowerCase(), String(value)]));
-}
-
-function readHasBody(body: unknown, headers: ReadonlyMap<string, string>): boolean {
-  if (body !== undefined && body !== null && body !== '') return true;
-  return headers.has('transfer-encoding') || Number(headers.get('content-length') ?? 0) > 0;
 }

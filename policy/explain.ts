@@ -56,16 +56,19 @@ function explainHttp(
   const path = canonicalisePath(url.target);
   if (path.kind === 'ambiguous') return answer(blocked('ambiguous-path'), path.detail);
   if (connection.treatment === 'pass-through') return answer(connection, 'passed through unread');
-  const upgrade = url.upgrade ? 'websocket' : (question.headers.get('upgrade') ?? null);
+  const overrides = findOverrides(question.headers);
+  if (overrides.some(({ detail }) => !/^[A-Z]{1,24}$/.test(detail))) {
+    return answer(blocked('malformed-request'), 'a method override that names no method');
+  }
   const request = decideRequest(effective, {
     scheme,
     host: host ?? address ?? '',
     port,
     method: question.method,
     path: path.path,
-    hasBody: question.hasBody,
-    upgrade,
-    evidence: findOverrides(question.headers),
+    hasBody: question.hasBody || namesBody(question.headers),
+    upgrade: url.upgrade ? 'websocket' : readUpgrade(question.headers.get('upgrade')),
+    evidence: overrides,
   });
   if (request.verdict === 'block' || address === null) return answer(request);
   const reason = checkAddress(address, request.addresses);
@@ -75,9 +78,19 @@ function explainHttp(
 const overrideHeaders = ['x-http-method-override', 'x-http-method', 'x-method-override'] as const;
 
 function findOverrides(headers: ReadonlyMap<string, string>): Evidence[] {
-  return overrideHeaders
-    .filter((name) => headers.has(name))
-    .map((detail) => ({ kind: 'method-override', detail }));
+  return overrideHeaders.flatMap((name) => {
+    const method = headers.get(name);
+    return method === undefined ? [] : [{ kind: 'method-override', detail: method }];
+  });
+}
+
+// An offer of cleartext HTTP/2 is not passed on and opens nothing (RFC 9113 3.1).
+function readUpgrade(header: string | undefined): string | null {
+  return header === undefined || header.trim().toLowerCase() === 'h2c' ? null : header;
+}
+
+function namesBody(headers: ReadonlyMap<string, string>): boolean {
+  return headers.has('transfer-encoding') || Number(headers.get('content-length') ?? 0) > 0;
 }
 
 function explainPacket(
