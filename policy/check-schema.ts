@@ -133,7 +133,7 @@ function reportKey(error: ErrorObject, path: ValuePath, list: ProblemList): void
 function reportWord(error: ErrorObject, path: ValuePath, list: ProblemList): void {
   const allowed: readonly unknown[] = error.params['allowedValues'] ?? [error.params['allowedValue']];
   const words = allowed.map(String);
-  const near = findNearKey(String(error.data), words);
+  const near = typeof error.data === 'string' ? findNearKey(error.data, words) : null;
   const remedy =
     near === null ? `one of: ${words.join(', ')}` : `did you mean "${near}"? one of: ${words.join(', ')}`;
   list.error(path, `${formatPath(path)} cannot be ${JSON.stringify(error.data)}`, remedy);

@@ -43,7 +43,8 @@ export function loadPolicy(
   const { data, list } = parseYaml(bundle.entry, bundle.files[bundle.entry] ?? '', problems);
   if (data === null && problems.length === 0)
     list.error([], 'the policy is empty', 'begin with "version: 1"');
-  const file = data === null ? null : checkPolicyFile(data, list);
+  const checked = data === null ? null : checkPolicyFile(data, list);
+  const file = typeof data === 'object' && !Array.isArray(data) ? checked : null;
   const names = Object.keys(bundle.files).filter((name) => name !== bundle.entry);
   const policy =
     file === null

@@ -42,7 +42,7 @@ export function parseYaml(file: string, text: string, problems: Problem[]): Pars
     schema: 'core',
     merge: false,
     prettyErrors: false,
-    logLevel: 'silent',
+    logLevel: 'error',
     // The library looks through all keys for each new one; readMap does it in one pass.
     uniqueKeys: false,
   });

@@ -12,7 +12,7 @@ import type { PolicyFile } from './schema.ts';
 
 /** Adds the warnings and the errors that need the whole policy. */
 export function warnAboutPolicy(policy: Policy, file: PolicyFile, list: ProblemList): void {
-  if (file.mode === undefined) {
+  if (file.mode === undefined && !list.problems.some(({ severity }) => severity === 'error')) {
     list.warn(
       [],
       'no "mode": flows that no rule allows are recorded and let through',

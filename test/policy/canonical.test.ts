@@ -301,7 +301,7 @@ void t.test('the nearest key is found within a third of its length', (t) => {
 });
 
 const oddCharacters = fc.constantFrom(
-  ...'aA0.-_%:[]@/\\;?# \u0000\u00df\uff0e\u3002\u212a１éx~+*',
+  ...Array.from('aA0.-_%:[]@/\\;?# \u0000\u00df\uff0e\u3002\u212a１éx~+*'),
   '%2e',
   '%2f',
   '..',
