@@ -168,7 +168,8 @@ function redirection(config: KernelConfig, plan: NetworkPlan): Chain {
     rules: [
       {
         protocols: ['tcp'],
-        ports: plan.interceptedPorts.map(single),
+        // DNS over TLS is blocked whatever a rule names.
+        ports: plan.interceptedPorts.filter((port) => port !== 853).map(single),
         ...(config.mode === 'steer' ? { isLocal: true } : {}),
         action: { do: 'goto', chain: 'pin' },
       },

@@ -1,230 +1,260 @@
-// The gateway's rules in the kernel: the guard first, then the main table, both owned by this process where the
-// kernel can; live sets beside them; verified against what was written and repaired without losing live elements.
+// The kernel rule set of one gateway as the keeper holds it: applies plans, keeps live sets over them, sees what
+// others changed and repairs it. Everything is synchronous: what returned is in force.
 
-import { createHash } from 'node:crypto';
+import { parseAddress, parseCidr, cidrContains } from '../flow/address.ts';
+import { SallyportError } from '../flow/errors.ts';
 import type { NetworkPlan } from '../flow/network-plan.ts';
 import type { Binding } from '../flow/ports.ts';
+import { emptyHalf, readHalf, turnRequests, type BlockCount } from './block-counts.ts';
 import { buildRules } from './build-rules.ts';
-import { forgetSource } from './conntrack.ts';
+import { forgetFlow, forgetSource, trackedFlows } from './conntrack.ts';
+import { watchFd, type FdWatch } from './fd-watch.ts';
+import { mayForward } from './judge-flow.ts';
+import { closeFd, receiveBytes } from './libc.ts';
 import { LiveSets } from './live-sets.ts';
-import { attribute, dump, readAttributes, stringBytes } from './netlink.ts';
-import { inet, nftMessage, NftConnection } from './nft.ts';
+import { openNetfilter, readAttributes, readMessages } from './netlink.ts';
+import { NftConnection, nftMessage } from './nft.ts';
 import { turningChains, type Half } from './print-nft-counts.ts';
 import { guardParts, nftParts, type NftText } from './print-nft.ts';
-import type { Family, KernelConfig } from './rule-model.ts';
-import { flushSet, readElements, readTuple } from './set-elements.ts';
+import type { KernelConfig } from './rule-model.ts';
+import { chainNames, firstDifference, readSnapshot, type Snapshot } from './snapshot.ts';
 
-/** Attempts of one key in one window, exact; `destination` is null for what passed a runner's share of keys. */
-export interface BlockedRow {
-  readonly runner: string;
-  readonly destination: string | null;
-  readonly protocolNumber: number;
-  readonly port: number | null;
-  readonly attempts: number;
-}
+/** How the kernel's rules differ from ours, in words. */
+export type Difference = string;
 
-const families: readonly Family[] = [4, 6];
+const nftablesGroup = 7;
+const turning: ReadonlySet<string> = new Set(turningChains);
+const nothing: ReadonlySet<string> = new Set();
 
-/** The rule set of one gateway. */
 export class KernelRules {
   readonly #config: KernelConfig;
   readonly #nft = new NftConnection();
-  readonly #guard: NftConnection;
   readonly #live: LiveSets;
+  readonly #guardTable: string;
   #plan: NetworkPlan | null = null;
-  #chainNames: readonly string[] = [];
-  #digest = '';
-  #generation = 0;
   #half: Half = 'a';
+  #expected: Snapshot = new Map();
+  #expectedGuard: Snapshot = new Map();
+  #isOwned = false;
+  #seen = { generation: -1, commits: 0 };
+  #watch: FdWatch | null = null;
+  #watchFd: number | null = null;
 
+  /** Connects to nf_tables of this network namespace. @throws SallyportError missing-program or missing-privilege */
   constructor(config: KernelConfig) {
     this.#config = config;
-    this.#guard = this.#nft;
+    this.#guardTable = `${config.table}_guard`;
     this.#live = new LiveSets(this.#nft, config.table);
   }
 
-  /** Puts guard and rules in place, or takes over those of a keeper that ended. @throws SallyportError kernel */
+  /** True when nobody else can change the tables (Linux 6.9 and later). */
+  get isOwned(): boolean {
+    return this.#isOwned;
+  }
+
+  /** Puts guard and rules in force, taking over tables that outlived a killed keeper. @throws SallyportError */
   start(plan: NetworkPlan): void {
     this.#applyGuard();
-    this.#nft.claimTable(this.#config.table);
-    this.#chainNames = this.#heldChains();
-    this.update(plan);
+    try {
+      this.#apply(plan);
+    } catch (error) {
+      if (!(error instanceof SallyportError) || error.code !== 'kernel') throw error;
+      // A table of another release may hold sets of other types; the guard keeps the door shut meanwhile.
+      this.#nft.removeTable(this.#config.table);
+      this.#apply(plan);
+    }
     this.#live.adopt();
+    this.#live.rewrite();
+    this.#settle();
   }
 
-  /** Replaces all rules in one transaction; live sets stay. @throws SallyportError kernel */
+  /** Replaces the plan in one transaction and forgets the connections that it no longer allows. @throws SallyportError */
   update(plan: NetworkPlan): void {
-    const { table } = this.#config;
-    const parts = nftParts(buildRules(this.#config, plan));
-    this.#nft.run(transaction(table, parts, this.#chainNames));
-    this.#plan = plan;
-    this.#chainNames = parts.chainNames;
-    this.#half = 'a';
-    this.#remember();
+    const before = this.#plan;
+    this.#apply(plan);
+    this.#settle();
+    if (before !== null && JSON.stringify(before) !== JSON.stringify(plan)) this.#forgetDisallowed(plan);
   }
 
-  /** Open when it returns. @throws SallyportError kernel */
+  /** Opens addresses for runners; the kernel holds them when it returns. @throws SallyportError */
   bind(bindings: readonly Binding[]): void {
     this.#live.bind(bindings);
   }
 
+  /** Closes bindings; connections that use them go on until `cut`. @throws SallyportError */
   unbind(bindings: readonly Binding[]): void {
     this.#live.unbind(bindings);
   }
 
-  /** Ends what the kernel forwards for a runner: its bindings and tracked connections. */
+  /** Closes all bindings of a runner and forgets its connections. @throws SallyportError */
   cut(runner: string): void {
     this.#live.unbindRunner(runner);
     forgetSource(this.#nft.queryFd, runner);
   }
 
-  /** Cuts a runner off for `durationMs`, established connections included; 0 lifts it. */
+  /** Cuts a runner off for `durationMs`; 0 lifts it. @throws SallyportError */
   quarantine(runner: string, durationMs: number): void {
     this.#live.quarantine(runner, durationMs);
-    if (durationMs > 0) forgetSource(this.#nft.queryFd, runner);
+    if (durationMs > 0) this.cut(runner);
   }
 
-  /** Gives a runner's address to one worker. */
+  /** Gives an address (of one runner: both of its families) to a worker, counted from 0. @throws SallyportError */
   pin(address: string, worker: number): void {
     this.#live.pin(address, worker);
   }
 
-  /** What the kernel holds otherwise than we wrote it, or null. Costs one small message when nobody wrote anything. */
-  verify(): string | null {
-    const foreign = this.#nft.generation() - this.#nft.commits;
-    if (foreign !== this.#generation) {
-      if (this.#currentDigest() !== this.#digest)
-        return 'rules or chains of the gateway’s tables were changed';
-      this.#generation = foreign;
-    }
-    return null;
+  /** Compares the kernel's rules with ours; a few microseconds when nobody committed anything. @throws SallyportError */
+  verify(): Difference | null {
+    const generation = this.#nft.generation();
+    const own = this.#nft.commits - this.#seen.commits;
+    if (generation === (this.#seen.generation + own) >>> 0) return null;
+    const difference = this.#difference();
+    if (difference === null) this.#seen = { generation, commits: this.#nft.commits };
+    return difference;
   }
 
-  /** Writes everything again: tables, rules, and the live elements that were lost. @throws SallyportError kernel */
+  /** Writes guard and rules again; live sets keep their elements. @throws SallyportError */
   repair(): void {
-    if (this.#plan === null) return;
+    if (this.#plan === null) throw new SallyportError('kernel', 'no plan is in force; call start');
     this.#applyGuard();
-    this.#nft.claimTable(this.#config.table);
-    this.#chainNames = this.#heldChains();
-    this.update(this.#plan);
+    this.#apply(this.#plan);
     this.#live.rewrite();
+    this.#settle();
   }
 
-  /** Sizes of the live sets. */
-  counters(): Readonly<Record<string, number>> {
-    return this.#live.sizes();
+  /** Calls back at once when another process commits anything to nf_tables. @throws SallyportError */
+  watch(onChange: () => void): void {
+    const fd = openNetfilter([nftablesGroup], 1024 * 1024);
+    const bytes = Buffer.alloc(64 * 1024);
+    this.#watchFd = fd;
+    this.#watch = watchFd(
+      fd,
+      () => {
+        if (readsForeignChange(fd, bytes)) onChange();
+      },
+      // The regular verification still runs.
+      () => onChange(),
+    );
   }
 
   /**
-   * What was counted in the half that rested since the last call; then the halves change turns. Two calls after a
-   * packet it has been reported. @throws SallyportError kernel
+   * Exact counts of the window before the last: turns to the other half and reads the one that was at rest. Call it
+   * once per window. @throws SallyportError
    */
-  countBlocked(): BlockedRow[] {
-    const { table } = this.#config;
+  countBlocked(): BlockCount[] {
     const resting: Half = this.#half === 'a' ? 'b' : 'a';
-    const rows = families.flatMap((family) => this.#readHalf(family, resting));
-    const flushes = families.flatMap((family) =>
-      ['seen', 'other', 'over'].map((name) => flushSet(table, `${name}${family}${resting}`)),
-    );
-    if (rows.length > 0) this.#nft.batch(flushes);
-    this.#nft.run(
-      turningChains
-        .map(
-          (chain) =>
-            `flush chain inet ${table} ${chain}\nadd rule inet ${table} ${chain} goto ${chain}-${resting}\n`,
-        )
-        .join(''),
-    );
-    this.#half = resting;
-    this.#remember();
+    const rows = readHalf(this.#nft, this.#config.table, resting);
+    if (rows.length > 0) emptyHalf(this.#nft, this.#config.table, resting);
+    this.#turn(resting);
     return rows;
   }
 
-  /** Ends the connection; with `remove` the rules go too, and the door is open. */
+  /** Sizes of the live sets. */
+  counters(): Record<string, number> {
+    return this.#live.sizes();
+  }
+
+  /** Ends the connection; with `remove` the tables go too, the guard last. @throws SallyportError */
   close(options: { readonly remove: boolean }): void {
+    this.#watch?.close();
+    if (this.#watchFd !== null) {
+      const fd = this.#watchFd;
+      // A poll may still be looking at it.
+      setTimeout(() => closeFd(fd), 500).unref();
+    }
     if (options.remove) {
       this.#nft.removeTable(this.#config.table);
-      this.#nft.removeTable(`${this.#config.table}_guard`);
+      this.#nft.removeTable(this.#guardTable);
     }
     this.#nft.close();
   }
 
   #applyGuard(): void {
-    const name = `${this.#config.table}_guard`;
-    this.#guard.claimTable(name);
-    this.#guard.run(transaction(name, guardParts(this.#config), []));
+    this.#nft.claimTable(this.#guardTable);
+    this.#write(this.#guardTable, guardParts(this.#config));
   }
 
-  #readHalf(family: Family, half: Half): BlockedRow[] {
-    const { table } = this.#config;
-    const held = (name: string) => readElements(this.#nft.queryFd, table, `${name}${family}${half}`);
-    const rows = [...held('seen'), ...held('other')].map(({ key, packets }) => {
-      const { source, destination, protocolNumber, port } = readTuple(key, family);
-      return { runner: source, destination, protocolNumber, port, attempts: packets ?? 0 };
-    });
-    const over = held('over').map(({ key, packets }) => ({
-      runner: readTuple(Buffer.concat([key, key]), family).source,
-      destination: null,
-      protocolNumber: 0,
-      port: null,
-      attempts: packets ?? 0,
-    }));
-    return [...rows, ...over].filter(({ attempts }) => attempts > 0);
+  #apply(plan: NetworkPlan): void {
+    const text = nftParts(buildRules(this.#config, plan));
+    this.#isOwned = this.#nft.claimTable(this.#config.table);
+    this.#write(this.#config.table, text);
+    this.#plan = plan;
+    this.#half = 'a';
   }
 
-  #remember(): void {
-    this.#digest = this.#currentDigest();
-    this.#generation = this.#nft.generation() - this.#nft.commits;
+  #write(table: string, text: NftText): void {
+    const wanted = new Set(text.chainNames);
+    const obsolete = chainNames(this.#nft.queryFd, table).filter((name) => !wanted.has(name));
+    const flush = [...wanted, ...obsolete].map((name) => `flush chain inet ${table} ${name}`);
+    const remove = obsolete.map((name) => `delete chain inet ${table} ${name}`);
+    // Pins of a keeper with more workers would hold on to their chains; the caller writes the pins again.
+    const pins = obsolete.some((name) => name.startsWith('worker-')) ? ['pin4', 'pin6'] : [];
+    const unpin = pins.map((name) => `flush map inet ${table} ${name}`);
+    this.#nft.run([...text.sets, ...text.chains, ...flush, ...unpin, ...text.rules, ...remove].join('\n'));
   }
 
-  // Handles change when a rule or chain is made anew; counters inside rules do not take part.
-  #currentDigest(): string {
-    const hash = createHash('sha256');
-    for (const table of [this.#config.table, `${this.#config.table}_guard`]) {
-      const body = attribute(1, stringBytes(table));
-      for (const type of [nftMessage.getChain, nftMessage.getRule]) {
-        for (const answer of dump(this.#nft.queryFd, { type, flags: 0, family: inet, body })) {
-          if (tableOf(answer) !== table) continue;
-          for (const [kind, value] of readAttributes(answer, 4)) {
-            // Names and handles: of a chain 2 and 3, of a rule 2 and 3 likewise (nf_tables.h).
-            if (kind === 1 || kind === 2 || kind === 3) hash.update(value);
-          }
-        }
+  // Remembers what the kernel holds after our own write. Another process that writes between is seen by the
+  // generation, and then all is written again, so that its change is never taken for ours.
+  #settle(): void {
+    for (let attempt = 0; attempt < 5; attempt++) {
+      const [before, commits] = [this.#nft.generation(), this.#nft.commits];
+      const main = readSnapshot(this.#nft.queryFd, this.#config.table, turning);
+      const guard = readSnapshot(this.#nft.queryFd, this.#guardTable, nothing);
+      if (main !== null && guard !== null && this.#nft.generation() === before) {
+        this.#expected = main;
+        this.#expectedGuard = guard;
+        this.#seen = { generation: before, commits };
+        return;
       }
     }
-    return hash.digest('hex');
   }
 
-  #heldChains(): string[] {
-    const { table } = this.#config;
-    const body = attribute(1, stringBytes(table));
-    return dump(this.#nft.queryFd, { type: nftMessage.getChain, flags: 0, family: inet, body })
-      .filter((answer) => tableOf(answer) === table)
-      .flatMap((answer) => {
-        for (const [kind, value] of readAttributes(answer, 4)) if (kind === 3) return [text(value)];
-        return [];
-      });
+  #difference(): Difference | null {
+    const main = readSnapshot(this.#nft.queryFd, this.#config.table, turning);
+    if (main === null) return 'the table is gone';
+    const guard = readSnapshot(this.#nft.queryFd, this.#guardTable, nothing);
+    if (guard === null) return 'the guard table is gone';
+    const difference = firstDifference(this.#expected, main) ?? firstDifference(this.#expectedGuard, guard);
+    return difference ?? (this.#isOwned ? null : this.#live.difference());
+  }
+
+  #turn(half: Half): void {
+    const failure = this.#nft.batch(turnRequests(this.#config.table, half));
+    if (failure !== null) throw new SallyportError('kernel', `the counts could not be turned: ${failure}`);
+    this.#half = half;
+  }
+
+  #forgetDisallowed(plan: NetworkPlan): void {
+    const networks = this.#config.runnerNetworks.flatMap((text) => parseCidr(text) ?? []);
+    const own = new Set([...this.#config.gatewayAddresses.v4, ...this.#config.gatewayAddresses.v6]);
+    for (const flow of trackedFlows(this.#nft.queryFd)) {
+      const source = parseAddress(flow.source);
+      if (flow.isRedirected || own.has(flow.destination) || source === null) continue;
+      if (!networks.some((network) => cidrContains(network, source))) continue;
+      const isBound =
+        flow.port !== null &&
+        this.#live.isBound(flow.source, flow.destination, flow.protocolNumber, flow.port);
+      if (!mayForward(plan, flow, isBound)) forgetFlow(this.#nft.queryFd, flow);
+    }
   }
 }
 
-function transaction(table: string, parts: NftText, before: readonly string[]): string {
-  const target = `inet ${table}`;
-  const gone = before.filter((name) => !parts.chainNames.includes(name));
-  return [
-    ...parts.sets,
-    ...parts.chains,
-    ...[...parts.chainNames, ...gone].map((name) => `flush chain ${target} ${name}`),
-    ...parts.rules,
-    ...gone.map((name) => `delete chain ${target} ${name}`),
-    '',
-  ].join('\n');
-}
-
-function tableOf(answer: Buffer): string {
-  for (const [kind, value] of readAttributes(answer, 4)) if (kind === 1) return text(value);
-  return '';
-}
-
-function text(value: Buffer): string {
-  return value.toString('latin1').replace(/\0$/, '');
+// Every commit ends with a message that names its process; lost messages count as foreign.
+function readsForeignChange(fd: number, bytes: Buffer): boolean {
+  let isForeign = false;
+  for (;;) {
+    const length = receiveBytes(fd, bytes);
+    if (length === null) return isForeign;
+    if (typeof length === 'string') {
+      isForeign = true;
+      if (length === 'ENOBUFS') continue;
+      return true;
+    }
+    for (const message of readMessages(bytes.subarray(0, length))) {
+      if (message.type !== nftMessage.newGeneration) continue;
+      for (const [type, value] of readAttributes(message.body, 4)) {
+        if (type === 2 && value.length === 4 && value.readUInt32BE() !== process.pid) isForeign = true;
+      }
+    }
+  }
 }

@@ -1,0 +1,67 @@
+// Reads the exact counts of one window: turns the counting chains to the other half, and dumps and empties the half
+// that has been at rest since the last turn.
+
+import { SallyportError } from '../flow/errors.ts';
+import { attribute, bigEndian32, flags, nested, stringBytes, type Request } from './netlink.ts';
+import { inet, nftMessage, type NftConnection } from './nft.ts';
+import { turningChains, type Half } from './print-nft-counts.ts';
+import { flushSet, readElements, readTuple, verdictGoto } from './set-elements.ts';
+import { formatAddress } from '../flow/address.ts';
+
+/** Packets of one key in one window; the block log's first event of the key tells verdict and reason. */
+export interface BlockCount {
+  readonly runner: string;
+  /** Null for packets beyond the runner's share of keys, counted by runner alone. */
+  readonly destination: string | null;
+  readonly protocolNumber: number | null;
+  readonly port: number | null;
+  readonly packets: number;
+}
+
+const families = [4, 6] as const;
+
+/** Requests that point the counting chains at a half. */
+export function turnRequests(table: string, half: Half): Request[] {
+  return turningChains.flatMap((chain) => {
+    const names = Buffer.concat([attribute(1, stringBytes(table)), attribute(2, stringBytes(chain))]);
+    const immediate = nested(
+      1,
+      attribute(1, stringBytes('immediate')),
+      nested(2, attribute(1, bigEndian32(0)), nested(2, verdictGoto(`${chain}-${half}`))),
+    );
+    return [
+      { type: nftMessage.delRule, flags: 0, family: inet, body: names },
+      {
+        type: nftMessage.newRule,
+        flags: flags.create | flags.append,
+        family: inet,
+        body: Buffer.concat([names, nested(4, immediate)]),
+      },
+    ];
+  });
+}
+
+/** What the half counted; it must be at rest. @throws SallyportError */
+export function readHalf(nft: NftConnection, table: string, half: Half): BlockCount[] {
+  return families.flatMap((family) => {
+    const read = (name: string) => readElements(nft.queryFd, table, `${name}${family}${half}`);
+    const keyed = [...read('seen'), ...read('other')].map(({ key, packets }): BlockCount => {
+      const { source, destination, protocolNumber, port } = readTuple(key, family);
+      return { runner: source, destination, protocolNumber, port, packets: packets ?? 0 };
+    });
+    const over = read('over').map(({ key, packets }): BlockCount => {
+      const runner = formatAddress(key);
+      return { runner, destination: null, protocolNumber: null, port: null, packets: packets ?? 0 };
+    });
+    return [...keyed, ...over];
+  });
+}
+
+/** Empties a half. @throws SallyportError */
+export function emptyHalf(nft: NftConnection, table: string, half: Half): void {
+  const requests = families.flatMap((family) =>
+    ['seen', 'other', 'over'].map((name) => flushSet(table, `${name}${family}${half}`)),
+  );
+  const failure = nft.batch(requests);
+  if (failure !== null) throw new SallyportError('kernel', `counts could not be emptied: ${failure}`);
+}
