@@ -11,19 +11,19 @@ export interface FdWatch {
 
 /** Calls `onReadable` until closed; it must read all that waits. Errors of either end the watch through `onError`. */
 export function watchFd(fd: number, onReadable: () => void, onError: (error: unknown) => void): FdWatch {
-  let isOpen = true;
+  const state = { isOpen: true };
   const turn = async (): Promise<void> => {
-    while (isOpen) {
-      if ((await waitReadable(fd, pollMs)) && isOpen) onReadable();
+    while (state.isOpen) {
+      if ((await waitReadable(fd, pollMs)) && state.isOpen) onReadable();
     }
   };
   turn().catch((error: unknown) => {
-    isOpen = false;
+    state.isOpen = false;
     onError(error);
   });
   return {
     close: () => {
-      isOpen = false;
+      state.isOpen = false;
     },
   };
 }
