@@ -212,7 +212,7 @@ class Printer {
       case 'dispatch':
         return action.chains.map(([source, name]) => `-s ${source} -g ${chain(name)}`);
       case 'redirect':
-        return [`-p tcp -j REDIRECT --to-ports ${action.port}`];
+        return [`-j REDIRECT --to-ports ${action.port}`];
       case 'dnat': {
         const host = family === 6 ? `[${action.address}]` : action.address;
         return [`-j DNAT --to-destination ${host}:${action.port}`];
