@@ -9,13 +9,14 @@ import { flushSet, readElements, readTuple, verdictGoto } from './set-elements.t
 import { formatAddress } from '../flow/address.ts';
 
 /** Packets of one key in one window; the block log's first event of the key tells verdict and reason. */
-export interface BlockCount {
+export interface BlockedRow {
   readonly runner: string;
   /** Null for packets beyond the runner's share of keys, counted by runner alone. */
   readonly destination: string | null;
-  readonly protocolNumber: number | null;
+  /** 0 where the destination is null. */
+  readonly protocolNumber: number;
   readonly port: number | null;
-  readonly packets: number;
+  readonly attempts: number;
 }
 
 const families = [4, 6] as const;
@@ -42,16 +43,16 @@ export function turnRequests(table: string, half: Half): Request[] {
 }
 
 /** What the half counted; it must be at rest. @throws SallyportError */
-export function readHalf(nft: NftConnection, table: string, half: Half): BlockCount[] {
+export function readHalf(nft: NftConnection, table: string, half: Half): BlockedRow[] {
   return families.flatMap((family) => {
     const read = (name: string) => readElements(nft.queryFd, table, `${name}${family}${half}`);
-    const keyed = [...read('seen'), ...read('other')].map(({ key, packets }): BlockCount => {
+    const keyed = [...read('seen'), ...read('other')].map(({ key, packets }): BlockedRow => {
       const { source, destination, protocolNumber, port } = readTuple(key, family);
-      return { runner: source, destination, protocolNumber, port, packets: packets ?? 0 };
+      return { runner: source, destination, protocolNumber, port, attempts: packets ?? 0 };
     });
-    const over = read('over').map(({ key, packets }): BlockCount => {
+    const over = read('over').map(({ key, packets }): BlockedRow => {
       const runner = formatAddress(key);
-      return { runner, destination: null, protocolNumber: null, port: null, packets: packets ?? 0 };
+      return { runner, destination: null, protocolNumber: 0, port: null, attempts: packets ?? 0 };
     });
     return [...keyed, ...over];
   });

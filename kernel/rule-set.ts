@@ -5,7 +5,7 @@ import { parseAddress, parseCidr, cidrContains } from '../flow/address.ts';
 import { SallyportError } from '../flow/errors.ts';
 import type { NetworkPlan } from '../flow/network-plan.ts';
 import type { Binding } from '../flow/ports.ts';
-import { emptyHalf, readHalf, turnRequests, type BlockCount } from './block-counts.ts';
+import { emptyHalf, readHalf, turnRequests, type BlockedRow } from './block-counts.ts';
 import { buildRules } from './build-rules.ts';
 import { forgetFlow, forgetSource, trackedFlows } from './conntrack.ts';
 import { watchFd, type FdWatch } from './fd-watch.ts';
@@ -19,6 +19,7 @@ import { guardParts, nftParts, type NftText } from './print-nft.ts';
 import type { KernelConfig } from './rule-model.ts';
 import { chainNames, firstDifference, readSnapshot, type Snapshot } from './snapshot.ts';
 
+export type { BlockedRow };
 /** How the kernel's rules differ from ours, in words. */
 export type Difference = string;
 
@@ -141,7 +142,7 @@ export class KernelRules {
    * Exact counts of the window before the last: turns to the other half and reads the one that was at rest. Call it
    * once per window. @throws SallyportError
    */
-  countBlocked(): BlockCount[] {
+  countBlocked(): BlockedRow[] {
     const resting: Half = this.#half === 'a' ? 'b' : 'a';
     const rows = readHalf(this.#nft, this.#config.table, resting);
     if (rows.length > 0) emptyHalf(this.#nft, this.#config.table, resting);
