@@ -1,9 +1,8 @@
 // Counts on the hot path as plain numbers, handed to the meter twice a second: a meter look-up for every query
-// would cost as much as the query.
+// would cost as much as the query. Flows are counted where their records are written.
 
 import type { Decision } from '../flow/decision.ts';
 import type { Meter } from '../flow/ports.ts';
-import type { Reason } from '../flow/reason.ts';
 import { rcodeName } from './codes.ts';
 
 const flushMs = 500;
@@ -12,7 +11,6 @@ const codes = 32;
 export class Tally {
   readonly #meter: Meter;
   readonly #queries = new Float64Array(codes * 2);
-  readonly #flows = new Map<Reason, Float64Array>();
   readonly #timer: NodeJS.Timeout;
   #hits = 0;
 
@@ -25,9 +23,6 @@ export class Tally {
   close(rcode: number, decision: Decision): void {
     const isBlock = decision.verdict === 'block' ? 1 : 0;
     this.#queries[(rcode & (codes - 1)) * 2 + isBlock]!++;
-    let flows = this.#flows.get(decision.reason);
-    if (!flows) this.#flows.set(decision.reason, (flows = new Float64Array(4)));
-    flows[isBlock * 2 + (decision.enforced ? 1 : 0)]!++;
   }
 
   hit(): void {
@@ -44,18 +39,6 @@ export class Tally {
       const labels = { rcode: rcodeName(i >> 1), verdict: i & 1 ? 'block' : 'allow' };
       this.#meter.count('sallyport_dns_queries_total', labels, count);
       this.#queries[i] = 0;
-    }
-    for (const [reason, flows] of this.#flows) this.#flushFlows(reason, flows);
-  }
-
-  #flushFlows(reason: Reason, flows: Float64Array): void {
-    for (let i = 0; i < 4; i++) {
-      const count = flows[i]!;
-      if (count === 0) continue;
-      const verdict = i & 2 ? 'block' : 'allow';
-      const labels = { kind: 'dns', protocol: 'dns', verdict, enforced: String((i & 1) === 1), reason };
-      this.#meter.count('sallyport_flows_total', labels, count);
-      flows[i] = 0;
     }
   }
 
