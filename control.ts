@@ -15,7 +15,7 @@ import { KeeperClient } from './flow/keeper-client.ts';
 import { uuidv7 } from './flow/uuid.ts';
 import { recordVersion, type FlowRecord } from './flow/flow.ts';
 import { DeclaredJobs } from './jobs/declared.ts';
-import type { BlockedRow } from './kernel/rule-set.ts';
+import type { BlockedRow } from './kernel/block-counts.ts';
 import { hardenWorker } from './kernel/harden.ts';
 import { pipeFd } from './kernel/supervise.ts';
 import { FileWatch, policyFingerprint, writeBundleFile } from './policy/bundle-file.ts';

@@ -4,6 +4,7 @@
 import { AggregatorRegistry, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { metrics, type MetricName, type MetricSpec } from '../flow/meter.ts';
 import type { Meter } from '../flow/ports.ts';
+import { checkSnapshot } from './check-snapshot.ts';
 
 /** Metrics of one process as prom-client's JSON. */
 export type Snapshot = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
@@ -46,30 +47,36 @@ interface Instance {
 /** Adds up the snapshots of all workers; counters of a worker that was replaced are kept, so that none goes back. */
 export class MetricsSum {
   readonly #live = new Map<string, Instance>();
-  readonly #ended: Snapshot[] = [];
+  #ended: Snapshot = [];
 
-  /** Takes the newest snapshot of a worker's instance; another instance of the same worker ends the last one. */
-  update(process: string, instance: string, snapshot: Snapshot): void {
+  /**
+   * Takes the newest snapshot of a worker's instance; another instance of the same worker ends the last one.
+   * What is not in the table of metrics is left out: a worker parses hostile bytes and is not believed.
+   */
+  update(process: string, instance: string, snapshot: unknown): void {
     for (const [id, known] of this.#live) {
       if (known.process !== process || id === instance) continue;
       this.#live.delete(id);
       this.#keep(known.snapshot);
     }
-    this.#live.set(instance, { process, snapshot });
+    this.#live.set(instance, { process, snapshot: checkSnapshot(snapshot) });
   }
 
   /** The text of all metrics, with those of `own` (control's). */
   async text(own: Snapshot): Promise<string> {
-    const all = [own, ...this.#ended, ...[...this.#live.values()].map(({ snapshot }) => snapshot)];
-    // prom-client types the argument as objects; it reads the JSON that getMetricsAsJSON gives.
-    return AggregatorRegistry.aggregate(all).metrics();
+    return sum([own, this.#ended, ...[...this.#live.values()].map(({ snapshot }) => snapshot)]).metrics();
   }
 
   // What a process held (gauges) ends with it; what it counted stays. One sum is kept, however many have ended.
   #keep(snapshot: Snapshot): void {
     // prom-client gives the kind as a string at run time, its types say an enum.
     const counted = snapshot.filter((metric) => String(metric.type) !== 'gauge');
-    this.#ended.push(counted);
-    if (this.#ended.length > 256) this.#ended.shift();
+    // An aggregated metric carries its name, values and aggregator as properties, as its JSON does.
+    this.#ended = sum([this.#ended, counted]).getMetricsAsArray() as unknown as Snapshot;
   }
+}
+
+function sum(snapshots: Snapshot[]): Registry {
+  // prom-client types the argument as objects; it reads the JSON that getMetricsAsJSON gives.
+  return AggregatorRegistry.aggregate(snapshots);
 }

@@ -2,6 +2,7 @@
 
 import { createServer, type Server } from 'node:http';
 import { fastify } from 'fastify';
+import { guardListener } from './guard-listener.ts';
 
 export interface OperatorOptions {
   readonly fd: number;
@@ -14,11 +15,28 @@ export interface OperatorOptions {
 export async function startOperatorServer(options: OperatorOptions): Promise<Server> {
   const { promise, resolve } = Promise.withResolvers<Server>();
   const app = fastify({
+    bodyLimit: 1024,
     serverFactory: (handle) => {
-      const server = createServer({ headersTimeout: 5000, requestTimeout: 10_000 }, handle);
+      const server = createServer(
+        {
+          headersTimeout: 5000,
+          requestTimeout: 10_000,
+          connectionsCheckingInterval: 1000,
+          maxHeaderSize: 8192,
+        },
+        handle,
+      );
+      guardListener(server, { connections: 64, connectionsPerAddress: 64, idleMs: 15_000 });
       resolve(server);
       return server;
     },
+  });
+  app.addHook('onSend', async (_, reply) => {
+    reply.headers({
+      'cache-control': 'no-store',
+      'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+      'x-content-type-options': 'nosniff',
+    });
   });
   app.get('/metrics', async (_, reply) => {
     reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8');

@@ -1,8 +1,10 @@
 // The runner-facing listener: the authority's certificate in the forms that tools want, and nothing else.
+// Its clients are hostile: everything is read once, and they share a bounded number of connections.
 
-import { createServer, type Server } from 'node:http';
-import { readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { guardListener } from './guard-listener.ts';
 
 interface PublicFile {
   readonly file: string;
@@ -14,30 +16,68 @@ const files: ReadonlyMap<string, PublicFile> = new Map([
   ['/ca.p12', { file: 'authority.p12', type: 'application/x-pkcs12' }],
   ['/bundle.pem', { file: 'bundle.pem', type: 'application/x-pem-file' }],
 ]);
+const headers = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'x-content-type-options': 'nosniff',
+} as const;
+const checkEveryMs = 1000;
 
 /** Serves the public folder on an inherited listening socket. */
 export function startRunnerServer(fd: number, publicFolder: string): Server {
+  const read = createReader(publicFolder);
   const server = createServer(
-    { headersTimeout: 5000, requestTimeout: 5000, keepAliveTimeout: 2000, maxHeaderSize: 8192 },
-    (request, response) => {
-      response.setHeader('x-content-type-options', 'nosniff');
-      const found = files.get(request.url ?? '');
-      const isRead = request.method === 'GET' || request.method === 'HEAD';
-      if (request.url === '/health' && isRead) return void response.end('ok\n');
-      if (found === undefined || !isRead) {
-        return void response.writeHead(found === undefined ? 404 : 405).end();
-      }
-      try {
-        const content = readFileSync(join(publicFolder, found.file));
-        response.writeHead(200, { 'content-type': found.type, 'content-length': content.length });
-        response.end(request.method === 'HEAD' ? undefined : content);
-      } catch {
-        response.writeHead(503).end();
-      }
-    },
+    { headersTimeout: 5000, requestTimeout: 5000, connectionsCheckingInterval: 1000, maxHeaderSize: 8192 },
+    (request, response) => answer(request, response, read),
   );
-  server.maxConnections = 256;
-  server.on('error', () => {});
+  guardListener(server, { connections: 256, connectionsPerAddress: 16, idleMs: 10_000 });
   server.listen({ fd });
   return server;
+}
+
+type Reader = (file: string) => Buffer | null;
+
+function answer(request: IncomingMessage, response: ServerResponse, read: Reader): void {
+  const end = (status: number, type: string, content: Buffer | string): void => {
+    response.writeHead(status, {
+      ...headers,
+      'content-type': type,
+      'content-length': Buffer.byteLength(content),
+    });
+    response.end(request.method === 'HEAD' ? undefined : content);
+  };
+  const found = files.get(request.url ?? '');
+  if (found === undefined && request.url !== '/health') return end(404, 'text/plain', 'not found\n');
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.setHeader('allow', 'GET, HEAD');
+    return end(405, 'text/plain', 'only GET and HEAD\n');
+  }
+  if (found === undefined) return end(200, 'text/plain', 'ok\n');
+  const content = read(found.file);
+  if (content === null) return end(503, 'text/plain', 'not published yet\n');
+  end(200, found.type, content);
+}
+
+/** Reads files of the folder anew when they change, which is looked at once a second and not at every request. */
+function createReader(folder: string): Reader {
+  const cache = new Map<string, { content: Buffer | null; changedMs: number; checkedMs: number }>();
+  return (file) => {
+    const known = cache.get(file);
+    const nowMs = performance.now();
+    if (known && nowMs - known.checkedMs < checkEveryMs) return known.content;
+    const path = join(folder, file);
+    const changedMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    const content = known?.changedMs === changedMs ? known.content : readOrNull(path);
+    cache.set(file, { content, changedMs, checkedMs: nowMs });
+    return content;
+  };
+}
+
+function readOrNull(path: string): Buffer | null {
+  try {
+    return readFileSync(path);
+  } catch {
+    // Answered with 503: the client tries again, and the operator sees the same at the start of the gateway.
+    return null;
+  }
 }

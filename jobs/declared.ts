@@ -37,7 +37,11 @@ export const declaredJobSchema = {
       repositoryId: text('Numeric id of the repository.'),
       workflow: text('Path of the workflow file.'),
       calledWorkflow: text('Path of the called workflow.'),
-      ref: text('Full ref, for example refs/heads/main.'),
+      ref: {
+        type: 'string',
+        pattern: '^refs/.',
+        description: 'Full ref: refs/heads/main, refs/tags/v1; for GitLab alike.',
+      },
       event: text('Event, for example push.'),
       environment: text('Deployment environment.'),
       name: text('Name of the job in the workflow.'),

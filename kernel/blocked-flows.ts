@@ -16,6 +16,7 @@ const maxWaiting = 65_536;
 
 /** Joins events and counts by runner, destination, protocol and port. */
 export class BlockedFlows {
+  readonly #wasCounted = new Set<string>();
   readonly #waiting = new Map<string, { event: BlockEvent; atMs: number }>();
   /** Events that the kernel could not deliver, in all. */
   lost = 0;
@@ -45,7 +46,11 @@ export class BlockedFlows {
       if (!counted.has(key) && !this.#wasCounted.has(key)) {
         const { runner, destination, protocolNumber, port } = event;
         flows.push({
-          ...{ runner, destination, protocolNumber, port, attempts: 1 },
+          runner,
+          destination,
+          protocolNumber,
+          port,
+          attempts: 1,
           ...outcomeOf(event),
           interface: event.interface,
         });
@@ -55,8 +60,6 @@ export class BlockedFlows {
     for (const key of counted) if (this.#waiting.has(key)) this.#wasCounted.add(key);
     return flows;
   }
-
-  readonly #wasCounted = new Set<string>();
 }
 
 function keyOf(flow: {

@@ -67,9 +67,10 @@ export class SegmentWriter implements Recorder {
     this.#append(serialiseRecord(record));
   }
 
-  /** Buffered for at most 100 ms or 64 KB; counts the flow. Never throws: what cannot be written is counted as lost. */
+  /** Buffered for at most 100 ms or 64 KB. Never throws: what cannot be written is counted as lost. */
   closed(record: FlowRecord): void {
-    countFlow(this.#options.meter, record);
+    // DNS and proxy count their flows themselves, in bulk; blocked packets reach no other part of the program.
+    if (record.kind === 'packet') countFlow(this.#options.meter, record);
     const line = serialiseRecord(record);
     this.#pending.push(line);
     this.#pendingBytes += line.length;

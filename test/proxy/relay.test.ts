@@ -171,7 +171,7 @@ await t.test('request bodies by length and by chunks arrive whole, byte by byte 
     client.write(Buffer.of(byte));
     await new Promise((resolve) => setImmediate(resolve));
   }
-  t.same((await answer).match(/POST \/\w \w+/g), ['POST /l hello', 'POST /c abc']);
+  t.same((await answer).match(/POST \/\w (?:hello|abc)/g), ['POST /l hello', 'POST /c abc']);
 });
 
 const smuggling: readonly [title: string, text: string, status: string, reason: string][] = [

@@ -174,6 +174,8 @@ export async function makeRig(
     original: { address: '203.0.113.9', port } as { address: string; port: number } | null,
   };
   const proxy = createProxy({
+    // A client of these tests does not end its side first: waiting for it would only cost time.
+    limits: { lingerMs: 50 },
     decider: () => ({
       revision: rig.revision,
       host: (_who, query) => rig.host(query),

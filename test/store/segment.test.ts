@@ -1,5 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import {
+  mkdtempSync,
   appendFileSync,
   mkdirSync,
   rmdirSync,
@@ -8,6 +9,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import t from 'tap';
@@ -120,35 +122,32 @@ t.test('a written line is the redacted record, field for field', async (t) => {
   t.notMatch(serialiseRecord(full), /secret=1|Authorization: a/);
 });
 
-t.test(
-  'opened is in the file when it returns, closed follows within 100 ms and counts its flow',
-  async (t) => {
-    const directory = t.testdir({});
-    const counted: unknown[] = [];
-    const meter = { ...noMeter, count: (...args: unknown[]) => counted.push(args) };
-    const writer = new SegmentWriter(
-      options(directory, { meter, now: () => Date.UTC(2026, 10, 24, 9, 25, 30, 7) }),
-    );
-    const path = join(directory, 'worker-0-20261124T092530007Z-1.jsonl');
-    t.equal(statSync(path).mode & 0o777, 0o640);
-    writer.opened(base);
-    t.equal(readFileSync(path, 'utf8'), serialiseRecord(base));
-    const closed: FlowRecord = { ...base, phase: 'closed' };
-    writer.closed(closed);
-    t.equal(readFileSync(path, 'utf8'), serialiseRecord(base));
-    t.same(counted, [
-      [
-        'sallyport_flows_total',
-        { kind: 'request', protocol: 'https', verdict: 'allow', enforced: 'true', reason: 'rule' },
-      ],
-    ]);
-    await new Promise((done) => setTimeout(done, 150));
-    t.equal(readFileSync(path, 'utf8'), serialiseRecord(base) + serialiseRecord(closed));
-    writer.close();
-    const flows = await pairFlows(readSegments(directory));
-    t.same([...flows.values()], [{ opened: base, closed }]);
-  },
-);
+t.test('opened is in the file when it returns, closed follows within 100 ms', async (t) => {
+  const directory = t.testdir({});
+  const counted: unknown[] = [];
+  const meter = { ...noMeter, count: (...args: unknown[]) => counted.push(args) };
+  const writer = new SegmentWriter(
+    options(directory, { meter, now: () => Date.UTC(2026, 10, 24, 9, 25, 30, 7) }),
+  );
+  const path = join(directory, 'worker-0-20261124T092530007Z-1.jsonl');
+  t.equal(statSync(path).mode & 0o777, 0o640);
+  writer.opened(base);
+  t.equal(readFileSync(path, 'utf8'), serialiseRecord(base));
+  const closed: FlowRecord = { ...base, phase: 'closed' };
+  writer.closed(closed);
+  t.equal(readFileSync(path, 'utf8'), serialiseRecord(base));
+  await new Promise((done) => setTimeout(done, 150));
+  t.equal(readFileSync(path, 'utf8'), serialiseRecord(base) + serialiseRecord(closed));
+  writer.close();
+  const flows = await pairFlows(readSegments(directory));
+  t.same([...flows.values()], [{ opened: base, closed }]);
+  t.same(counted, [], 'requests are counted by the proxy');
+  const packets = new SegmentWriter(options(directory, { meter, process: 'control' }));
+  packets.closed({ ...closed, kind: 'packet' });
+  packets.close();
+  const labels = { kind: 'packet', protocol: 'https', verdict: 'allow', enforced: 'true', reason: 'rule' };
+  t.same(counted, [['sallyport_flows_total', labels]]);
+});
 
 t.test('segments rotate by size, and the oldest closed ones make room', async (t) => {
   const directory = t.testdir({});
@@ -198,7 +197,8 @@ t.test('lines that are cut, empty or foreign are skipped and never run into the 
 t.test(
   'a full disk refuses the record, takes the cut line back, and works again when there is room',
   async (t) => {
-    const directory = t.testdir({});
+    // Not a fixture of the test runner: its removal would meet the mount.
+    const directory = mkdtempSync(join(tmpdir(), 'sallyport-disk-'));
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', directory]);
     t.teardown(() => {
       execFileSync('umount', ['-l', directory]);

@@ -1,0 +1,197 @@
+// Cached DNS queries per second of CPU: ours (a policy in force, every query recorded to a file) beside unbound (which
+// records nothing), in alternating rounds on the same pinned core. Prints one JSON row per measure.
+// Needs dnsperf, unbound and taskset. `--profile DIR` writes a CPU profile of ours.
+
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { createMeter } from '../api/metrics.ts';
+import { Lookup } from '../dns/lookup.ts';
+import { startDns } from '../dns/server.ts';
+import { unattributed } from '../flow/job.ts';
+import type { KeeperPort } from '../flow/ports.ts';
+import { decideName } from '../policy/decide.ts';
+import { loadPolicy } from '../policy/load.ts';
+import { effectivePolicy } from '../policy/scope.ts';
+import { SegmentWriter } from '../store/segment.ts';
+
+const rounds = 5;
+const seconds = 2;
+const names = Array.from({ length: 200 }, (_, i) => `host${i}.bench.example`);
+const ports = { upstream: 15_353, ours: 15_354, unbound: 15_355 };
+
+/** The server under test, in a process of its own. */
+async function serve(directory: string): Promise<void> {
+  const hosts = Array.from({ length: 1000 }, (_, i) => `  - {id: r${i}, host: other${i}.example}`);
+  const text = ['version: 1', 'mode: block', 'dns: {allow: "*.bench.example"}', 'http:', ...hosts, ''].join(
+    '\n',
+  );
+  const { policy } = loadPolicy({ entry: 'policy.yaml', files: { 'policy.yaml': text } });
+  const meter = createMeter();
+  const lookup = new Lookup({
+    upstreams: [{ address: '127.0.0.1', port: ports.upstream, transport: 'udp' }],
+    meter,
+  });
+  await startDns({
+    identity: { gateway: 'bench', fleet: 'bench' },
+    lookup,
+    policy: {
+      effectivePolicy: (_, attribution) => effectivePolicy(policy, attribution),
+      // The server hands back what effectivePolicy answered.
+      decideName: (effective, question) =>
+        decideName(effective as ReturnType<typeof effectivePolicy>, question),
+    },
+    currentPolicy: () => policy,
+    attribution: { attribute: () => unattributed },
+    recorder: new SegmentWriter({
+      directory,
+      process: 'bench',
+      maxSegmentBytes: 64 << 20,
+      maxTotalBytes: 256 << 20,
+      meter,
+    }),
+    keeper: {} as KeeperPort, // no rule of this policy binds
+    meter,
+    udp: [{ address: '127.0.0.1', port: ports.ours }],
+    blockedAnswer: 'explain',
+    searchDomains: [],
+    gatewayAddresses: { v4: '127.0.0.1', v6: null },
+    ownNames: [],
+    steer: false,
+    ipv6: true,
+    rate: { perSecond: 1e9, burst: 1e9, held: 4000 },
+  });
+  process.on('SIGTERM', () => process.exit(0));
+}
+
+function startUpstream() {
+  const socket = createSocket('udp4');
+  socket.on('message', (query, from) => {
+    const end = query.indexOf(0, 12) + 5;
+    const record = Buffer.from('c00c000100010000ffff00045db8d822', 'hex');
+    const answer = Buffer.concat([query.subarray(0, end), record]);
+    answer.set([0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0], 2);
+    socket.send(answer, from.port, from.address);
+  });
+  socket.bind(ports.upstream, '127.0.0.1');
+  return socket;
+}
+
+function startUnbound(directory: string): ChildProcess {
+  const path = join(directory, 'unbound.conf');
+  const server = [
+    'server:',
+    `  port: ${ports.unbound}`,
+    '  interface: 127.0.0.1',
+    '  do-daemonize: no',
+    '  num-threads: 1',
+    '  username: ""',
+    '  chroot: ""',
+    `  directory: "${directory}"`,
+    `  pidfile: "${join(directory, 'unbound.pid')}"`,
+    '  use-syslog: no',
+    '  do-not-query-localhost: no',
+    '  module-config: "iterator"',
+    '  access-control: 127.0.0.0/8 allow',
+    'forward-zone:',
+    '  name: "."',
+    `  forward-addr: 127.0.0.1@${ports.upstream}`,
+    '',
+  ];
+  writeFileSync(path, server.join('\n'));
+  return spawn('taskset', ['-c', '0', 'unbound', '-d', '-c', path], { stdio: 'ignore' });
+}
+
+/** User and system time of a process in clock ticks (proc_pid_stat(5), fields 14 and 15; 100 ticks a second). */
+function cpuTicks(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+  return Number(fields[11]) + Number(fields[12]);
+}
+
+function runLoad(port: number, file: string, time: number): Promise<number> {
+  const load = spawn('taskset', [
+    '-c',
+    '1',
+    'dnsperf',
+    '-s',
+    '127.0.0.1',
+    '-p',
+    `${port}`,
+    '-d',
+    file,
+    '-l',
+    `${time}`,
+    '-q',
+    '200',
+  ]);
+  let text = '';
+  load.stdout.on('data', (chunk) => (text += String(chunk)));
+  return new Promise((resolve) => {
+    load.on('close', () => resolve(Number(/Queries completed:\s+(\d+)/.exec(text)?.[1] ?? 0)));
+  });
+}
+
+const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!;
+
+async function measure(): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'sallyport-bench-dns-'));
+  const file = join(directory, 'queries');
+  writeFileSync(file, names.map((name) => `${name} A\n`).join(''));
+  const upstream = startUpstream();
+  const profile = process.argv.indexOf('--profile');
+  const flags = profile < 0 ? [] : ['--cpu-prof', '--cpu-prof-dir', process.argv[profile + 1]!];
+  const ours = spawn(
+    'taskset',
+    ['-c', '0', process.execPath, ...flags, import.meta.filename, '--serve', directory],
+    { stdio: 'inherit' },
+  );
+  const unbound = startUnbound(directory);
+  try {
+    await wait(1500);
+    const servers = {
+      ours: { port: ports.ours, pid: ours.pid! },
+      unbound: { port: ports.unbound, pid: unbound.pid! },
+    };
+    const perCpuSecond: Record<'ours' | 'unbound', number[]> = { ours: [], unbound: [] };
+    const perSecond: Record<'ours' | 'unbound', number[]> = { ours: [], unbound: [] };
+    for (let round = -1; round < rounds; round++) {
+      for (const name of ['ours', 'unbound'] as const) {
+        const { port, pid } = servers[name];
+        const before = cpuTicks(pid);
+        const completed = await runLoad(port, file, seconds);
+        const cpuSeconds = (cpuTicks(pid) - before) / 100;
+        // The round before the first one fills the caches.
+        if (round < 0) continue;
+        perCpuSecond[name].push(Math.round(completed / cpuSeconds));
+        perSecond[name].push(Math.round(completed / seconds));
+      }
+    }
+    for (const [measure, values] of Object.entries({
+      'cached queries per CPU second': perCpuSecond,
+      'cached queries per second': perSecond,
+    })) {
+      const [mine, theirs] = [median(values.ours), median(values.unbound)];
+      const row = {
+        measure,
+        ours: mine,
+        unbound: theirs,
+        ratio: Number((mine / theirs).toFixed(2)),
+        rounds: values,
+      };
+      process.stdout.write(`${JSON.stringify(row)}\n`);
+    }
+  } finally {
+    ours.kill('SIGTERM');
+    unbound.kill('SIGTERM');
+    upstream.close();
+    await wait(500);
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+const serveAt = process.argv.indexOf('--serve');
+await (serveAt < 0 ? measure() : serve(process.argv[serveAt + 1]!));
