@@ -14,6 +14,7 @@ import type { NetworkPlan } from './flow/network-plan.ts';
 import { readBindings, readPlan, readQuarantine, readRunner } from './kernel/check-message.ts';
 import { hardenKeeper } from './kernel/harden.ts';
 import { closeWorker, openListeners, type Listeners } from './kernel/listeners.ts';
+import type { KernelConfig } from './kernel/rule-model.ts';
 import { KernelRules } from './kernel/rule-set.ts';
 import { firstInheritedFd, SupervisedChild } from './kernel/supervise.ts';
 import { prepareStateDirectory, writeWhole, type StateDirectory } from './store/state-directory.ts';
@@ -70,7 +71,13 @@ class Keeper {
       runnerPort: config.listen.runner,
       explicitPort: config.listen.explicit,
     });
-    this.#rules = new KernelRules(this.#kernelConfig());
+    this.#rules = new KernelRules(
+      kernelConfigOf(config, {
+        workers: this.#listeners.workers.map(({ port }) => port),
+        runner: this.#listeners.runnerPort,
+        operator: Number(this.#listeners.operatorAddress.split(':').at(-1)),
+      }),
+    );
     this.#rules.start(closedPlan);
     hardenKeeper();
   }
@@ -86,28 +93,6 @@ class Keeper {
     for (const signal of ['SIGTERM', 'SIGINT'] as const)
       process.once(signal, () => void this.#stop(exitCodes.ok));
     return promise;
-  }
-
-  #kernelConfig() {
-    const config = this.#config;
-    return {
-      mode: config.mode,
-      table: config.kernel.table,
-      runnerInterfaces: config.runners.interfaces,
-      runnerNetworks: config.runners.networks,
-      gatewayAddresses: config.addresses,
-      externalInterface: config.external?.interface ?? null,
-      masquerade: config.external?.masquerade ?? false,
-      workers: config.workers,
-      workerPorts: this.#listeners.workers.map(({ port }) => port),
-      explicitPort: config.listen.explicit,
-      runnerPort: this.#listeners.runnerPort,
-      operatorPort: Number(this.#listeners.operatorAddress.split(':').at(-1)),
-      guardMark: config.kernel.guardMark,
-      exemptUids: [config.users.worker, config.users.control, 0],
-      seed: process.pid & 0xffff,
-      logGroup: blockLogGroup(config),
-    };
   }
 
   #startWorker(index: number): SupervisedChild {
@@ -303,4 +288,29 @@ function blockLogGroup(config: Config): number {
   let hash = 0;
   for (const char of config.kernel.table) hash = (hash * 31 + char.charCodeAt(0)) & 0x7fff;
   return 1000 + (hash % 60_000);
+}
+
+/** What the rule set needs of the configuration; `ports` are those that the listeners are really bound to. */
+export function kernelConfigOf(
+  config: Config,
+  ports: { readonly workers: readonly number[]; readonly runner: number; readonly operator: number },
+): KernelConfig {
+  return {
+    mode: config.mode,
+    table: config.kernel.table,
+    runnerInterfaces: config.runners.interfaces,
+    runnerNetworks: config.runners.networks,
+    gatewayAddresses: config.addresses,
+    externalInterface: config.external?.interface ?? null,
+    masquerade: config.external?.masquerade ?? false,
+    workers: ports.workers.length,
+    workerPorts: ports.workers,
+    explicitPort: config.listen.explicit,
+    runnerPort: ports.runner,
+    operatorPort: ports.operator,
+    guardMark: config.kernel.guardMark,
+    exemptUids: [config.users.worker, config.users.control, 0],
+    seed: process.pid & 0xffff,
+    logGroup: blockLogGroup(config),
+  };
 }

@@ -2,7 +2,7 @@
 // A command answers with an exit code from flow/errors (docs/reference/commands.md).
 
 import { exitCodes, InvalidInputError, SallyportError } from './flow/errors.ts';
-import { packageVersion, runServe, startGateway } from './serve.ts';
+import { defaultConfigPath, packageVersion, runServe, startGateway } from './serve.ts';
 
 interface Io {
   readonly stdin: NodeJS.ReadStream;
@@ -53,6 +53,30 @@ const commands: readonly Command[] = [
     usage: 'POLICY URL [--method M] | POLICY --batch FILE.jsonl',
     summary: 'say how a policy decides a request, and why',
     load: async () => (await import('./policy/explain-command.ts')).explainPolicy,
+  },
+  {
+    name: 'rules',
+    usage: 'nftables|iptables [--mode M] [--config FILE] [--apply|--remove]',
+    summary: 'print or apply the kernel rule set',
+    load: async () => {
+      const [{ runRulesCommand }, { readConfig }, { kernelConfigOf }, load, { networkPlan }] =
+        await Promise.all([
+          import('./kernel/rules-command.ts'),
+          import('./config.ts'),
+          import('./keeper.ts'),
+          import('./policy/load.ts'),
+          import('./policy/network-plan.ts'),
+        ]);
+      return (args, io) =>
+        runRulesCommand(args, io, (path) => {
+          const config = readConfig(path ?? defaultConfigPath);
+          const { worker, runner, operator } = config.listen;
+          const workers = Array.from({ length: config.workers }, (_, index) => worker + index);
+          const ports = { workers, runner, operator: Number(operator.split(':').at(-1)) };
+          const { policy } = load.loadPolicy(load.readPolicyBundle(config.policy));
+          return { config: kernelConfigOf(config, ports), plan: networkPlan(policy, new Map()) };
+        });
+    },
   },
   {
     name: 'ca',

@@ -8,6 +8,9 @@ import { parseArgs } from 'node:util';
 import { readConfig } from './config.ts';
 import { exitCodes, SallyportError } from './flow/errors.ts';
 
+/** Where `serve` and `rules` look when no --config is given. */
+export const defaultConfigPath = '/etc/sallyport/sallyport.yaml';
+
 const usage = `usage: sallyport serve [--config FILE]
 
 Runs the gateway in the foreground. FILE is sallyport.yaml (default /etc/sallyport/sallyport.yaml).
@@ -28,7 +31,7 @@ export async function runServe(args: readonly string[], io: Output): Promise<num
     io.stdout.write(usage);
     return exitCodes.ok;
   }
-  const config = readConfig(values.config ?? '/etc/sallyport/sallyport.yaml');
+  const config = readConfig(values.config ?? defaultConfigPath);
   const { runKeeper } = await import('./keeper.ts');
   return runKeeper(config, packageVersion());
 }

@@ -109,7 +109,14 @@ function stageFiles(stage: string): Manifest {
 function installInto(stage: string): void {
   for (const name of ['package.json', 'package-lock.json', '.npmrc'])
     cpSync(join(root, name), join(stage, name));
-  run('npm', ['ci', '--omit=dev', '--omit=optional', '--ignore-scripts', '--no-audit', '--no-fund'], stage);
+  run('npm', ['ci', '--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund'], stage);
+  // koffi's own binary is optional too, so optional packages are installed; the image brings its interpreter.
+  for (const name of readdirSync(join(stage, 'node_modules')).filter((name) =>
+    name.startsWith('node-linux-'),
+  )) {
+    rmSync(join(stage, 'node_modules', name), { recursive: true });
+  }
+  rmSync(join(stage, 'node_modules', '.bin'), { recursive: true, force: true });
   for (const name of ['package-lock.json', '.npmrc']) rmSync(join(stage, name));
 }
 

@@ -260,7 +260,12 @@ export class Relay implements Carrier {
   /** Answers in place of the upstream and goes on, or closes when the request's body is still coming. */
   answer(exchange: Exchange, decision: Decision, ended: Reason | null = null): void {
     const { head, judgement } = exchange;
-    const isLast = head.isLast || head.hasBody || judgement.query === null || !exchange.isCounted || this.connection.core.isDraining;
+    const isLast =
+      head.isLast ||
+      head.hasBody ||
+      judgement.query === null ||
+      !exchange.isCounted ||
+      this.connection.core.isDraining;
     const { host, query } = judgement;
     const { status, bytes } = blockedAnswer({
       decision,

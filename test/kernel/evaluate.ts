@@ -259,7 +259,7 @@ export class IptablesEvaluator {
       for (const line of text.split('\n')) {
         if (line.startsWith('*')) {
           table = new Map(
-            [...['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING']].map((name) => [name, []]),
+            ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'].map((name) => [name, []]),
           );
           this.#tables.set(`${family}${line.slice(1)}`, table);
         } else if (line.startsWith(':')) table.set(line.slice(1).split(' ')[0]!, []);
