@@ -1,0 +1,92 @@
+// Hold: keeps the first bytes of a body until a decision that needs them. Up to a size the body is read
+// whole, decoded within a ratio; beyond it the body is opaque, and what was kept goes on as it came.
+
+import type { Transform } from 'node:stream';
+import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
+
+/** Sizes in bytes. `maxRatio` is decoded over encoded; both sizes count. */
+export interface HoldLimits {
+  readonly maxBytes: number;
+  readonly maxDecodedBytes: number;
+  readonly maxRatio: number;
+}
+
+/** What a body came to. `raw` are the buffers as they arrived, to be sent on after the decision. */
+export type Held =
+  | { readonly kind: 'whole'; readonly body: Buffer; readonly raw: readonly Buffer[] }
+  | { readonly kind: 'opaque'; readonly detail: string; readonly raw: readonly Buffer[] };
+
+// So small bodies compress beyond any sensible ratio that only larger ones are measured.
+const ratioFromBytes = 4_096;
+
+/** One hold. `push` until it answers false or the body ends, then `end`; nothing is sent meanwhile. */
+export class Hold {
+  readonly #limits: HoldLimits;
+  readonly #coding: string;
+  readonly #raw: Buffer[] = [];
+  #bytes = 0;
+  #isOver = false;
+
+  /** `contentCoding` is the Content-Encoding as sent (RFC 9110 §8.4), empty or `identity` for none. */
+  constructor(limits: HoldLimits, contentCoding: string) {
+    this.#limits = limits;
+    this.#coding = contentCoding.trim().toLowerCase();
+  }
+
+  /** Keeps a piece of the body, unframed; false when the size is passed and the body is opaque. */
+  push(bytes: Buffer): boolean {
+    this.#raw.push(bytes);
+    this.#bytes += bytes.length;
+    if (this.#bytes > this.#limits.maxBytes) this.#isOver = true;
+    return !this.#isOver;
+  }
+
+  /** The body has ended, or is opaque. Never rejects. */
+  async end(): Promise<Held> {
+    const raw = this.#raw;
+    if (this.#isOver) return { kind: 'opaque', detail: 'the body is larger than what is held', raw };
+    const encoded = Buffer.concat(raw, this.#bytes);
+    if (this.#coding === '' || this.#coding === 'identity') return { kind: 'whole', body: encoded, raw };
+    const decoder = decoderOf(this.#coding);
+    if (decoder === null) return { kind: 'opaque', detail: 'an unknown content coding', raw };
+    const decoded = await decode(decoder, encoded, this.#limits);
+    return typeof decoded === 'string'
+      ? { kind: 'opaque', detail: decoded, raw }
+      : { kind: 'whole', body: decoded, raw };
+  }
+}
+
+function decoderOf(coding: string): Transform | null {
+  switch (coding) {
+    case 'gzip':
+    case 'x-gzip':
+      return createGunzip();
+    case 'deflate':
+      return createInflate();
+    case 'br':
+      return createBrotliDecompress();
+    case 'zstd':
+      return createZstdDecompress();
+    default:
+      return null;
+  }
+}
+
+function decode(decoder: Transform, encoded: Buffer, limits: HoldLimits): Promise<Buffer | string> {
+  const byRatio = Math.max(encoded.length * limits.maxRatio, ratioFromBytes);
+  const most = Math.min(limits.maxDecodedBytes, byRatio);
+  return new Promise((resolve) => {
+    const parts: Buffer[] = [];
+    let size = 0;
+    decoder.on('data', (part: Buffer) => {
+      size += part.length;
+      parts.push(part);
+      if (size <= most) return;
+      decoder.destroy();
+      resolve('the body decodes to more than its limit');
+    });
+    decoder.on('error', () => resolve('the body does not decode'));
+    decoder.on('end', () => resolve(Buffer.concat(parts, size)));
+    decoder.end(encoded);
+  });
+}
