@@ -3,6 +3,7 @@
 
 import { Ajv, type ErrorObject } from 'ajv';
 import { findNearKey } from './near-key.ts';
+import { shareSubschemas } from './share-schema.ts';
 import { formatPath, type ProblemList, type ValuePath } from './problem-list.ts';
 import {
   blocklistFileSchema,
@@ -12,78 +13,66 @@ import {
   type PolicyFile,
 } from './schema.ts';
 
-const ajv = new Ajv({ strict: true, allErrors: true, verbose: true });
-const isPolicy = ajv.compile<PolicyFile>(policySchema);
-const isBlocklist = ajv.compile<BlocklistFile>(blocklistFileSchema);
+const ajv = new Ajv({ strict: true, allErrors: true, verbose: true, inlineRefs: false });
+const validators = new Map<object, ReturnType<typeof compile>>();
+
+function compile(schema: object) {
+  return ajv.compile(shareSubschemas(schema));
+}
 
 /** The part of the data that is a valid policy; problems go to the list. */
 export function checkPolicyFile(data: unknown, list: ProblemList): PolicyFile {
-  return check<PolicyFile>(data, isPolicy, list, { version: 1 });
+  return checkBySchema<PolicyFile>(data, policySchema, list, { version: 1 });
 }
 
 /** The part of the data that is a valid blocklist file. */
 export function checkBlocklistFile(data: unknown, list: ProblemList): BlocklistFile {
-  return check(data, isBlocklist, list, {});
+  return checkBySchema<BlocklistFile>(data, blocklistFileSchema, list, {});
 }
 
-/** The part of any other file's data that fits its schema; `empty` when nothing does. */
+/** The part of any file's data that fits its schema; `empty` when nothing does. */
 export function checkBySchema<T>(data: unknown, schema: object, list: ProblemList, empty: T): T {
-  return check(data, ajv.compile<T>(schema), list, empty);
-}
-
-interface Validate<T> {
-  (data: unknown): data is T;
-  errors?: ErrorObject[] | null;
-}
-
-function check<T>(data: unknown, isValid: Validate<T>, list: ProblemList, empty: T): T {
-  if (isValid(data)) return data;
+  let validate = validators.get(schema);
+  if (validate === undefined) validators.set(schema, (validate = compile(schema)));
+  // What broke the schema is gone or undefined now, and readers skip undefined; errors keep the rest from being used.
+  const checked = data as T;
+  if (validate(data)) return checked;
   if (typeof data !== 'object' || data === null || Array.isArray(data)) {
     list.error([], 'the file is no mapping of keys', 'begin with "version: 1"');
     return empty;
   }
-  const errors = selectErrors(isValid.errors ?? []);
+  const errors = selectErrors(validate.errors ?? []);
   for (const error of errors) report(error, list, data);
   for (const error of errors) prune(data, toPath(error, data));
-  // What broke the schema is gone or undefined now, and readers skip undefined; errors keep the rest from being used.
-  return data as T;
+  return checked;
 }
 
-/** Of the alternatives of an `anyOf` only the one that the value looks like is worth reading. */
+/** Of the alternatives of an `anyOf` only what the value looks like is worth reading. */
 function selectErrors(errors: readonly ErrorObject[]): ErrorObject[] {
   const unions = errors.filter(({ keyword }) => keyword === 'anyOf');
-  return errors.filter((error) => {
-    const owners = unions.filter((union) => union !== error && isInside(error, union));
-    if (error.keyword === 'anyOf') return !hasOwnMessage(error, errors) && owners.every(isList(error));
-    return owners.every(isList(error));
-  });
-}
-
-function isInside(error: ErrorObject, union: ErrorObject): boolean {
-  return (
-    error.schemaPath.startsWith(`${union.schemaPath}/`) &&
-    (error.instancePath === union.instancePath || error.instancePath.startsWith(`${union.instancePath}/`))
+  const wanted = errors.filter(
+    (error) => error.keyword === 'anyOf' || unions.every((union) => isWorthReading(error, union)),
+  );
+  // A union speaks for itself only when nothing more exact was said of its value.
+  return wanted.filter(
+    (error, index) =>
+      error.keyword !== 'anyOf' ||
+      !wanted.some((other, at) => isUnder(other, error) && (other.keyword !== 'anyOf' || at < index)),
   );
 }
 
-function isList(error: ErrorObject): (union: ErrorObject) => boolean {
-  return (union) => {
-    const branch = error.schemaPath.slice(union.schemaPath.length + 1).split('/')[0];
-    const first = readBranchType(union, 0);
-    if (Array.isArray(union.data)) return branch === '1';
-    if (first === 'object') return branch === '0' && typeof union.data === 'object';
-    return branch === '0';
-  };
+function isUnder(error: ErrorObject, union: ErrorObject): boolean {
+  if (error === union) return false;
+  return error.instancePath === union.instancePath || error.instancePath.startsWith(`${union.instancePath}/`);
 }
 
-function readBranchType(union: ErrorObject, index: number): unknown {
+function isWorthReading(error: ErrorObject, union: ErrorObject): boolean {
+  if (error.instancePath !== union.instancePath) return true;
   // ajv types `schema` as any; an anyOf is always a list of schemas.
   const branches = union.schema as readonly { readonly type?: unknown }[];
-  return branches[index]?.type;
-}
-
-function hasOwnMessage(union: ErrorObject, errors: readonly ErrorObject[]): boolean {
-  return errors.some((error) => error !== union && isInside(error, union) && isList(error)(union));
+  const isListUnion = branches.some(({ type }) => type === 'array');
+  if (!isListUnion) return error.keyword !== 'type';
+  return Array.isArray(union.data) ? error.keyword === 'minItems' : error.params['type'] !== 'array';
 }
 
 function toPath(error: ErrorObject, data: unknown): (string | number)[] {
