@@ -47,6 +47,7 @@ export class Core {
     this.connections.add(connection);
     if (this.#timer !== null) return;
     this.nowMs = performance.now();
+    this.#revision = this.decider?.revision ?? null;
     this.#timer = setInterval(() => this.#tick(), this.#tickMs);
     this.#timer.unref();
   }
@@ -75,9 +76,8 @@ export class Core {
   #watchPolicy(): void {
     const revision = this.decider?.revision ?? null;
     if (revision === this.#revision) return;
-    const isFirst = this.#revision === null;
     this.#revision = revision;
-    if (!isFirst) this.redecide(null);
+    this.redecide(null);
   }
 
   /** Decides the open connections of one runner (null: all) anew and closes those that come out otherwise. */

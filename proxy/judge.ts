@@ -98,8 +98,11 @@ function decide(
   const decided = decideNow(connection, query, head.override);
   const grant = grantFor(connection, query, search, decided);
   if (grant !== null) {
+    // A grant opens no private range: only rules for the host itself do.
+    const allowed =
+      'addresses' in decided ? decided.addresses : (connection.hostDecision?.addresses ?? noCidrs);
     const decision = grantDecision(grant, decided.mode);
-    return { ...told, decision, allowed: noCidrs, maxUploadBytes: null, follow: grant };
+    return { ...told, decision, allowed, maxUploadBytes: null, follow: grant };
   }
   if (!('maxUploadBytes' in decided)) {
     return { ...told, decision: decided, allowed: noCidrs, maxUploadBytes: null, follow: null };

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { formatAddress, parseAddress, unmapAddress } from '../flow/address.ts';
 import { blocked, isOpen } from '../flow/decision.ts';
 import type { Decision } from '../flow/decision.ts';
+import { SallyportError } from '../flow/errors.ts';
 import { unattributed } from '../flow/job.ts';
 import type { Attribution } from '../flow/job.ts';
 import type { Reason } from '../flow/reason.ts';
@@ -54,9 +55,16 @@ export async function carry(core: Core, socket: Socket, arrival: Arrival): Promi
     connection.isPinned = peeked !== first || peeked.protocol === 'tls';
     await carryPeeked(connection, peeked, peeked === first ? arrival : 'redirected');
   } catch (error) {
-    core.ports.onInternalError?.(error);
-    block(connection, blocked('internal-error'));
+    const reason = reasonOf(error);
+    if (reason === 'internal-error') core.ports.onInternalError?.(error);
+    block(connection, blocked(reason));
   }
+}
+
+/** The reason that a failure of another part stands for, where its code is one. */
+function reasonOf(error: unknown): Reason {
+  const code = error instanceof SallyportError ? error.code : 'internal';
+  return code === 'runner-limit' || code === 'keeper-unavailable' ? code : 'internal-error';
 }
 
 async function carryPeeked(connection: Connection, peeked: Peeked, arrival: Arrival): Promise<void> {
