@@ -3,8 +3,9 @@
 # `npm run pack -- --stage build/image` fills the directory that is copied here (compiled, production packages only).
 ARG BASE=docker.io/library/node:24-bookworm-slim
 FROM ${BASE}
-RUN if ! command -v nft >/dev/null || ! command -v ip >/dev/null; then \
-      apt-get update && apt-get install -y --no-install-recommends nftables iproute2 ca-certificates \
+# nft looks protocol names up in /etc/protocols, which netbase brings.
+RUN if ! command -v nft >/dev/null || ! command -v ip >/dev/null || [ ! -e /etc/protocols ]; then \
+      apt-get update && apt-get install -y --no-install-recommends nftables iproute2 netbase ca-certificates \
       && rm -rf /var/lib/apt/lists/*; \
     fi
 COPY build/image/ /opt/sallyport/

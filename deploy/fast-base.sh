@@ -29,6 +29,8 @@ done
 [ ! -f /etc/ssl/certs/ca-certificates.crt ] || cp -L /etc/ssl/certs/ca-certificates.crt "$stage/etc/ssl/certs/"
 printf 'root:x:0:0:root:/root:/bin/sh\n' > "$stage/etc/passwd"
 printf 'root:x:0:\n' > "$stage/etc/group"
+# nft looks protocol and service names up here.
+cp -L /etc/protocols /etc/services "$stage/etc/"
 printf 'hosts: files dns\n' > "$stage/etc/nsswitch.conf"
 
 tar -C "$stage" -cf - . | podman import --change 'ENV=PATH=/usr/sbin:/usr/bin:/bin' - "$image" >/dev/null

@@ -51,9 +51,8 @@ interface Manifest {
 function run(command: string, args: readonly string[], cwd: string): string {
   const result = spawnSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
   if (result.status !== 0) {
-    process.stdout.write(result.stdout ?? '');
-    process.stderr.write(`${command} ${args.join(' ')} failed\n`);
-    process.exit(1);
+    process.stderr.write(result.stdout ?? '');
+    throw new Error(`${command} ${args.join(' ')} failed`);
   }
   return result.stdout;
 }
