@@ -1,27 +1,21 @@
 // The decisions: may this name be asked for, this host be connected to, this request be sent, this packet pass?
 // Pure and synchronous. A block beats an allow, the order of rules never matters, the blocklist beats everything.
 
-import { cidrContains, classifyAddress, isNeverClass, parseAddress, type Cidr } from '../flow/address.ts';
+import { parseAddress, type Cidr } from '../flow/address.ts';
 import type { Decision } from '../flow/decision.ts';
 import type { Evidence } from '../flow/evidence.ts';
 import type { Reason } from '../flow/reason.ts';
-import { isAlwaysEnforced } from './always-enforced.ts';
-import { findBlockedAddress, findBlockedHost, type BlocklistSource } from './blocklist.ts';
+import { findBlockedAddress, findBlockedHost } from './blocklist.ts';
 import { checkAddress } from './check-address.ts';
 import { intersectCidrs } from './cidr-set.ts';
+import { findByRange, findConnection, isIntercepted, type HostQuestion } from './connection-view.ts';
 import { findHostView, type Candidate, type HostView } from './host-view.ts';
-import { matchesHost } from './match-host.ts';
 import { blocksMethod } from './method-set.ts';
+import { selectByPath } from './path-index.ts';
 import { coversPort, type HttpRule, type NetworkRule } from './rule.ts';
-import {
-  blocksRequest,
-  blocksWholeHost,
-  fitsEndpoint,
-  grantsRequest,
-  needsInspection,
-  type RequestUse,
-} from './rule-fit.ts';
+import { blocksRequest, blocksWholeHost, fitsEndpoint, grantsRequest, type RequestUse } from './rule-fit.ts';
 import type { EffectivePolicy } from './scope.ts';
+import { blockNow, findListed, isNever, settle } from './settle.ts';
 import { uniteAddresses, uniteGrants } from './unite-grants.ts';
 
 export interface NameDecision extends Decision {
@@ -42,13 +36,6 @@ export interface RequestDecision extends Decision {
   readonly follow: boolean;
 }
 
-export interface HostQuestion {
-  /** Canonical; null when the flow names none. */
-  readonly host: string | null;
-  readonly address: string | null;
-  readonly port: number;
-  readonly protocol: 'tls' | 'http' | 'unknown';
-}
 export interface RequestQuestion {
   readonly scheme: 'http' | 'https';
   readonly host: string;
@@ -92,73 +79,59 @@ export function decideName(effective: EffectivePolicy, { name }: { readonly name
 
 /** A connection, before any SYN leaves; what is allowed here may still be blocked request by request. */
 export function decideHost(effective: EffectivePolicy, question: HostQuestion): HostDecision {
-  const { host, address, port, protocol } = question;
-  const key = host ?? address ?? '';
-  const view = findHostView(effective, key);
-  const scheme = protocol === 'tls' ? 'https' : protocol === 'http' ? 'http' : null;
-  const isOpened = isIntercepted(effective, key);
-  const grants = view.groups.map((group, index) => [
-    ...group.filter(
-      ({ rule }) =>
-        fitsEndpoint(rule, scheme, port) && (isOpened || scheme !== 'https' || !needsInspection(rule)),
-    ),
-    ...(host === null ? findDirect(effective.groups[index]!, address, port) : []),
-  ]);
+  const { host, address, protocol } = question;
+  const view = findConnection(effective, question);
   const decision = settle(effective, {
-    never: host === null && isNever(key),
+    never: host === null && isNever(address ?? ''),
     listed: findListed(effective, host, address),
-    blocks: view.blocks.filter(({ rule }) => blocksConnection(rule, scheme, port)),
-    grants,
-    union: view.union.filter(({ rule }) => fitsEndpoint(rule, scheme, port)),
+    blocks: view.blocks,
+    grants: view.grants,
+    union: view.union,
     blockReason: host !== null ? 'no-rule' : protocol === 'tls' ? 'no-server-name' : 'direct-address',
   });
-  const isUnread = grants.every((group) =>
-    group.some(({ rule }) => rule.kind === 'opaque' || rule.kind === 'network'),
-  );
-  const mustRead = view.blocks.some(({ rule }) => rule.kind === 'http' && !blocksWholeHost(rule));
-  const isPassed = scheme === 'https' ? !isOpened || (isUnread && !mustRead) : scheme === null || isUnread;
-  const isWhole = grants.every((group) =>
-    group.some(({ rule }) => rule.kind !== 'http' || !needsInspection(rule)),
-  );
-  const reason: Reason = decision.verdict === 'allow' && !isWhole ? 'host-open' : decision.reason;
+  const isAllowed = decision.verdict === 'allow';
+  const mayPass = isAllowed || protocol === 'unknown' || !isIntercepted(effective, host ?? address ?? '');
   return {
     ...decision,
-    reason,
-    treatment:
-      isPassed && (decision.verdict === 'allow' || !isOpened || scheme === null)
-        ? 'pass-through'
-        : 'intercept',
-    addresses: [...uniteAddresses(grants), ...ownAddress(host, address, decision)],
+    reason: isAllowed && !view.isWhole ? 'host-open' : decision.reason,
+    treatment: view.isPassed && mayPass ? 'pass-through' : 'intercept',
+    addresses: host === null && isAllowed ? [...view.addresses, ...ownAddress(address)] : view.addresses,
   };
 }
 
 /** One request; the host was decided before, and is decided again with it. */
 export function decideRequest(effective: EffectivePolicy, question: RequestQuestion): RequestDecision {
-  const { host, scheme, port } = question;
-  const view = findHostView(effective, host);
+  const { host, scheme, port, path } = question;
+  const { paths, groups } = findHostView(effective, host);
   const use: RequestUse = {
     ...question,
     overridden: question.evidence.some(({ kind }) => kind === 'method-override'),
   };
-  const reachable = view.groups.map((group) => group.filter(({ rule }) => fitsEndpoint(rule, scheme, port)));
-  const grants = reachable.map((group) => group.filter(({ rule }) => grantsRequest(rule, use) === 'yes'));
+  const isGranted = ({ rule }: Candidate) =>
+    fitsEndpoint(rule, scheme, port) && grantsRequest(rule, use) === 'yes';
+  const grants = paths.groups.map((index) => selectByPath(index, path).filter(isGranted));
   const open = use.upgrade === null ? grants : grants.map((group) => group.filter(mayUpgrade));
+  const isOpen = open.every((group) => group.length > 0);
+  const isBlocking = ({ rule }: Candidate<HttpRule | NetworkRule>) =>
+    rule.kind === 'http' && blocksRequest(rule, use, blocksMethod);
   const decision = settle(effective, {
     never: isNever(host),
     listed: findListed(effective, host, host),
-    blocks: view.blocks.filter(({ rule }) => rule.kind === 'http' && blocksRequest(rule, use, blocksMethod)),
+    blocks: paths.blocks.all.length === 0 ? noBlocks : selectByPath(paths.blocks, path).filter(isBlocking),
     grants: open,
-    union: view.union.filter(
-      ({ rule }) => fitsEndpoint(rule, scheme, port) && grantsRequest(rule, use) === 'yes',
-    ),
-    blockReason: explainMiss(reachable, grants, use),
+    union: isOpen ? [] : selectByPath(paths.union, path).filter(isGranted),
+    blockReason: isOpen ? 'no-rule' : explainMiss(groups, paths, grants, use),
   });
+  const addresses = uniteAddresses(open);
+  const own = decision.verdict === 'allow' ? ownAddress(host) : [];
   return {
     ...decision,
     ...uniteGrants(open),
-    addresses: [...uniteAddresses(open), ...ownAddress(null, host, decision)],
+    addresses: own.length === 0 ? addresses : [...addresses, ...own],
   };
 }
+
+const noBlocks: readonly Candidate<HttpRule>[] = [];
 
 /** A packet that the proxy does not see: by address, or by the name that the address was bound for. */
 export function decideNetwork(effective: EffectivePolicy, question: NetworkQuestion): Decision {
@@ -189,72 +162,6 @@ export function decideNetwork(effective: EffectivePolicy, question: NetworkQuest
   });
 }
 
-interface Findings {
-  readonly never: boolean;
-  readonly listed: BlocklistSource | null;
-  readonly blocks: readonly Candidate<HttpRule | NetworkRule>[];
-  readonly grants: readonly (readonly Candidate[])[];
-  readonly union: readonly Candidate[];
-  readonly blockReason: Reason;
-}
-
-/** The one place where blocklist, blocks, grants and mode come to a decision. */
-function settle(effective: EffectivePolicy, findings: Findings): Decision {
-  const { listed, blocks, grants } = findings;
-  if (findings.never) return blockNow(effective, 'never-address');
-  if (listed !== null && !listed.audit) return blockNow(effective, 'blocklist', listed.id);
-  const block = blocks.find(({ rule }) => !rule.audit);
-  if (block !== undefined) return blockNow(effective, 'block-rule', block.rule.id, block.scope);
-  if (effective.blocksUnattributed) return blockNow(effective, 'unattributed');
-  if (!grants.every((group) => group.length > 0)) {
-    const missed = effective.exclusive && findings.union.length > 0;
-    const decision = blockNow(effective, missed ? 'not-exclusive' : findings.blockReason);
-    return decision.enforced || listed === null ? decision : recordOnly(effective, 'blocklist', listed.id);
-  }
-  if (listed !== null) return recordOnly(effective, 'blocklist', listed.id);
-  const recorded = blocks[0];
-  if (recorded !== undefined) return recordOnly(effective, 'block-rule', recorded.rule.id, recorded.scope);
-  const { rule, scope } = grants[0]![0]!;
-  return {
-    verdict: 'allow',
-    enforced: true,
-    mode: effective.mode,
-    rule: rule.id,
-    scope,
-    reason: 'rule',
-  };
-}
-
-function blockNow(
-  effective: EffectivePolicy,
-  reason: Reason,
-  rule: string | null = null,
-  scope: string | null = null,
-): Decision {
-  const enforced = effective.mode === 'block' || isAlwaysEnforced(reason);
-  return { verdict: 'block', enforced, mode: effective.mode, rule, scope, reason };
-}
-
-function recordOnly(
-  effective: EffectivePolicy,
-  reason: Reason,
-  rule: string,
-  scope: string | null = null,
-): Decision {
-  return { verdict: 'block', enforced: false, mode: effective.mode, rule, scope, reason };
-}
-
-function findListed(
-  effective: EffectivePolicy,
-  host: string | null,
-  address: string | null,
-): BlocklistSource | null {
-  const { blocklist } = effective.policy;
-  const byHost = host === null ? null : findBlockedHost(blocklist, host, Date.now());
-  if (byHost !== null && !byHost.audit) return byHost;
-  return (address === null ? null : findBlockedAddress(blocklist, address)) ?? byHost;
-}
-
 /** Why an address that a name led to may not be dialled, or null: ranges of `checkAddress`, and the blocklist. */
 export function checkDial(
   effective: EffectivePolicy,
@@ -263,26 +170,6 @@ export function checkDial(
 ): Reason | null {
   const listed = findBlockedAddress(effective.policy.blocklist, address);
   return listed !== null && !listed.audit ? 'blocklist' : checkAddress(address, allowed);
-}
-
-/** Text of a host is an address only when it parses as one. */
-function isNever(host: string | Uint8Array): boolean {
-  const bytes = typeof host === 'string' ? parseAddress(host) : host;
-  return bytes !== null && isNeverClass(classifyAddress(bytes));
-}
-
-function isIntercepted({ policy }: EffectivePolicy, host: string): boolean {
-  return policy.intercept === null || policy.intercept.some((pattern) => matchesHost(pattern, host));
-}
-
-function blocksConnection(
-  rule: HttpRule | NetworkRule,
-  scheme: 'http' | 'https' | null,
-  port: number,
-): boolean {
-  if (rule.kind === 'network') return rule.protocols.includes('tcp') && coversPort(rule.ports, port);
-  if (!blocksWholeHost(rule)) return false;
-  return rule.endpoints === null || (scheme !== null && fitsEndpoint(rule, scheme, port));
 }
 
 /** True for a block that leaves no port and no protocol of the host: the name then need not be resolved either. */
@@ -302,49 +189,28 @@ function findNamedRanges(effective: EffectivePolicy, view: HostView): readonly C
   return lists.reduce((a, b) => intersectCidrs(a, b));
 }
 
-/** Rules by range that let a connection without a name through, unread. */
-function findDirect(layers: EffectivePolicy['union'], address: string | null, port: number): Candidate[] {
-  const bytes = address === null ? null : parseAddress(address);
-  if (bytes === null) return [];
-  return findByRange(layers, bytes).filter(
-    ({ rule }) =>
-      !rule.isBlock &&
-      (rule.direct || !rule.inspect) &&
-      rule.protocols.includes('tcp') &&
-      coversPort(rule.ports, port),
-  );
-}
-
-function findByRange(layers: EffectivePolicy['union'], address: Uint8Array): Candidate<NetworkRule>[] {
-  return layers.flatMap(({ scope, indexes }) =>
-    indexes.flatMap(({ byRange }) =>
-      byRange
-        .filter(({ to }) => to.some((cidr) => cidrContains(cidr, address)))
-        .map((rule) => ({ rule, scope })),
-    ),
-  );
-}
-
 function mayUpgrade({ rule }: Candidate): boolean {
   return rule.kind === 'opaque' || (rule.kind === 'http' && rule.websocket);
 }
 
 /** Why no rule fitted: nearest first. */
 function explainMiss(
-  reachable: readonly (readonly Candidate[])[],
+  groups: HostView['groups'],
+  paths: HostView['paths'],
   grants: readonly (readonly Candidate[])[],
   use: RequestUse,
 ): Reason {
-  if (grants.every((group) => group.length > 0)) return 'websocket';
-  const missing = reachable[grants.findIndex((group) => group.length === 0)] ?? [];
-  if (missing.length === 0) return 'no-rule';
-  return missing.some(({ rule }) => grantsRequest(rule, use) === 'method') ? 'method' : 'path';
+  const missing = grants.findIndex((group) => group.length === 0);
+  if (missing < 0) return 'websocket';
+  const fits = ({ rule }: Candidate) => fitsEndpoint(rule, use.scheme, use.port);
+  const near = selectByPath(paths.groups[missing]!, use.path).filter(fits);
+  if (near.some(({ rule }) => grantsRequest(rule, use) === 'method')) return 'method';
+  return near.length > 0 || groups[missing]!.some(fits) ? 'path' : 'no-rule';
 }
 
-/** A rule that names the address itself opens it. */
-function ownAddress(host: string | null, address: string | null, decision: Decision): readonly Cidr[] {
-  const bytes =
-    host !== null || address === null || decision.verdict !== 'allow' ? null : parseAddress(address);
+/** A rule that names the address itself opens it; no range for a name. */
+function ownAddress(host: string | null): readonly Cidr[] {
+  const bytes = host === null ? null : parseAddress(host);
   return bytes === null ? [] : [{ bytes, prefix: bytes.length * 8 }];
 }
 

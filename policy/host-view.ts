@@ -1,5 +1,6 @@
 // All rules of an effective policy that name one host, found once and kept: decisions then look at these only.
 
+import type { Cidr } from '../flow/address.ts';
 import type { Layer } from './compile.ts';
 import { findInHostIndex, matchesHost } from './match-host.ts';
 import {
@@ -10,6 +11,7 @@ import {
   type OpaqueRule,
   type Rule,
 } from './rule.ts';
+import { createPathIndex, type PathIndex } from './path-index.ts';
 import type { EffectivePolicy } from './scope.ts';
 
 /** A rule together with the scope that brings it. */
@@ -20,11 +22,31 @@ export interface Candidate<R extends Rule = Rule> {
 export type Granting = HttpRule | OpaqueRule | NetworkRule | NameRule;
 
 export interface HostView {
-  readonly blocks: readonly Candidate<HttpRule | NetworkRule>[];
+  readonly blocks: readonly BlockCandidate[];
   /** As in EffectivePolicy: every group must allow. */
   readonly groups: readonly (readonly Candidate[])[];
   /** What would allow without exclusive scopes. */
   readonly union: readonly Candidate[];
+  /** The same for looking up by path. */
+  readonly paths: {
+    readonly blocks: PathIndex<BlockCandidate>;
+    readonly groups: readonly PathIndex<Candidate>[];
+    readonly union: PathIndex<Candidate>;
+  };
+  /** What decideHost found for a scheme and port. */
+  readonly connections: Map<string, ConnectionView>;
+}
+type BlockCandidate = Candidate<HttpRule | NetworkRule>;
+
+/** The rules of a host that speak of one scheme and port. */
+export interface ConnectionView {
+  readonly blocks: readonly BlockCandidate[];
+  readonly grants: readonly (readonly Candidate[])[];
+  readonly union: readonly Candidate[];
+  readonly addresses: readonly Cidr[];
+  /** Every group allows it without reading requests. */
+  readonly isWhole: boolean;
+  readonly isPassed: boolean;
 }
 
 const maxViews = 2048;
@@ -44,7 +66,19 @@ function buildView(effective: EffectivePolicy, host: string): HostView {
     findCandidates(layers, host).filter(({ rule }) => !isBlockRule(rule));
   const blocks = findCandidates(effective.blocking, host).filter(isBlockCandidate);
   const groups = effective.groups.map(grants);
-  return { blocks, groups, union: effective.exclusive ? grants(effective.union) : groups[0]! };
+  const union = effective.exclusive ? grants(effective.union) : groups[0]!;
+  const groupPaths = groups.map((group) => createPathIndex(group));
+  return {
+    blocks,
+    groups,
+    union,
+    paths: {
+      blocks: createPathIndex(blocks),
+      groups: groupPaths,
+      union: union === groups[0] ? groupPaths[0]! : createPathIndex(union),
+    },
+    connections: new Map(),
+  };
 }
 
 function isBlockCandidate(candidate: Candidate): candidate is Candidate<HttpRule | NetworkRule> {

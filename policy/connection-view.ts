@@ -1,0 +1,95 @@
+// What the rules of a host say about one scheme and port, found once and kept with the host.
+
+import { cidrContains, parseAddress } from '../flow/address.ts';
+import { findHostView, type Candidate, type ConnectionView, type HostView } from './host-view.ts';
+import { matchesHost } from './match-host.ts';
+import { coversPort, type HttpRule, type NetworkRule } from './rule.ts';
+import { blocksWholeHost, fitsEndpoint, needsInspection } from './rule-fit.ts';
+import type { EffectivePolicy } from './scope.ts';
+import { uniteAddresses } from './unite-grants.ts';
+
+/** What decideHost is asked. */
+export interface HostQuestion {
+  /** Canonical; null when the flow names none. */
+  readonly host: string | null;
+  readonly address: string | null;
+  readonly port: number;
+  readonly protocol: 'tls' | 'http' | 'unknown';
+}
+
+const maxConnectionViews = 64;
+
+/** The rules that a connection is decided by. */
+export function findConnection(effective: EffectivePolicy, question: HostQuestion): ConnectionView {
+  const { host, address, port, protocol } = question;
+  const view = findHostView(effective, host ?? address ?? '');
+  const key = `${protocol} ${port}`;
+  const hit = view.connections.get(key);
+  if (hit !== undefined) return hit;
+  const found = readConnection(effective, view, question);
+  if (view.connections.size < maxConnectionViews) view.connections.set(key, found);
+  return found;
+}
+
+function readConnection(effective: EffectivePolicy, view: HostView, question: HostQuestion): ConnectionView {
+  const { host, address, port, protocol } = question;
+  const scheme = protocol === 'tls' ? 'https' : protocol === 'http' ? 'http' : null;
+  const isUnopened = scheme === 'https' && !isIntercepted(effective, host ?? address ?? '');
+  const grants = view.groups.map((group, index) => [
+    ...group.filter(({ rule }) => fitsEndpoint(rule, scheme, port) && !(isUnopened && needsInspection(rule))),
+    ...(host === null ? findDirect(effective.groups[index]!, address, port) : []),
+  ]);
+  const isUnread = grants.every((group) =>
+    group.some(({ rule }) => rule.kind === 'opaque' || rule.kind === 'network'),
+  );
+  const mustRead = view.blocks.some(({ rule }) => rule.kind === 'http' && !blocksWholeHost(rule));
+  return {
+    blocks: view.blocks.filter(({ rule }) => blocksConnection(rule, scheme, port)),
+    grants,
+    union: view.union.filter(({ rule }) => fitsEndpoint(rule, scheme, port)),
+    addresses: uniteAddresses(grants),
+    isWhole: grants.every((group) =>
+      group.some(({ rule }) => rule.kind !== 'http' || !needsInspection(rule)),
+    ),
+    isPassed: scheme === 'https' ? isUnopened || (isUnread && !mustRead) : scheme === null || isUnread,
+  };
+}
+
+/** True when TLS to the host is opened. */
+export function isIntercepted({ policy }: EffectivePolicy, host: string): boolean {
+  return policy.intercept === null || policy.intercept.some((pattern) => matchesHost(pattern, host));
+}
+
+function blocksConnection(
+  rule: HttpRule | NetworkRule,
+  scheme: 'http' | 'https' | null,
+  port: number,
+): boolean {
+  if (rule.kind === 'network') return rule.protocols.includes('tcp') && coversPort(rule.ports, port);
+  if (!blocksWholeHost(rule)) return false;
+  return rule.endpoints === null || (scheme !== null && fitsEndpoint(rule, scheme, port));
+}
+
+/** Rules by range that let a connection without a name through, unread. */
+function findDirect(layers: EffectivePolicy['union'], address: string | null, port: number): Candidate[] {
+  const bytes = address === null ? null : parseAddress(address);
+  if (bytes === null) return [];
+  return findByRange(layers, bytes).filter(
+    ({ rule }) =>
+      !rule.isBlock &&
+      (rule.direct || !rule.inspect) &&
+      rule.protocols.includes('tcp') &&
+      coversPort(rule.ports, port),
+  );
+}
+
+/** Network rules whose ranges hold the address. */
+export function findByRange(layers: EffectivePolicy['union'], address: Uint8Array): Candidate<NetworkRule>[] {
+  return layers.flatMap(({ scope, indexes }) =>
+    indexes.flatMap(({ byRange }) =>
+      byRange
+        .filter(({ to }) => to.some((cidr) => cidrContains(cidr, address)))
+        .map((rule) => ({ rule, scope })),
+    ),
+  );
+}
