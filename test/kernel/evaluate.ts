@@ -211,7 +211,7 @@ function nftRule(text: string): Rule {
         return null;
       });
     } else if (word === 'jhash') {
-      at += 6;
+      at += 7;
       const rows = next().match(/goto (\S+?)[, ]/)!;
       to(rows[1]!, false);
     } else if (word === 'goto' || word === 'jump') to(next(), word === 'jump');
