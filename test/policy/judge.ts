@@ -39,7 +39,7 @@ export function policyOf(
 function withHead(text: string): string {
   const version = /^version:/m.test(text) ? '' : 'version: 1\n';
   const mode = /^mode:/m.test(text) ? '' : 'mode: block\n';
-  return `${version}${mode}${text}`;
+  return text.startsWith('{') ? text : `${version}${mode}${text}`;
 }
 
 /** Problems of a text as `line:column severity message`. */

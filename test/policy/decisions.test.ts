@@ -1,0 +1,463 @@
+// What decisions carry besides their verdict, and the properties that hold for every policy.
+
+import fc from 'fast-check';
+import t from 'tap';
+import { formatCidr, type Cidr } from '../../flow/address.ts';
+import { isOpen } from '../../flow/decision.ts';
+import { unattributed, type Attribution } from '../../flow/job.ts';
+import { alwaysEnforced, isAlwaysEnforced } from '../../policy/always-enforced.ts';
+import type { Policy } from '../../policy/compile.ts';
+import { checkDial, decideHost, decideName, decideNetwork, decideRequest } from '../../policy/decide.ts';
+import { explainQuestion, type Question } from '../../policy/explain.ts';
+import { findHostView } from '../../policy/host-view.ts';
+import { networkPlan } from '../../policy/network-plan.ts';
+import { selectByPath } from '../../policy/path-index.ts';
+import { effectivePolicy } from '../../policy/scope.ts';
+import { conflicted, job, nobody, policyOf } from './judge.ts';
+
+const J = job();
+const pull = job({ event: 'pull_request' });
+const texts = (cidrs: readonly Cidr[]) => cidrs.map(formatCidr);
+const forJob = (text: string, who: Attribution = J) => effectivePolicy(policyOf(text), who);
+const request = (host: string, path: string, method = 'GET') =>
+  ({ scheme: 'https', host, port: 443, method, path, hasBody: false, upgrade: null, evidence: [] }) as const;
+const tls = (host: string, port = 443) => ({ host, address: null, port, protocol: 'tls' }) as const;
+
+void t.test('a name: what is answered, what it may lead to, and which ports are bound', (t) => {
+  const effective = forJob(
+    [
+      'dns: {allow: in.example}',
+      'network: [{id: n, host: scm.example, port: [22, "9418-9420"], protocol: [tcp, udp], addresses: 10.1.0.0/16}, {id: nb, host: scm.example, port: 9419, protocol: udp, action: block}, {id: r, to: [10.9.0.0/16, 9.9.9.9], port: 5432}]',
+      'http: [{id: h, host: h.example, addresses: 10.2.0.0/16}, {id: b, host: b.example, action: block}, {id: part, host: p.example, methods: POST, action: block}, {id: o, host: p.example}]',
+      'blocklist: {hosts: evil.example}',
+    ].join('\n'),
+  );
+  const name = (text: string) => decideName(effective, { name: text });
+  t.match(name('h.example'), { verdict: 'allow', rule: 'h', answer: 'forward', bind: [] });
+  t.same(texts(name('h.example').addresses), ['10.2.0.0/16']);
+  t.match(name('scm.example'), { verdict: 'allow', rule: 'n', answer: 'forward' });
+  t.same(texts(name('scm.example').addresses), ['10.1.0.0/16']);
+  t.same(
+    name('scm.example').bind.map(({ protocol, port }) => `${protocol} ${port}`),
+    ['tcp 22', 'tcp 9418', 'tcp 9419', 'tcp 9420', 'udp 22', 'udp 9418', 'udp 9420'],
+  );
+  t.match(name('in.example'), { verdict: 'allow', rule: 'dns', answer: 'forward', bind: [] });
+  t.same(texts(name('in.example').addresses), ['10.9.0.0/16', '9.9.9.9/32']);
+  t.match(name('other.example'), { verdict: 'block', enforced: true, reason: 'no-rule', answer: 'explain' });
+  t.match(name('b.example'), { verdict: 'block', reason: 'block-rule', rule: 'b', answer: 'explain' });
+  t.match(name('p.example'), { verdict: 'allow', rule: 'o' });
+  t.match(name('x.evil.example'), { verdict: 'block', reason: 'blocklist', answer: 'nxdomain' });
+  t.match(name('single'), { verdict: 'block', reason: 'no-rule', answer: 'nxdomain' });
+  const audit = forJob(
+    'mode: audit\nhttp: {id: b, host: b.example, action: block}\nblocklist: {hosts: evil.example}',
+  );
+  t.match(decideName(audit, { name: 'other.example' }), {
+    verdict: 'block',
+    enforced: false,
+    answer: 'forward',
+  });
+  t.match(decideName(audit, { name: 'b.example' }), { verdict: 'block', enforced: false, answer: 'forward' });
+  t.match(decideName(audit, { name: 'evil.example' }), { enforced: true, answer: 'nxdomain', bind: [] });
+  t.end();
+});
+
+void t.test('ports are bound only where every exclusive scope opens them', (t) => {
+  const text =
+    'scopes: [{id: a, match: {event: pull_request}, exclusive: true, network: {id: n, host: s.example, port: [22, 23]}}, {id: b, match: {repo: acme/app}, exclusive: true, network: {id: m, host: s.example, port: [23, 24]}}]';
+  const { bind, verdict } = decideName(forJob(text, pull), { name: 's.example' });
+  t.same([verdict, bind], ['allow', [{ protocol: 'tcp', port: 23 }]]);
+  t.same(decideName(forJob(`onUnattributed: block\n${text}`, nobody), { name: 's.example' }).bind, []);
+  t.end();
+});
+
+void t.test('a host: intercepted or passed through, open as a whole or by request', (t) => {
+  const effective = forJob(
+    'opaque: [{id: o, host: o.example}, {id: p, host: p.example}]\nhttp: [{id: h, host: h.example}, {id: w, host: w.example, methods: any, websocket: true}, {id: m, host: m.example, methods: any, websocket: true, maxUpload: 1MB}]\nnetwork: [{id: n, host: n.example, port: 8443}, {id: d, to: 9.9.9.9, port: 443, direct: true}]',
+  );
+  const host = (name: string, port = 443) => {
+    const { verdict, reason, treatment } = decideHost(effective, tls(name, port));
+    return `${verdict} ${reason} ${treatment}`;
+  };
+  t.equal(host('o.example'), 'allow rule pass-through');
+  t.equal(host('h.example'), 'allow host-open intercept');
+  t.equal(host('w.example'), 'allow rule intercept');
+  t.equal(host('m.example'), 'allow host-open intercept');
+  t.equal(host('z.example'), 'block no-rule intercept');
+  t.equal(host('n.example', 8443), 'allow rule pass-through');
+  t.equal(host('n.example'), 'block no-rule intercept');
+  const direct = { host: null, address: '9.9.9.9', port: 443 } as const;
+  t.match(decideHost(effective, { ...direct, protocol: 'tls' }), {
+    verdict: 'allow',
+    rule: 'd',
+    treatment: 'pass-through',
+  });
+  t.match(decideHost(effective, { ...direct, protocol: 'unknown' }), {
+    verdict: 'allow',
+    treatment: 'pass-through',
+  });
+  // A name is never decided by the address that the client chose.
+  t.match(decideHost(effective, { ...direct, host: 'z.example', protocol: 'tls' }), {
+    verdict: 'block',
+    reason: 'no-rule',
+  });
+  t.end();
+});
+
+void t.test('an opaque host with a block of some requests is read after all', (t) => {
+  const policy =
+    'opaque: {id: o, host: "*.example"}\nscopes: {id: s, match: {repo: acme/app}, http: {id: b, host: "x*.example", paths: /secret, action: block}}';
+  const effective = forJob(policy);
+  t.match(decideHost(effective, tls('x1.example')), { verdict: 'allow', treatment: 'intercept' });
+  t.match(decideHost(effective, tls('y.example')), { verdict: 'allow', treatment: 'pass-through' });
+  t.match(decideRequest(effective, request('x1.example', '/secret')), {
+    verdict: 'block',
+    rule: 'b',
+    scope: 's',
+  });
+  t.match(decideRequest(effective, request('x1.example', '/open', 'PUT')), { verdict: 'allow', rule: 'o' });
+  t.end();
+});
+
+void t.test('what is not opened passes in audit, unread', (t) => {
+  const effective = forJob('mode: audit\ntls: {intercept: [opened.example]}\nhttp: {id: h, host: h.example}');
+  t.match(decideHost(effective, tls('h.example')), {
+    verdict: 'block',
+    enforced: false,
+    treatment: 'pass-through',
+  });
+  t.match(decideHost(effective, tls('opened.example')), {
+    verdict: 'block',
+    enforced: false,
+    treatment: 'intercept',
+  });
+  t.end();
+});
+
+void t.test('what rules give unites, and intersects over exclusive scopes', (t) => {
+  const rules =
+    '{host: a.example, paths: /x, maxUpload: 10B, follow: true}, {host: a.example, maxUpload: 20B, addresses: 10.0.0.0/8}, {host: b.example, websocket: true}, {host: b.example, maxUpload: 5}';
+  const effective = forJob(`http: [${rules}]`);
+  t.match(decideRequest(effective, request('a.example', '/x')), {
+    maxUploadBytes: 20,
+    follow: true,
+    websocket: false,
+  });
+  t.match(decideRequest(effective, request('a.example', '/y')), { maxUploadBytes: 20, follow: false });
+  t.match(decideRequest(effective, request('b.example', '/y')), {
+    maxUploadBytes: null,
+    websocket: true,
+    follow: false,
+  });
+  t.same(texts(decideRequest(effective, request('a.example', '/x')).addresses), ['10.0.0.0/8']);
+  const scopes = forJob(
+    'scopes: [{id: a, match: {event: pull_request}, exclusive: true, http: {id: n, host: a.example, follow: true, websocket: true, addresses: [10.0.0.0/8, 172.16.0.0/12]}}, {id: b, match: {repo: acme/app}, exclusive: true, http: {id: m, host: a.example, maxUpload: 64KiB, websocket: true, addresses: 10.1.0.0/16}}]',
+    pull,
+  );
+  t.match(decideRequest(scopes, request('a.example', '/')), {
+    verdict: 'allow',
+    maxUploadBytes: 65_536,
+    follow: false,
+    websocket: true,
+  });
+  t.same(texts(decideRequest(scopes, request('a.example', '/')).addresses), ['10.1.0.0/16']);
+  t.same(texts(decideHost(scopes, tls('a.example')).addresses), ['10.1.0.0/16']);
+  t.same(texts(decideHost(scopes, tls('z.example')).addresses), []);
+  t.end();
+});
+
+void t.test('sizes are read with their units', (t) => {
+  const sizes = ['7', '7B', '1kB', '2MB', '1GB', '64KiB', '1MiB', '1GiB'];
+  const bytes = sizes.map(
+    (size) =>
+      decideRequest(forJob(`http: {host: a.example, maxUpload: ${size}}`), request('a.example', '/'))
+        .maxUploadBytes,
+  );
+  t.same(bytes, [7, 7, 1000, 2_000_000, 1_000_000_000, 65_536, 1_048_576, 1_073_741_824]);
+  t.end();
+});
+
+void t.test('an address named by a rule opens itself, and the dial checks ranges and the blocklist', (t) => {
+  const effective = forJob(
+    'http: {id: h, host: 10.1.2.3}\nblocklist: [{addresses: 9.9.9.0/24}, {addresses: 8.8.8.8, mode: audit}]',
+  );
+  const decision = decideHost(effective, { host: null, address: '10.1.2.3', port: 443, protocol: 'tls' });
+  t.same([decision.verdict, texts(decision.addresses)], ['allow', ['10.1.2.3/32']]);
+  t.same(texts(decideRequest(effective, request('10.1.2.3', '/')).addresses), ['10.1.2.3/32']);
+  t.equal(checkDial(effective, '10.1.2.3', decision.addresses), null);
+  t.equal(checkDial(effective, '10.1.2.4', decision.addresses), 'private-address');
+  t.equal(checkDial(effective, '9.9.9.9', []), 'blocklist');
+  t.equal(checkDial(effective, '::ffff:9.9.9.9', []), 'blocklist');
+  t.equal(checkDial(effective, '64:ff9b::909:909', []), 'blocklist');
+  t.equal(checkDial(effective, '8.8.8.8', []), null);
+  t.equal(checkDial(effective, '127.0.0.1', []), 'never-address');
+  t.end();
+});
+
+void t.test('packets without a name, with one, and of other protocols', (t) => {
+  const effective = forJob(
+    'network: [{id: n, to: 9.9.9.0/24, port: 22}, {id: h, host: s.example, port: 22}]',
+  );
+  const packet = { host: null, address: '9.9.9.9', port: 22, protocol: 'tcp' } as const;
+  t.match(decideNetwork(effective, packet), { verdict: 'allow', rule: 'n' });
+  t.match(decideNetwork(effective, { ...packet, host: 's.example', address: '7.7.7.7' }), {
+    verdict: 'allow',
+    rule: 'h',
+  });
+  t.match(decideNetwork(effective, { ...packet, address: '7.7.7.7' }), {
+    verdict: 'block',
+    reason: 'no-rule',
+  });
+  t.match(decideNetwork(effective, { ...packet, protocol: 'other', port: null }), {
+    verdict: 'block',
+    reason: 'no-rule',
+  });
+  t.match(decideNetwork(effective, { ...packet, address: 'nonsense' }), {
+    verdict: 'block',
+    reason: 'never-address',
+  });
+  t.match(decideNetwork(effective, { ...packet, protocol: 'udp', port: 443 }), {
+    reason: 'quic',
+    enforced: true,
+  });
+  t.match(decideNetwork(effective, { ...packet, protocol: 'icmp', port: 853 }), { reason: 'no-rule' });
+  t.end();
+});
+
+void t.test('the same job gets the same object, and another job another one', (t) => {
+  const policy = policyOf('scopes: {id: s, match: {repo: acme/app}, http: {host: a.example}}');
+  t.equal(effectivePolicy(policy, J), effectivePolicy(policy, J));
+  t.equal(effectivePolicy(policy, J), effectivePolicy(policy, job()));
+  for (const change of ['repository', 'ref', 'event', 'workflow', 'job', 'actor', 'environment', 'server']) {
+    t.not(effectivePolicy(policy, J), effectivePolicy(policy, job({ [change]: 'refs/x' })), change);
+  }
+  for (const change of ['fork', 'protected']) {
+    t.not(
+      effectivePolicy(policy, job({ [change]: true })),
+      effectivePolicy(policy, job({ [change]: false })),
+      change,
+    );
+  }
+  t.not(effectivePolicy(policy, J), effectivePolicy(policy, unattributed));
+  t.not(effectivePolicy(policy, conflicted), effectivePolicy(policy, J));
+  for (let i = 0; i < 5000; i++) effectivePolicy(policy, job({ job: `j${i}` }));
+  t.match(decideHost(effectivePolicy(policy, job()), tls('a.example')), { verdict: 'allow' });
+  t.end();
+});
+
+void t.test('a source that a program on the runner could forge never widens the top level', (t) => {
+  const policy = policyOf(
+    'http: {id: t, host: t.example}\nscopes: {id: s, match: {repo: acme/app}, http: {id: a, host: a.example}}',
+  );
+  const judge = (source: Attribution['source'], host: string) =>
+    decideHost(effectivePolicy(policy, { ...J, source }), tls(host)).verdict;
+  t.same(
+    ['declared', 'job-message', 'confirmed-claim'].map((source) =>
+      judge(source as Attribution['source'], 'a.example'),
+    ),
+    ['allow', 'allow', 'allow'],
+  );
+  t.same([judge('hook-claim', 'a.example'), judge('process', 'a.example')], ['block', 'block']);
+  t.same([judge('hook-claim', 't.example'), judge('process', 't.example')], ['allow', 'allow']);
+  t.end();
+});
+
+void t.test('the network plan: ranges and ports for the fleet and for each runner', (t) => {
+  const policy = policyOf(
+    [
+      'network: [{id: t, to: [9.9.0.0/16, "2620::/16"], port: [22, "8000-8010"]}, {id: ping, to: 9.9.9.9, protocol: icmp}, {id: raw, to: 9.9.1.0/24, port: 443, inspect: false}, {id: b, to: 9.9.9.0/24, action: block, port: 25, protocol: tcp}, {id: soft, to: 9.8.0.0/16, action: block, audit: true}]',
+      'http: {host: a.example, port: 8443}',
+      'scopes: [{id: x, match: {event: pull_request}, exclusive: true, mode: audit, network: {id: n, to: 9.9.9.0/24, port: "20-30"}}, {id: y, match: {repo: acme/app}, exclusive: true, network: {id: m, to: 9.9.0.0/16, port: "25-8005", inspect: false}}]',
+      'blocklist: [{addresses: [7.7.7.7, 6.6.0.0/16]}, {addresses: 5.5.5.5, mode: audit}]',
+    ].join('\n'),
+  );
+  const plan = networkPlan(
+    policy,
+    new Map([
+      ['192.0.2.1', pull],
+      ['192.0.2.2', job({ repository: 'x/y' })],
+    ]),
+  );
+  t.same(plan.interceptedPorts, [80, 443, 8443]);
+  t.same(plan.blocklist, ['7.7.7.7/32', '6.6.0.0/16']);
+  t.equal(plan.revision, policy.revision);
+  t.same(plan.runners['192.0.2.1'], {
+    mode: 'audit',
+    allow: [{ to: '9.9.9.0/24', protocol: 'tcp', ports: [25, 30], rule: 'n', inspect: true }],
+    block: [{ to: '9.9.9.0/24', protocol: 'tcp', ports: [25, 25], rule: 'b', inspect: true }],
+  });
+  t.same(plan.runners['192.0.2.2']?.allow, [
+    { to: '9.9.0.0/16', protocol: 'tcp', ports: [22, 22], rule: 't', inspect: true },
+    { to: '9.9.0.0/16', protocol: 'tcp', ports: [8000, 8010], rule: 't', inspect: true },
+    { to: '2620::/16', protocol: 'tcp', ports: [22, 22], rule: 't', inspect: true },
+    { to: '2620::/16', protocol: 'tcp', ports: [8000, 8010], rule: 't', inspect: true },
+    { to: '9.9.9.9/32', protocol: 'icmp', ports: null, rule: 'ping', inspect: true },
+    { to: '9.9.1.0/24', protocol: 'tcp', ports: [443, 443], rule: 'raw', inspect: false },
+  ]);
+  t.equal(plan.fleet.mode, 'block');
+  t.same(plan.fleet.allow, []);
+  t.same(
+    networkPlan(policyOf('onUnattributed: block\nnetwork: {to: 9.9.9.9, port: 22}'), new Map()).fleet.allow,
+    [],
+  );
+  t.end();
+});
+
+void t.test('the number of rules that a decision looks at does not grow with the policy', (t) => {
+  const sizeOf = (count: number) => {
+    const rules = Array.from({ length: count }, (_, i) =>
+      i % 3 === 0
+        ? `{host: h${i}.example}`
+        : i % 3 === 1
+          ? `{host: "*.w${i}.example"}`
+          : `{host: api.example, paths: "/v1/p${i}/**"}`,
+    );
+    const effective = forJob(`http: [${rules.join(', ')}]`);
+    const api = selectByPath(findHostView(effective, 'api.example').paths.groups[0]!, '/v1/p5/x').length;
+    const views = ['h3.example', 'x.w4.example', 'none.example'].map(
+      (host) => findHostView(effective, host).groups[0]!.length,
+    );
+    return [...views, Math.min(api, 2)];
+  };
+  t.same(sizeOf(1000), [1, 1, 0, 1]);
+  t.same(sizeOf(100), [1, 1, 0, 1]);
+  t.end();
+});
+
+void t.test('a host with many rules is decided as one with few', (t) => {
+  const paths = ['/', '/a', '/a/', '/a/b', '/a/b/c', '/ab', '/x/y', '/x/y/', '/x/z/y', '/b1/q'];
+  const own =
+    '{id: one, host: a.example, paths: /a}, {id: two, host: a.example, paths: "/a/**"}, {id: three, host: a.example, paths: "/x/*/y"}, {id: four, host: a.example, paths: /x/y, action: block}, {id: five, host: a.example, paths: ["/b*/q", /]}, {id: six, host: a.example, methods: POST}';
+  const filler = Array.from(
+    { length: 40 },
+    (_, i) =>
+      `{host: a.example, paths: "/filler${i}/**"}, {host: a.example, paths: "/filler${i}", action: block}`,
+  );
+  const few = forJob(`http: [${own}]`);
+  const many = forJob(`http: [${own}, ${filler.join(', ')}]`);
+  for (const path of paths) {
+    for (const method of ['GET', 'POST', 'PUT']) {
+      const [a, b] = [few, many].map((effective) =>
+        decideRequest(effective, request('a.example', path, method)),
+      );
+      t.same([b?.verdict, b?.rule, b?.reason], [a?.verdict, a?.rule, a?.reason], `${method} ${path}`);
+    }
+  }
+  t.end();
+});
+
+const hostWords = ['a.example', '*.a.example', '**.a.example', 'b.example'] as const;
+const ruleArb = fc.record({
+  host: fc.constantFrom(...hostWords),
+  action: fc.constantFrom('allow', 'block'),
+  methods: fc.constantFrom(undefined, 'read', 'write', 'any', 'POST'),
+  paths: fc.constantFrom(undefined, '/x', '/x/**'),
+});
+const matchArb = fc.constantFrom<Record<string, unknown>>(
+  { repo: 'acme/app' },
+  { event: 'push' },
+  { event: 'pull_request' },
+  { fork: true },
+  { not: { environment: 'prod' } },
+  { owner: 'acme', not: { event: 'push' } },
+);
+const scopeArb = fc.record({
+  match: matchArb,
+  mode: fc.constantFrom(undefined, 'audit', 'block'),
+  exclusive: fc.boolean(),
+  http: fc.array(ruleArb, { maxLength: 3 }),
+});
+const policyArb = fc
+  .record({
+    mode: fc.constantFrom('audit', 'block'),
+    http: fc.array(ruleArb, { maxLength: 4 }),
+    scopes: fc.array(scopeArb, { maxLength: 3 }),
+  })
+  .map(({ mode, http, scopes }) => ({
+    version: 1,
+    mode,
+    ...(http.length > 0 && { http }),
+    ...(scopes.length > 0 && {
+      scopes: scopes.map((scope, index) => ({
+        id: `s${index}`,
+        ...scope,
+        http: scope.http.length > 0 ? scope.http : undefined,
+      })),
+    }),
+  }));
+const jobArb = fc
+  .record({
+    event: fc.constantFrom('push', 'pull_request', null),
+    fork: fc.constantFrom(true, false, null),
+    environment: fc.constantFrom('prod', 'dev', null),
+    repository: fc.constantFrom('acme/app', 'x/y'),
+  })
+  .map((changes) => job(changes));
+const questionArb = fc.record({
+  method: fc.constantFrom('GET', 'POST', 'PUT'),
+  url: fc.constantFrom(
+    'https://a.example/',
+    'https://q.a.example/x',
+    'https://q.r.a.example/x/y',
+    'https://b.example/x',
+    'http://a.example/',
+    'dns://q.a.example',
+  ),
+  hasBody: fc.boolean(),
+  headers: fc.constant(new Map<string, string>()),
+});
+
+function isOpenFor(policy: Policy, who: Attribution, question: Question): boolean {
+  const explanation = explainQuestion(policy, who, question);
+  return explanation.kind === 'decision' && isOpen(explanation.decision);
+}
+
+void t.test('properties of every policy', (t) => {
+  const numRuns = Math.ceil(Number(process.env['FUZZ_CASES'] ?? 2000) / 2);
+  const compile = (file: object) => policyOf(JSON.stringify(file));
+  fc.assert(
+    fc.property(policyArb, jobArb, questionArb, (file, who, question) => {
+      const policy = compile(file);
+      if (isOpenFor(policy, who, question)) return true;
+      return (
+        !isOpenFor(policy, unattributed, question) && !isOpenFor(policy, { ...who, conflict: true }, question)
+      );
+    }),
+    { numRuns },
+  );
+  fc.assert(
+    fc.property(policyArb, jobArb, questionArb, (file, who, question) => {
+      const turned = {
+        ...file,
+        ...('http' in file && { http: file.http.toReversed() }),
+        ...('scopes' in file && { scopes: file.scopes.toReversed() }),
+      };
+      return isOpenFor(compile(file), who, question) === isOpenFor(compile(turned), who, question);
+    }),
+    { numRuns },
+  );
+  fc.assert(
+    fc.property(policyArb, jobArb, questionArb, ruleArb, (file, who, question, rule) => {
+      const more = { ...file, http: [...('http' in file ? file.http : []), { ...rule, action: 'block' }] };
+      return isOpenFor(compile(file), who, question) || !isOpenFor(compile(more), who, question);
+    }),
+    { numRuns },
+  );
+  t.end();
+});
+
+void t.test('the list of what is always enforced', (t) => {
+  t.same(alwaysEnforced, [
+    'blocklist',
+    'never-address',
+    'private-address',
+    'encrypted-dns',
+    'quic',
+    'spoofed-source',
+    'quarantine',
+  ]);
+  t.same(
+    [isAlwaysEnforced('quic'), isAlwaysEnforced('no-rule'), isAlwaysEnforced('block-rule')],
+    [true, false, false],
+  );
+  t.end();
+});

@@ -1,0 +1,176 @@
+// Deletes or negates single clauses of the decision files, one at a time in a copy, and reports those that no test of
+// test/policy notices. `npm run mutate [FILE…]`; exit 1 when a mutant survives.
+
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+const root = resolve(import.meta.dirname, '../..');
+const suites = ['cases', 'canonical', 'decisions', 'load'].map((name) => `test/policy/${name}.test.ts`);
+const files = [
+  'decide',
+  'settle',
+  'connection-view',
+  'host-view',
+  'path-index',
+  'rule-fit',
+  'rule',
+  'unite-grants',
+  'method-set',
+  'scope',
+  'match-scope',
+  'match-host',
+  'match-path',
+  'match-sequence',
+  'canonicalise-host',
+  'canonicalise-path',
+  'blocklist',
+  'check-address',
+  'cidr-set',
+  'network-plan',
+  'always-enforced',
+];
+
+/** Clauses whose change nobody could notice, by file and the text of the line, with the reason. */
+const equivalent: readonly (readonly [file: string, line: string, why: string])[] = [
+  ['', 'views.size >= max', 'a bound of a cache: only memory changes'],
+  ['', 'connections.size < max', 'a bound of a cache: only memory changes'],
+  ['', 'byKey.size >= max', 'a bound of a cache: only memory changes'],
+  ['', 'hit !== undefined', 'a cache: without it the same is computed again'],
+  ['', 'cache === undefined', 'a cache: without it the same is computed again'],
+  ['', 'effective === undefined', 'a cache: without it the same is computed again'],
+];
+
+interface Mutant {
+  readonly file: string;
+  readonly line: number;
+  readonly kind: string;
+  readonly before: string;
+  readonly text: string;
+}
+
+const swaps: readonly (readonly [RegExp, string, string])[] = [
+  [/ && /g, ' || ', 'and → or'],
+  [/ \|\| /g, ' && ', 'or → and'],
+  [/ === /g, ' !== ', 'equal → unequal'],
+  [/ !== /g, ' === ', 'unequal → equal'],
+  [/\.every\(/g, '.some(', 'every → some'],
+  [/\.some\(/g, '.every(', 'some → every'],
+  [/ <= /g, ' < ', '<= → <'],
+  [/ >= /g, ' > ', '>= → >'],
+  [/ < /g, ' <= ', '< → <='],
+  [/ > /g, ' >= ', '> → >='],
+  [/\breturn true;/g, 'return false;', 'true → false'],
+  [/\breturn false;/g, 'return true;', 'false → true'],
+  [/(?<=[(&|:?!=] |\(|return )!(?=[a-zA-Z(])/g, '', 'negation gone'],
+];
+
+function listMutants(file: string, source: string): Mutant[] {
+  const mutants: Mutant[] = [];
+  const add = (at: number, kind: string, text: string) => {
+    const line = source.slice(0, at).split('\n').length;
+    const before = source.split('\n')[line - 1]!.trim();
+    const isCode = !/^(?:\/\/|\*|\/\*|import |export type|type |interface |readonly |\| )/.test(before);
+    if (isCode) mutants.push({ file, line, kind, before, text });
+  };
+  for (const [pattern, replacement, kind] of swaps) {
+    for (const match of source.matchAll(pattern)) {
+      add(
+        match.index,
+        kind,
+        source.slice(0, match.index) + replacement + source.slice(match.index + match[0].length),
+      );
+    }
+  }
+  for (const match of source.matchAll(/\bif \(/g)) {
+    const [start, end] = enclosed(source, match.index + 3);
+    const condition = source.slice(start, end);
+    const change = (text: string) => source.slice(0, start) + text + source.slice(end);
+    add(match.index, 'condition never', change('false'));
+    add(match.index, 'condition negated', change(`!(${condition})`));
+  }
+  for (const match of source.matchAll(/\.filter\(/g)) {
+    const [start, end] = enclosed(source, match.index + 7);
+    add(match.index, 'filter gone', `${source.slice(0, start)}() => true${source.slice(end)}`);
+  }
+  for (const match of source.matchAll(/^  '[a-z-]+',\n/gm)) {
+    add(
+      match.index,
+      'entry gone',
+      source.slice(0, match.index) + source.slice(match.index + match[0].length),
+    );
+  }
+  return mutants;
+}
+
+/** Start and end of what stands between the parenthesis at `open` and its partner. */
+function enclosed(source: string, open: number): [start: number, end: number] {
+  let depth = 0;
+  for (let i = open; i < source.length; i++) {
+    if (source[i] === '(') depth++;
+    else if (source[i] === ')' && --depth === 0) return [open + 1, i];
+  }
+  return [open + 1, open + 1];
+}
+
+function isEquivalent(mutant: Mutant): boolean {
+  return equivalent.some(
+    ([file, line]) => (file === '' || file === mutant.file) && mutant.before.includes(line),
+  );
+}
+
+function isNoticed(copy: string): boolean {
+  return suites.some((suite) => {
+    const { status } = spawnSync(
+      process.execPath,
+      ['--disable-warning=ExperimentalWarning', join(copy, suite)],
+      {
+        cwd: copy,
+        stdio: 'ignore',
+        timeout: 30_000,
+        env: { TAP_BAIL: '1', FUZZ_CASES: '300' },
+      },
+    );
+    return status !== 0;
+  });
+}
+
+const copy = mkdtempSync(join(tmpdir(), 'mutate-'));
+for (const folder of ['flow', 'policy', 'test/policy'])
+  cpSync(join(root, folder), join(copy, folder), { recursive: true });
+cpSync(join(root, 'package.json'), join(copy, 'package.json'));
+symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
+const wanted = process.argv.slice(2);
+const survivors: Mutant[] = [];
+let count = 0;
+let skipped = 0;
+try {
+  if (isNoticed(copy)) throw new Error('the tests fail without any change');
+  for (const file of files.filter((name) => wanted.length === 0 || wanted.includes(name))) {
+    const path = join(copy, 'policy', `${file}.ts`);
+    const source = readFileSync(path, 'utf8');
+    for (const mutant of listMutants(file, source)) {
+      if (isEquivalent(mutant)) {
+        skipped++;
+        continue;
+      }
+      count++;
+      writeFileSync(path, mutant.text);
+      if (!isNoticed(copy)) {
+        survivors.push(mutant);
+        process.stdout.write(
+          `survived  policy/${file}.ts:${mutant.line}  ${mutant.kind}: ${mutant.before}\n`,
+        );
+      }
+    }
+    writeFileSync(path, source);
+  }
+} finally {
+  rmSync(copy, { recursive: true });
+}
+const date = new Date().toISOString().slice(0, 10);
+process.stdout.write(
+  `${date}: ${count} mutants, ${count - survivors.length} noticed, ${survivors.length} survived; ${skipped} known to change nothing\n`,
+);
+process.exitCode = survivors.length === 0 ? 0 : 1;
