@@ -56,7 +56,7 @@ function readConnection(effective: EffectivePolicy, view: HostView, question: Ho
 }
 
 /** True when TLS to the host is opened. */
-export function isIntercepted({ policy }: EffectivePolicy, host: string): boolean {
+function isIntercepted({ policy }: EffectivePolicy, host: string): boolean {
   return policy.intercept === null || policy.intercept.some((pattern) => matchesHost(pattern, host));
 }
 
@@ -67,7 +67,7 @@ function blocksConnection(
 ): boolean {
   if (rule.kind === 'network') return rule.protocols.includes('tcp') && coversPort(rule.ports, port);
   if (!blocksWholeHost(rule)) return false;
-  return rule.endpoints === null || (scheme !== null && fitsEndpoint(rule, scheme, port));
+  return rule.endpoints === null || fitsEndpoint(rule, scheme, port);
 }
 
 /** Rules by range that let a connection without a name through, unread. */

@@ -8,7 +8,7 @@ import type { Reason } from '../flow/reason.ts';
 import { findBlockedAddress, findBlockedHost } from './blocklist.ts';
 import { checkAddress } from './check-address.ts';
 import { intersectCidrs } from './cidr-set.ts';
-import { findByRange, findConnection, isIntercepted, type HostQuestion } from './connection-view.ts';
+import { findByRange, findConnection, type HostQuestion } from './connection-view.ts';
 import { findHostView, type Candidate, type HostView } from './host-view.ts';
 import { blocksMethod } from './method-set.ts';
 import { selectByPath } from './path-index.ts';
@@ -72,7 +72,7 @@ export function decideName(effective: EffectivePolicy, { name }: { readonly name
   return {
     ...decision,
     addresses: [...uniteAddresses(view.groups), ...findNamedRanges(effective, view)],
-    bind: isOpen ? listBindings(effective, view) : [],
+    bind: isOpen ? listBindings(view) : [],
     answer: isOpen ? 'forward' : isSilent ? 'nxdomain' : 'explain',
   };
 }
@@ -90,11 +90,10 @@ export function decideHost(effective: EffectivePolicy, question: HostQuestion): 
     blockReason: host !== null ? 'no-rule' : protocol === 'tls' ? 'no-server-name' : 'direct-address',
   });
   const isAllowed = decision.verdict === 'allow';
-  const mayPass = isAllowed || protocol === 'unknown' || !isIntercepted(effective, host ?? address ?? '');
   return {
     ...decision,
     reason: isAllowed && !view.isWhole ? 'host-open' : decision.reason,
-    treatment: view.isPassed && mayPass ? 'pass-through' : 'intercept',
+    treatment: view.isPassed ? 'pass-through' : 'intercept',
     addresses: host === null && isAllowed ? [...view.addresses, ...ownAddress(address)] : view.addresses,
   };
 }
@@ -141,9 +140,9 @@ export function decideNetwork(effective: EffectivePolicy, question: NetworkQuest
   if (port === 853 && (protocol === 'tcp' || protocol === 'udp')) return blockNow(effective, 'encrypted-dns');
   if (port === 443 && protocol === 'udp') return blockNow(effective, 'quic');
   const view = host === null ? null : findHostView(effective, host);
+  const coversPorts = ({ ports }: NetworkRule) => (port === null ? ports === null : coversPort(ports, port));
   const fits = (rule: NetworkRule) =>
-    rule.protocols.some((known) => known === protocol) &&
-    (port === null || protocol === 'icmp' || coversPort(rule.ports, port));
+    rule.protocols.some((known) => known === protocol) && (protocol === 'icmp' || coversPorts(rule));
   const find = (layers: EffectivePolicy['union'], byHost: readonly Candidate[]): Candidate<NetworkRule>[] => [
     ...byHost.flatMap(({ rule, scope }) => (rule.kind === 'network' && fits(rule) ? { rule, scope } : [])),
     ...(bytes === null ? [] : findByRange(layers, bytes)).filter(({ rule }) => fits(rule)),
@@ -205,7 +204,7 @@ function explainMiss(
   const fits = ({ rule }: Candidate) => fitsEndpoint(rule, use.scheme, use.port);
   const near = selectByPath(paths.groups[missing]!, use.path).filter(fits);
   if (near.some(({ rule }) => grantsRequest(rule, use) === 'method')) return 'method';
-  return near.length > 0 || groups[missing]!.some(fits) ? 'path' : 'no-rule';
+  return groups[missing]!.some(fits) ? 'path' : 'no-rule';
 }
 
 /** A rule that names the address itself opens it; no range for a name. */
@@ -214,7 +213,7 @@ function ownAddress(host: string | null): readonly Cidr[] {
   return bytes === null ? [] : [{ bytes, prefix: bytes.length * 8 }];
 }
 
-function listBindings(effective: EffectivePolicy, view: HostView): NameDecision['bind'] {
+function listBindings(view: HostView): NameDecision['bind'] {
   const bindings = view.groups[0]!.flatMap(({ rule }) => (rule.kind === 'network' ? expandPorts(rule) : []));
   const isCovered = ({ protocol, port }: NameDecision['bind'][number]) =>
     view.groups.every((group) =>
@@ -229,7 +228,7 @@ function listBindings(effective: EffectivePolicy, view: HostView): NameDecision[
         : false,
     );
   const seen = new Map(bindings.map((binding) => [`${binding.protocol} ${binding.port}`, binding]));
-  return [...seen.values()].filter(isCovered).filter(() => !effective.blocksUnattributed);
+  return [...seen.values()].filter(isCovered);
 }
 
 function expandPorts(rule: NetworkRule): { protocol: 'tcp' | 'udp'; port: number }[] {

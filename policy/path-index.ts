@@ -29,8 +29,7 @@ export function createPathIndex<C extends Candidate>(all: readonly C[]): PathInd
 }
 
 /** `/v1` of `/v1/*` + `/x`, the whole of a path without wildcards. */
-function literalPrefix({ form, literal, tokens }: PathPattern): string {
-  if (form === 'exact') return literal;
+function literalPrefix({ tokens }: PathPattern): string {
   let prefix = '';
   for (const token of tokens) {
     if (token.kind !== 'literal') break;
@@ -44,8 +43,8 @@ export function selectByPath<C extends Candidate>(index: PathIndex<C>, path: str
   if (index.byPrefix === null) return index.all;
   const found = [...(index.byPrefix.get('') ?? [])];
   for (let end = path.indexOf('/', 1); ; end = path.indexOf('/', end + 1)) {
-    found.push(...(index.byPrefix.get(end < 0 ? path : path.slice(0, end)) ?? []));
-    if (end < 0) break;
+    found.push(...(index.byPrefix.get(end === -1 ? path : path.slice(0, end)) ?? []));
+    if (end === -1) break;
   }
-  return found.length > 1 ? found.sort((a, b) => a.rule.order - b.rule.order) : found;
+  return found.sort((a, b) => a.rule.order - b.rule.order);
 }

@@ -15,7 +15,6 @@ export interface RequestUse extends MethodUse {
 export function fitsEndpoint(rule: Rule, scheme: Scheme | null, port: number): boolean {
   if (rule.kind === 'name') return false;
   if (rule.kind === 'network') return rule.protocols.includes('tcp') && coversPort(rule.ports, port);
-  if (scheme === null) return false;
   return (
     rule.endpoints === null ||
     rule.endpoints.some((endpoint) => endpoint.scheme === scheme && coversPort(endpoint.ports, port))
@@ -50,8 +49,8 @@ export function blocksRequest(
   use: RequestUse,
   coversMethod: (set: MethodSet, use: MethodUse) => boolean,
 ): boolean {
-  if (rule.endpoints !== null && !fitsEndpoint(rule, use.scheme, use.port)) return false;
+  if (!fitsEndpoint(rule, use.scheme, use.port)) return false;
   if (!coversMethod(rule.methods, use)) return false;
-  const bare = use.path.length > 1 && use.path.endsWith('/') ? use.path.slice(0, -1) : use.path;
+  const bare = use.path.endsWith('/') ? use.path.slice(0, -1) : use.path;
   return coversPath(rule, use.path) || coversPath(rule, bare);
 }

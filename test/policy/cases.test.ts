@@ -107,6 +107,7 @@ const requests: readonly Case[] = [
       [J, 'GET http://p.a.example:8080/', 'block block-rule b'],
       [J, 'GET dns://p.a.example', 'block block-rule b'],
       [J, 'GET tcp://p.a.example:22', 'block block-rule b'],
+      [J, 'GET tcp://p.a.example:443', 'block block-rule b'],
     ],
   ],
   [
@@ -254,6 +255,17 @@ const requests: readonly Case[] = [
     ],
   ],
   [
+    'a block of a path holds on its port, and one of reads lets an overridden write pass',
+    'http: [{id: r, host: a.example, port: [443, 8443], methods: any}, {id: b, host: a.example, port: 8443, paths: /x, action: block}, {id: y, host: y.example, methods: any}, {id: yb, host: y.example, methods: read, paths: /x, action: block}]',
+    [
+      [J, 'GET https://a.example/x', 'allow r'],
+      [J, 'GET https://a.example:8443/x', 'block block-rule b'],
+      [J, 'GET https://a.example:8443/y', 'allow r'],
+      [J, 'GET https://y.example/x', 'block block-rule yb'],
+      [J, 'POST https://y.example/x x-http-method=PUT', 'allow y'],
+    ],
+  ],
+  [
     'a block that names a scheme leaves the other scheme',
     'http: [{id: r, host: a.example, scheme: [http, https]}, {id: b, host: a.example, scheme: http, action: block}]',
     [
@@ -328,6 +340,23 @@ const requests: readonly Case[] = [
 ];
 
 const scopes: readonly Case[] = [
+  [
+    'the nearest miss looks at the rules of this port only',
+    'http: [{id: r, host: a.example, port: 8443, methods: POST}, {id: s, host: a.example, paths: /x}]',
+    [
+      [J, 'GET https://a.example/y', 'block path'],
+      [J, 'GET https://a.example:8443/y', 'block method'],
+    ],
+  ],
+  [
+    'what an exclusive scope takes away is what would have been allowed, not what is near it',
+    'http: {id: a, host: a.example, paths: /x}\nscopes: {id: s, match: {event: push}, exclusive: true, http: {id: b, host: b.example}}',
+    [
+      [J, 'GET https://a.example/x', 'block not-exclusive'],
+      [J, 'GET https://a.example/y', 'block not-exclusive'],
+      [J, 'GET https://a.example:8443/x', 'block no-rule'],
+    ],
+  ],
   [
     '4 every matching scope allows',
     'scopes: [{id: o, match: {owner: acme}, http: {id: a, host: a.example}}, {id: p, match: {owner: acme, repo: acme/app}, http: {id: b, host: b.example}}, {id: q, match: {owner: other}, http: {id: c, host: c.example}}]',
@@ -634,6 +663,20 @@ const lists: readonly Case[] = [
 ];
 
 const packets: readonly Case[] = [
+  [
+    'blocks of packets: by host for everything, for one port, for some requests only, and on paper',
+    'http: [{id: x, host: x.example}, {id: y, host: y.example, port: 8443}, {id: z, host: z.example, paths: /p, action: block}]\nnetwork: [{id: xb, host: x.example, action: block}, {id: yb, host: y.example, action: block, protocol: tcp}, {id: wb, host: y.example, action: block, port: 9, protocol: [tcp, udp, icmp]}, {id: zn, host: z.example, port: 22}, {id: soft, to: 9.9.9.0/24, action: block, audit: true}, {id: n, to: 9.9.9.9, port: 22}]',
+    [
+      [J, 'GET dns://x.example', 'block block-rule xb'],
+      [J, 'GET https://x.example/', 'block block-rule xb'],
+      [J, 'GET dns://y.example', 'allow y'],
+      [J, 'GET https://y.example:8443/', 'block block-rule yb'],
+      [J, 'GET udp://y.example:9', 'block block-rule wb'],
+      [J, 'GET tcp://z.example:22', 'allow zn'],
+      [J, 'GET tcp://9.9.9.8:22', 'block no-rule'],
+      [J, 'GET tcp://9.9.9.9:22', 'would block-rule soft'],
+    ],
+  ],
   [
     'network rules by range: protocol, port, neighbours, exceptions',
     'network: [{id: ntp, to: 192.0.2.53/32, port: 123, protocol: udp}, {id: db, to: [10.0.0.0/8, "fd12::/16"], port: ["5432-5440", 6432], except: 10.9.0.0/16}, {id: ping, to: 9.9.9.0/24, protocol: icmp}, {id: every, to: 9.9.8.8, protocol: [tcp, udp], inspect: false}]',

@@ -61,6 +61,19 @@ void t.test('a name: what is answered, what it may lead to, and which ports are 
   t.end();
 });
 
+void t.test('a name with rules of several kinds keeps what each gives', (t) => {
+  const effective = forJob(
+    'dns: {allow: a.example}\nhttp: {id: h, host: a.example, addresses: 10.7.0.0/16}\nnetwork: [{id: n, host: a.example, port: 22}, {id: m, host: a.example, port: 23}, {id: r, to: 10.9.0.0/16, port: 5432}, {id: b, to: 10.8.0.0/16, action: block}]',
+  );
+  const { bind, addresses } = decideName(effective, { name: 'a.example' });
+  t.same(
+    bind.map(({ port }) => port),
+    [22, 23],
+  );
+  t.same(texts(addresses), ['10.7.0.0/16', '10.9.0.0/16']);
+  t.end();
+});
+
 void t.test('ports are bound only where every exclusive scope opens them', (t) => {
   const text =
     'scopes: [{id: a, match: {event: pull_request}, exclusive: true, network: {id: n, host: s.example, port: [22, 23]}}, {id: b, match: {repo: acme/app}, exclusive: true, network: {id: m, host: s.example, port: [23, 24]}}]';
@@ -99,6 +112,68 @@ void t.test('a host: intercepted or passed through, open as a whole or by reques
   t.match(decideHost(effective, { ...direct, host: 'z.example', protocol: 'tls' }), {
     verdict: 'block',
     reason: 'no-rule',
+  });
+  t.end();
+});
+
+void t.test('a host is unread, or open as a whole, when one rule of every group says so', (t) => {
+  const mixed = forJob(
+    'opaque: [{id: o, host: "*.example"}]\nhttp: [{id: h, host: a.example}, {id: w, host: w.other, methods: any, websocket: true}, {id: p, host: w.other, paths: /x}, {id: soft, host: b.example, action: block, audit: true}]\nnetwork: {id: n, host: c.example, port: 22, action: block}',
+  );
+  t.match(decideHost(mixed, tls('a.example')), {
+    verdict: 'allow',
+    reason: 'rule',
+    treatment: 'pass-through',
+  });
+  t.match(decideHost(mixed, tls('b.example')), {
+    verdict: 'block',
+    enforced: false,
+    treatment: 'pass-through',
+  });
+  t.match(decideHost(mixed, tls('c.example')), { verdict: 'allow', treatment: 'pass-through' });
+  t.match(decideHost(mixed, tls('w.other')), { verdict: 'allow', reason: 'rule', treatment: 'intercept' });
+  const scopes = forJob(
+    'scopes: [{id: a, match: {event: pull_request}, exclusive: true, opaque: {id: o, host: a.example}}, {id: b, match: {repo: acme/app}, exclusive: true, http: {id: m, host: a.example}}]',
+    pull,
+  );
+  t.match(decideHost(scopes, tls('a.example')), {
+    verdict: 'allow',
+    reason: 'host-open',
+    treatment: 'intercept',
+  });
+  const closed = forJob(
+    'tls: {intercept: none}\nhttp: {id: y, host: y.example, methods: any, websocket: true}',
+  );
+  t.match(decideHost(closed, tls('y.example')), { verdict: 'allow', treatment: 'pass-through' });
+  const audit = forJob('mode: audit');
+  t.match(decideHost(audit, { host: 'z.example', address: null, port: 443, protocol: 'unknown' }), {
+    enforced: false,
+    treatment: 'pass-through',
+  });
+  t.end();
+});
+
+void t.test('the address that the client chose opens nothing, and no address at all is blocked', (t) => {
+  const effective = forJob('http: {id: h, host: h.example}');
+  const chosen = decideHost(effective, {
+    host: 'h.example',
+    address: '10.0.0.1',
+    port: 443,
+    protocol: 'tls',
+  });
+  t.same([chosen.verdict, chosen.addresses], ['allow', []]);
+  const literal = decideHost(effective, { host: null, address: '10.0.0.1', port: 443, protocol: 'tls' });
+  t.same([literal.verdict, literal.reason, literal.addresses], ['block', 'no-server-name', []]);
+  t.match(decideHost(effective, { host: null, address: null, port: 443, protocol: 'tls' }), {
+    verdict: 'block',
+    reason: 'no-server-name',
+  });
+  const lists = forJob(
+    'http: {host: h.example}\nblocklist: [{id: hard, hosts: h.example}, {id: soft, addresses: 9.9.9.9, mode: audit}]',
+  );
+  t.match(decideHost(lists, { host: 'h.example', address: '9.9.9.9', port: 443, protocol: 'tls' }), {
+    enforced: true,
+    rule: 'hard',
   });
   t.end();
 });
@@ -150,7 +225,7 @@ void t.test('what rules give unites, and intersects over exclusive scopes', (t) 
   });
   t.same(texts(decideRequest(effective, request('a.example', '/x')).addresses), ['10.0.0.0/8']);
   const scopes = forJob(
-    'scopes: [{id: a, match: {event: pull_request}, exclusive: true, http: {id: n, host: a.example, follow: true, websocket: true, addresses: [10.0.0.0/8, 172.16.0.0/12]}}, {id: b, match: {repo: acme/app}, exclusive: true, http: {id: m, host: a.example, maxUpload: 64KiB, websocket: true, addresses: 10.1.0.0/16}}]',
+    'scopes: [{id: a, match: {event: pull_request}, exclusive: true, http: [{id: v, host: v.example, websocket: true}, {id: n, host: a.example, follow: true, websocket: true, addresses: [10.0.0.0/8, 172.16.0.0/12]}]}, {id: b, match: {repo: acme/app}, exclusive: true, http: [{id: u, host: v.example}, {id: m, host: a.example, maxUpload: 64KiB, websocket: true, addresses: 10.1.0.0/16}]}]',
     pull,
   );
   t.match(decideRequest(scopes, request('a.example', '/')), {
@@ -161,6 +236,7 @@ void t.test('what rules give unites, and intersects over exclusive scopes', (t) 
   });
   t.same(texts(decideRequest(scopes, request('a.example', '/')).addresses), ['10.1.0.0/16']);
   t.same(texts(decideHost(scopes, tls('a.example')).addresses), ['10.1.0.0/16']);
+  t.match(decideRequest(scopes, request('v.example', '/')), { verdict: 'allow', websocket: false });
   t.same(texts(decideHost(scopes, tls('z.example')).addresses), []);
   t.end();
 });
@@ -219,6 +295,9 @@ void t.test('packets without a name, with one, and of other protocols', (t) => {
     reason: 'quic',
     enforced: true,
   });
+  t.match(decideNetwork(effective, { ...packet, port: null }), { verdict: 'block', reason: 'no-rule' });
+  const every = forJob('network: {id: e, to: 9.9.9.9, protocol: udp}');
+  t.match(decideNetwork(every, { ...packet, protocol: 'udp', port: null }), { verdict: 'allow', rule: 'e' });
   t.match(decideNetwork(effective, { ...packet, protocol: 'icmp', port: 853 }), { reason: 'no-rule' });
   t.end();
 });

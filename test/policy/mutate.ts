@@ -37,6 +37,8 @@ const equivalent: readonly (readonly [file: string, line: string, why: string])[
   ['', 'views.size >= max', 'a bound of a cache: only memory changes'],
   ['', 'connections.size < max', 'a bound of a cache: only memory changes'],
   ['', 'byKey.size >= max', 'a bound of a cache: only memory changes'],
+  ['path-index', 'fewCandidates) return', 'few rules are looked at one by one: only time changes'],
+  ['host-view', 'union === groups[0]', 'an index is made twice: only time changes'],
   ['', 'hit !== undefined', 'a cache: without it the same is computed again'],
   ['', 'cache === undefined', 'a cache: without it the same is computed again'],
   ['', 'effective === undefined', 'a cache: without it the same is computed again'],
