@@ -203,6 +203,20 @@ const requests: readonly Case[] = [
     ],
   ],
   [
+    '3e two stars at the end need the slash, and the pieces around stars their order',
+    'http: [{id: r, host: a.example, paths: "/*/x/**"}, {id: p, host: b.example, paths: "/a*b*c"}]',
+    [
+      [J, 'GET https://a.example/q/x', 'block path'],
+      [J, 'GET https://a.example/q/x/', 'allow r'],
+      [J, 'GET https://a.example/q/x/y/z', 'allow r'],
+      [J, 'GET https://b.example/aXbYc', 'allow p'],
+      [J, 'GET https://b.example/abc', 'allow p'],
+      [J, 'GET https://b.example/aXXc', 'block path'],
+      [J, 'GET https://b.example/ac', 'block path'],
+      [J, 'GET https://b.example/aXcYb', 'block path'],
+    ],
+  ],
+  [
     '3c except takes paths out, and a trailing slash does not dodge a block',
     'http: [{id: r, host: a.example, except: "/admin/**"}, {id: b, host: a.example, paths: /secret, action: block}]',
     [
@@ -573,6 +587,14 @@ const scopes: readonly Case[] = [
       [job({ ref: 'refs/heads/refs/tags/v1' }), 'GET https://b.example/', 'block no-rule'],
       [job({ ref: 'refs/heads/release/1/x' }), 'GET https://c.example/', 'allow r:c'],
       [job({ ref: 'refs/heads/release' }), 'GET https://c.example/', 'block no-rule'],
+    ],
+  ],
+  [
+    '8g servers and owners compare without case',
+    'scopes: [{id: o, match: {owner: ACME}, http: {id: a, host: a.example}}, {id: s, match: {server: "GitHub.com"}, http: {id: b, host: b.example}}]',
+    [
+      [J, 'GET https://a.example/', 'allow o:a'],
+      [J, 'GET https://b.example/', 'allow s:b'],
     ],
   ],
   [
