@@ -25,7 +25,8 @@ const sides = {
 type Side = keyof typeof sides;
 const names: readonly Side[] = ['ours', 'squid'];
 const proxyUid = '13';
-const unseen = 200;
+const unseen = 60;
+const onlyConnections = process.argv.includes('--connections');
 
 const run = (command: string, ...args: string[]) =>
   execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
@@ -259,39 +260,52 @@ function printPair(measure: string, values: Record<Side, number[]>): void {
 }
 const pair = (): Record<Side, number[]> => ({ ours: [], squid: [] });
 
+/** Runs the step for both sides in alternating rounds; the round before the first one warms both up. */
+async function alternate(step: (name: Side, round: number) => Promise<void>): Promise<void> {
+  for (let round = -1; round < rounds; round++) for (const name of names) await step(name, round);
+}
+
 async function measure(pids: Record<Side, number>): Promise<void> {
-  const [keepAlive, rate, seen, fresh] = [pair(), pair(), pair(), pair()];
-  for (let round = -1; round < rounds; round++) {
-    for (const name of names) {
-      const { host, address } = sides[name];
-      let before = cpuMs(pids[name]);
-      const text = await output(['wrk', '-t1', '-c32', `-d${round < 0 ? 1 : seconds}s`, `https://${host}/`]);
-      const requests = Number(/(\d+) requests in/.exec(text)?.[1] ?? 0);
-      if (/Non-2xx|Socket errors/.test(text)) process.stderr.write(`${name}: ${text}\n`);
-      const perRequest = ((cpuMs(pids[name]) - before) / requests) * 1000;
-      before = cpuMs(pids[name]);
-      await client('seen', host, address, unseen);
-      const perSeen = ((cpuMs(pids[name]) - before) / unseen) * 1000;
-      before = cpuMs(pids[name]);
-      await client(`unseen-${(round + 1) * unseen}`, host, address, unseen);
-      const perFresh = ((cpuMs(pids[name]) - before) / unseen) * 1000;
-      // The round before the first one warms both up.
-      if (round < 0) continue;
-      keepAlive[name].push(perRequest);
-      rate[name].push(requests / seconds);
-      seen[name].push(perSeen);
-      fresh[name].push(perFresh);
-    }
-  }
-  printPair('CPU microseconds per request, keep-alive, 32 connections', keepAlive);
-  printPair('requests per second', rate);
+  if (!onlyConnections) await measureKeepAlive(pids);
+  const [seen, fresh] = [pair(), pair()];
+  await alternate(async (name, round) => {
+    const { host, address } = sides[name];
+    let before = cpuMs(pids[name]);
+    await client('seen', host, address, unseen * 4);
+    const perSeen = ((cpuMs(pids[name]) - before) / unseen / 4) * 1000;
+    before = cpuMs(pids[name]);
+    await client(`unseen-${(round + 1) * unseen}`, host, address, unseen);
+    const perFresh = ((cpuMs(pids[name]) - before) / unseen) * 1000;
+    if (round < 0) return;
+    seen[name].push(perSeen);
+    fresh[name].push(perFresh);
+  });
   printPair('CPU microseconds per new connection, host seen', seen);
   printPair('CPU microseconds per new connection, host unseen', fresh);
-  print({
-    measure: 'unseen over seen, ours',
-    ours: Number(median(fresh.ours.map((value, i) => value / seen.ours[i]!)).toFixed(2)),
+  const ratio = median(fresh.ours) / median(seen.ours);
+  print({ measure: 'CPU of an unseen host over a seen one', ours: Number(ratio.toFixed(2)) });
+  if (!onlyConnections) await measureMemory(pids.ours);
+}
+
+async function measureKeepAlive(pids: Record<Side, number>): Promise<void> {
+  const [keepAlive, rate] = [pair(), pair()];
+  await alternate(async (name, round) => {
+    const before = cpuMs(pids[name]);
+    const text = await output([
+      'wrk',
+      '-t1',
+      '-c32',
+      `-d${round < 0 ? 1 : seconds}s`,
+      `https://${sides[name].host}/`,
+    ]);
+    const requests = Number(/(\d+) requests in/.exec(text)?.[1] ?? 0);
+    if (/Non-2xx|Socket errors/.test(text)) process.stderr.write(`${name}: ${text}\n`);
+    if (round < 0) return;
+    keepAlive[name].push(((cpuMs(pids[name]) - before) / requests) * 1000);
+    rate[name].push(requests / seconds);
   });
-  await measureMemory(pids.ours);
+  printPair('CPU microseconds per request, keep-alive, 32 connections', keepAlive);
+  printPair('requests per second', rate);
 }
 
 async function measureMemory(pid: number): Promise<void> {
@@ -362,6 +376,9 @@ async function beClient([mode = '', host = '', address = '', count = '']: string
 async function main(): Promise<void> {
   const directory = mkdtempSync('/dev/shm/sallyport-bench-proxy-');
   run('chmod', '755', directory);
+  // squid leaves its shared memory behind when it is told to stop at once.
+  const shared = () => readdirSync('/dev/shm').filter((name) => name.startsWith('squid-'));
+  const before = shared();
   const children: ChildProcess[] = [];
   try {
     makeCertificates(directory);
@@ -375,6 +392,7 @@ async function main(): Promise<void> {
     for (const pid of run('ip', 'netns', 'pids', namespace).split('\n').filter(Boolean))
       process.kill(Number(pid), 'SIGKILL');
     await wait(200);
+    for (const name of shared()) if (!before.includes(name)) rmSync(join('/dev/shm', name));
     removeNamespace();
     rmSync(directory, { recursive: true, force: true });
   }
