@@ -174,6 +174,26 @@ await t.test('request bodies by length and by chunks arrive whole, byte by byte 
   t.same((await answer).match(/POST \/\w (?:hello|abc)/g), ['POST /l hello', 'POST /c abc']);
 });
 
+await t.test('Expect: 100-continue is answered by the upstream, or at once by a block', async (t) => {
+  const { port } = await httpServer(echo);
+  const rig = await plainRig(port);
+  const head = `POST /e HTTP/1.1\r\nHost: origin.test\r\nContent-Length: 2\r\nExpect: 100-continue\r\n${last}\r\n`;
+  const client = connect(rig.port, '127.0.0.1');
+  client.once('data', (bytes: Buffer) => {
+    t.equal(bytes.toString(), 'HTTP/1.1 100 Continue\r\n\r\n');
+    client.write('ab');
+  });
+  t.match(await collect(client, head), /POST \/e ab$/);
+  rig.request = (query) => asRequest(query.hasBody ? { ...shut, reason: 'method' } : open);
+  t.match(await talk(rig.port, head), /^HTTP\/1\.1 403 /);
+  const getWithBody = 'GET / HTTP/1.1\r\nHost: origin.test\r\nContent-Length: 2\r\n\r\nab';
+  t.match(
+    await talk(rig.port, getWithBody),
+    /^HTTP\/1\.1 403 /,
+    'a GET with a body is told to policy as such',
+  );
+});
+
 const smuggling: readonly [title: string, text: string, status: string, reason: string][] = [
   [
     'two Host fields',
