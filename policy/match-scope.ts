@@ -2,6 +2,7 @@
 // but what it forbids holds. A positive key whose value is unknown does not match.
 
 import type { Job } from '../flow/job.ts';
+import { canonicaliseHost } from './canonicalise-host.ts';
 import { matchesSequence, readToken, type Token } from './match-sequence.ts';
 import type { ProblemList, ValuePath } from './problem-list.ts';
 import { toEntries } from './read-values.ts';
@@ -125,7 +126,14 @@ function readJobValue(job: Job, key: MatchKey): string | boolean | null {
       return job.repository?.split('/')[0] ?? null;
     case 'job':
       return job.name;
+    case 'server':
+      return readServer(job.server);
     default:
       return job[key];
   }
+}
+
+function readServer(server: string): string {
+  const host = canonicaliseHost(server);
+  return host.kind === 'name' ? host.name : server;
 }

@@ -540,3 +540,16 @@ void t.test('the list of what is always enforced', (t) => {
   );
   t.end();
 });
+
+void t.test('another spelling of the job’s server does not lose an exclusive scope', (t) => {
+  const policy = policyOf(
+    'http: {id: t, host: a.example}\nscopes: {id: s, match: {server: github.com}, exclusive: true, http: {id: b, host: b.example}}',
+  );
+  const known = job();
+  for (const server of ['github.com', 'GitHub.com', 'github.com.']) {
+    const attribution = { ...known, job: { ...known.job!, server } };
+    const decision = decideHost(effectivePolicy(policy, attribution), tls('a.example'));
+    t.match(decision, { verdict: 'block', reason: 'not-exclusive' }, server);
+  }
+  t.end();
+});
