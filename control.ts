@@ -9,13 +9,17 @@ import { createMeter, MetricsSum, type Snapshot } from './api/metrics.ts';
 import { startOperatorServer } from './api/operator-server.ts';
 import { startRunnerServer } from './api/runner-server.ts';
 import type { Config } from './config.ts';
+import { blocked, type Decision } from './flow/decision.ts';
 import type { Frame } from './flow/channel.ts';
 import { formatProblem, InvalidInputError } from './flow/errors.ts';
+import type { Attribution } from './flow/job.ts';
 import { KeeperClient } from './flow/keeper-client.ts';
 import { uuidv7 } from './flow/uuid.ts';
 import { recordVersion, type FlowRecord } from './flow/flow.ts';
 import { DeclaredJobs } from './jobs/declared.ts';
 import type { BlockedRow } from './kernel/block-counts.ts';
+import { readBlockLog } from './kernel/block-log.ts';
+import { BlockedFlows, type CountedFlow } from './kernel/blocked-flows.ts';
 import { hardenWorker } from './kernel/harden.ts';
 import { pipeFd } from './kernel/supervise.ts';
 import { FileWatch, policyFingerprint, writeBundleFile } from './policy/bundle-file.ts';
@@ -32,7 +36,12 @@ export interface ControlConfiguration {
   readonly config: Config;
   readonly state: StateDirectory;
   readonly version: string;
-  readonly fds: { readonly operator: number; readonly runner: readonly number[] };
+  readonly fds: {
+    readonly operator: number;
+    readonly runner: readonly number[];
+    /** NFLOG socket that the keeper opened. */
+    readonly blockLog: number;
+  };
 }
 
 /** What the keeper tells of itself. */
@@ -60,6 +69,8 @@ class Control {
   readonly #recorder: SegmentWriter;
   readonly #jobs: DeclaredJobs;
   readonly #watch: FileWatch;
+  readonly #blocked = new BlockedFlows();
+  #lostEvents = 0;
   #bundle: PolicyBundle | null = null;
   #policy: Policy | null = null;
   #workersSeenAt = 0;
@@ -97,6 +108,12 @@ class Control {
       problems: () => this.#problems(),
     });
     for (const fd of fds.runner) startRunnerServer(fd, state.public);
+    readBlockLog(
+      fds.blockLog,
+      (event) => this.#blocked.add(event),
+      (error) =>
+        this.#log.error({ err: error }, 'the block log cannot be read: reasons come from policy alone'),
+    );
     setInterval(() => this.#readStats(), 1000).unref();
     this.#keeper.ready({});
   }
@@ -114,7 +131,7 @@ class Control {
   #onEvent(event: KeeperEvent): void {
     if (event.kind === 'worker-ended') this.#meter.count('sallyport_worker_restarts_total');
     else if (event.kind === 'rules-repaired') this.#meter.count('sallyport_rules_repaired_total');
-    else if (event.kind === 'blocked') for (const row of event.rows) this.#recordPackets(row);
+    else if (event.kind === 'blocked') this.#countBlocked(event.rows);
     else if (event.kind === 'sets') {
       for (const [set, size] of Object.entries(event.sizes)) {
         this.#meter.gauge('sallyport_set_elements', size, { set });
@@ -147,28 +164,30 @@ class Control {
     }
   }
 
-  /** Blocked or audited packets of one window, as one flow; policy says which rule or reason it was. */
-  #recordPackets(row: BlockedRow): void {
+  #countBlocked(rows: readonly BlockedRow[]): void {
+    for (const flow of this.#blocked.count(rows)) this.#recordPackets(flow);
+    const lost = this.#blocked.lost - this.#lostEvents;
+    this.#lostEvents = this.#blocked.lost;
+    this.#meter.count('sallyport_block_log_lost_total', {}, lost);
+  }
+
+  /** What policy says of the packets; it does not know what only the kernel saw (a spoofed source, a quarantine). */
+  #ask(flow: CountedFlow, attribution: Attribution): Decision {
+    if (this.#policy === null) return blocked('policy-unavailable');
+    return decideNetwork(effectivePolicy(this.#policy, attribution), {
+      host: null,
+      address: flow.destination ?? '0.0.0.0',
+      port: flow.port,
+      protocol: protocolNames.get(flow.protocolNumber) ?? 'other',
+    });
+  }
+
+  /** Packets of one window, as one flow. */
+  #recordPackets(row: CountedFlow): void {
     const { config } = this.#settings;
     const protocol = protocolNames.get(row.protocolNumber) ?? 'other';
     const attribution = this.#jobs.attribute(row.runner);
-    const policy = this.#policy;
-    const decision =
-      policy === null
-        ? ({
-            verdict: 'block',
-            enforced: true,
-            mode: 'block',
-            rule: null,
-            scope: null,
-            reason: 'policy-unavailable',
-          } as const)
-        : decideNetwork(effectivePolicy(policy, attribution), {
-            host: null,
-            address: row.destination ?? '0.0.0.0',
-            port: row.port,
-            protocol,
-          });
+    const decision = packetDecision(row, this.#ask(row, attribution));
     const record: FlowRecord = {
       v: recordVersion,
       id: uuidv7(),
@@ -190,7 +209,7 @@ class Control {
       packet: { attempts: row.attempts, protocolNumber: row.protocolNumber },
       evidence: [],
       decision,
-      policyRevision: policy?.revision ?? null,
+      policyRevision: this.#policy?.revision ?? null,
       bytes: null,
       timings: null,
       ended: null,
@@ -229,6 +248,19 @@ class Control {
       ...(Date.now() - this.#workersSeenAt > statsFreshMs ? ['no worker has been heard of for 5 s'] : []),
     ];
   }
+}
+
+/** The kernel's verdict is what happened; the rule is policy's where the two agree. */
+function packetDecision(flow: CountedFlow, asked: Decision): Decision {
+  if (flow.verdict === null) return asked;
+  const reason = flow.reason ?? asked.reason;
+  const isAgreed = asked.reason === reason;
+  const [rule, scope] = isAgreed ? [asked.rule, asked.scope] : [null, null];
+  if (flow.verdict === 'allow') {
+    return asked.verdict === 'allow' ? asked : { ...asked, verdict: 'allow', rule, scope, reason };
+  }
+  const enforced = flow.verdict === 'block';
+  return { verdict: 'block', enforced, mode: enforced ? 'block' : 'audit', rule, scope, reason };
 }
 
 function main(): void {

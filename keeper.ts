@@ -11,6 +11,7 @@ import type { ControlConfiguration } from './control.ts';
 import { controlFrameLimit, workerFrameLimit, type Frame } from './flow/channel.ts';
 import { exitCodes, SallyportError } from './flow/errors.ts';
 import type { NetworkPlan } from './flow/network-plan.ts';
+import { openBlockLog } from './kernel/block-log.ts';
 import { readBindings, readPlan, readQuarantine, readRunner } from './kernel/check-message.ts';
 import { hardenKeeper } from './kernel/harden.ts';
 import { closeWorker, openListeners, type Listeners } from './kernel/listeners.ts';
@@ -48,6 +49,7 @@ class Keeper {
   readonly #sign: (toBeSigned: Uint8Array) => Uint8Array;
   readonly #listeners: Listeners;
   readonly #rules: KernelRules;
+  readonly #blockLog: number;
   readonly #ready = new Set<string>();
   #workers: SupervisedChild[] = [];
   #control: SupervisedChild | null = null;
@@ -79,6 +81,7 @@ class Keeper {
       }),
     );
     this.#rules.start(closedPlan);
+    this.#blockLog = openBlockLog(blockLogGroup(config));
     hardenKeeper();
   }
 
@@ -144,6 +147,7 @@ class Keeper {
       fds: {
         operator: fds.add(this.#listeners.operator),
         runner: this.#listeners.runner.map((fd) => fds.add(fd)),
+        blockLog: fds.add(this.#blockLog),
       },
     };
     return new SupervisedChild({
@@ -238,7 +242,8 @@ class Keeper {
   #reportBlocked(): void {
     try {
       const rows = this.#rules.countBlocked();
-      for (let i = 0; i < rows.length; i += 1000) {
+      // An empty window is told too: events that wait for their count end by time.
+      for (let i = 0; i === 0 || i < rows.length; i += 1000) {
         this.#control?.notify('event', { kind: 'blocked', rows: rows.slice(i, i + 1000) });
       }
     } catch (error) {

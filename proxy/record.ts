@@ -57,20 +57,12 @@ export function recordClosed(
   timings: FlowTimings,
   ended: Reason | null,
 ): void {
-  const { decision, destination, kind } = told;
   try {
     ports.recorder.closed(write(ports, told, 'closed', bytes, timings, ended));
   } catch (error) {
     ports.onInternalError?.(error);
     ports.meter.count('sallyport_records_lost_total');
   }
-  ports.meter.count('sallyport_flows_total', {
-    kind,
-    protocol: destination.protocol,
-    verdict: decision.verdict,
-    enforced: decision.enforced ? 'true' : 'false',
-    reason: decision.reason,
-  });
 }
 
 function write(

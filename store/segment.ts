@@ -51,6 +51,7 @@ export class SegmentWriter implements Recorder {
   #isRefused = false;
   #pending: string[] = [];
   #pendingBytes = 0;
+  readonly #counts = new FlowCounts();
   #timer: NodeJS.Timeout | null = null;
 
   constructor(options: SegmentOptions) {
@@ -67,10 +68,9 @@ export class SegmentWriter implements Recorder {
     this.#append(serialiseRecord(record));
   }
 
-  /** Buffered for at most 100 ms or 64 KB. Never throws: what cannot be written is counted as lost. */
+  /** Buffered for at most 100 ms or 64 KB, and counted as a flow. Never throws: what cannot be written is lost. */
   closed(record: FlowRecord): void {
-    // DNS and proxy count their flows themselves, in bulk; blocked packets reach no other part of the program.
-    if (record.kind === 'packet') countFlow(this.#options.meter, record);
+    this.#counts.add(record);
     const line = serialiseRecord(record);
     this.#pending.push(line);
     this.#pendingBytes += line.length;
@@ -83,6 +83,7 @@ export class SegmentWriter implements Recorder {
   flush(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
+    this.#counts.report(this.#options.meter);
     if (this.#pending.length === 0) return;
     this.#append(this.#pending.join(''));
     this.#pending = [];
@@ -215,14 +216,25 @@ function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
-function countFlow(meter: Meter, { kind, destination, decision }: FlowRecord): void {
-  meter.count('sallyport_flows_total', {
-    kind,
-    protocol: destination.protocol,
-    verdict: decision.verdict,
-    enforced: decision.enforced ? 'true' : 'false',
-    reason: decision.reason,
-  });
+/** Flows counted since the last flush, by their labels: the meter is asked once for many. */
+class FlowCounts {
+  readonly #counts = new Map<string, { readonly labels: Record<string, string>; count: number }>();
+
+  add({ kind, destination, decision }: FlowRecord): void {
+    const { verdict, reason } = decision;
+    const { protocol } = destination;
+    const enforced = decision.enforced ? 'true' : 'false';
+    const key = `${kind} ${protocol} ${verdict} ${enforced} ${reason}`;
+    const known = this.#counts.get(key);
+    if (known !== undefined) known.count += 1;
+    else this.#counts.set(key, { labels: { kind, protocol, verdict, enforced, reason }, count: 1 });
+  }
+
+  report(meter: Meter): void {
+    for (const { labels, count } of this.#counts.values())
+      meter.count('sallyport_flows_total', labels, count);
+    this.#counts.clear();
+  }
 }
 
 function unavailable(message: string, cause?: unknown): SallyportError {

@@ -90,6 +90,27 @@ t.test('gateway mode, block', async (t) => {
     t.match(record?.packet, { protocolNumber: 6 });
   });
 
+  t.test('what only the kernel sees is recorded with its reason', async (t) => {
+    const send = (address: string, port: number) =>
+      lab.run(['bash', '-c', `echo x > /dev/udp/${address}/${port}`], { timeoutMs: 3000 });
+    await send(labAddresses.web4, 443);
+    await send(labAddresses.resolver4, 853);
+    await lab.curl(['-s', '-m', '2', `http://${labAddresses.metadata4}/`]);
+    for (const [port, reason] of [
+      [443, 'quic'],
+      [853, 'encrypted-dns'],
+      [80, 'never-address'],
+    ] as const) {
+      const record = await gateway.findRecord(
+        (r) => r.kind === 'packet' && r.destination.port === port && r.decision.reason === reason,
+        5000,
+      );
+      t.match(record?.decision, { verdict: 'block', enforced: true, reason }, reason);
+    }
+    const allowed = await gateway.findRecord((r) => r.kind === 'packet' && r.destination.port === 7, 5000);
+    t.match(allowed?.decision, { verdict: 'allow', rule: 'echo' });
+  });
+
   t.test('the processes have no right that they do not need', async (t) => {
     const children = readFileSync(`/proc/${gateway.pid}/task/${gateway.pid}/children`, 'utf8')
       .trim()
@@ -113,7 +134,13 @@ t.test('gateway mode, block', async (t) => {
   t.test('metrics and readiness are served to the operator and not to runners', async (t) => {
     t.match(await gateway.operator('/ready'), { status: 200 });
     const { body } = await gateway.operator('/metrics');
-    t.match(body, /sallyport_flows_total\{[^}]*verdict="block"[^}]*\} [1-9]/);
+    for (const kind of ['dns', 'connection', 'request', 'packet']) {
+      t.match(
+        body,
+        new RegExp(`sallyport_flows_total\\{kind="${kind}"[^}]*verdict="block"[^}]*\\} [1-9]`),
+        kind,
+      );
+    }
     const { code } = await lab.curl(['-sS', '-m', '3', `http://${lab.topology.gateway4}:9440/metrics`]);
     t.not(code, 0);
   });

@@ -134,7 +134,9 @@ function isNoticed(copy: string): boolean {
       {
         cwd: copy,
         stdio: 'ignore',
-        timeout: 30_000,
+        timeout: 20_000,
+        // A mutant may loop for ever, and tap listens to SIGTERM.
+        killSignal: 'SIGKILL',
         env: { TAP_BAIL: '1', FUZZ_CASES: '300' },
       },
     );
