@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, networkInterfaces } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import type { FromSchema, JSONSchema } from 'json-schema-to-ts';
-import { parseAddress, parseCidr } from './flow/address.ts';
+import { formatCidr, parseAddress, parseCidr } from './flow/address.ts';
 import { declaredJobSchema } from './jobs/declared.ts';
 import type { ProblemList } from './policy/problem-list.ts';
 import { readYamlFile } from './policy/read-yaml.ts';
@@ -148,8 +148,10 @@ export const configSchema = {
       additionalProperties: false,
       description: 'Limits of each worker.',
       properties: {
-        connections: count('Connections in all. Default: 16000 less the descriptors kept back.'),
-        connectionsPerRunner: count('Connections of one runner. Default: 8000.'),
+        connections: count(
+          'Connections in all. Default: half of the descriptors that the process may open less 512, at most 16000.',
+        ),
+        connectionsPerRunner: count('Connections of one runner. Default: four fifths of all.'),
         queriesPerSecond: count('DNS questions per second of one runner. Default: 200, burst 400.'),
       },
     },
@@ -227,6 +229,18 @@ function checkMeaning(file: ConfigFile, list: ProblemList): void {
     const remedy = 'names cannot be used here: they would need DNS to be resolved';
     list.error(['dns', 'upstreams', index, 'address'], `"${upstream.address}" is no address`, remedy);
   }
+  const jobOf = new Map<string, number>();
+  for (const [index, job] of (file.jobs ?? []).entries()) {
+    for (const [at, address] of job.addresses.entries()) {
+      const path = ['jobs', index, 'addresses', at];
+      const cidr = parseCidr(address);
+      const key = cidr === null ? address : formatCidr(cidr);
+      if (cidr === null) list.error(path, `"${address}" is no address or network`, 'write it like 10.77.0.2');
+      else if (jobOf.has(key))
+        list.error(path, `"${address}" belongs to jobs[${jobOf.get(key)}] too`, 'name it once');
+      jobOf.set(key, index);
+    }
+  }
   const operator = file.listen?.operator;
   if (operator !== undefined && !/^(\[[0-9a-fA-F:]+\]|[\d.]+):\d{1,5}$/.test(operator)) {
     list.error(
@@ -276,8 +290,8 @@ function completeConfig(file: ConfigFile, directory: string) {
     },
     jobs: file.jobs ?? [],
     limits: {
-      connections: file.limits?.connections ?? 16_000,
-      connectionsPerRunner: file.limits?.connectionsPerRunner ?? 8000,
+      connections: file.limits?.connections ?? mayConnections(),
+      connectionsPerRunner: file.limits?.connectionsPerRunner ?? Math.floor(mayConnections() * 0.8),
       queriesPerSecond: file.limits?.queriesPerSecond ?? 200,
     },
     records: {
@@ -310,6 +324,13 @@ function completeListen(listen: ConfigFile['listen']) {
 function completeUpstream(upstream: { address: string; port?: number; tls?: string }): Upstream {
   const tls = upstream.tls ?? null;
   return { address: upstream.address, port: upstream.port ?? (tls === null ? 53 : 853), tls };
+}
+
+// A connection may hold a second descriptor, that of its upstream.
+function mayConnections(): number {
+  const line = /^Max open files +\d+ +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
+  const descriptors = line === null ? 4096 : Number(line[1]);
+  return Math.max(256, Math.min(16_000, Math.floor((descriptors - 512) / 2)));
 }
 
 /** Addresses of an interface, link-local ones left out. */

@@ -48,6 +48,7 @@ export interface ControlConfiguration {
 type KeeperEvent =
   | { readonly kind: 'worker-ready' | 'worker-ended'; readonly worker: string }
   | { readonly kind: 'rules-repaired'; readonly detail: string }
+  | { readonly kind: 'rules-verified'; readonly ok: boolean }
   | { readonly kind: 'blocked'; readonly rows: readonly BlockedRow[] }
   | { readonly kind: 'sets'; readonly sizes: Readonly<Record<string, number>> };
 
@@ -71,6 +72,8 @@ class Control {
   readonly #watch: FileWatch;
   readonly #blocked = new BlockedFlows();
   #lostEvents = 0;
+  #areRulesVerified = true;
+  #reading: Promise<void> = Promise.resolve();
   #bundle: PolicyBundle | null = null;
   #policy: Policy | null = null;
   #workersSeenAt = 0;
@@ -95,7 +98,10 @@ class Control {
     this.#watch = new FileWatch(
       () => policyFingerprint(config.policy, this.#bundle),
       policyPollMs,
-      () => void this.#readPolicy(),
+      () => {
+        // One after the other: an older policy must never be put in force after a newer one.
+        this.#reading = this.#reading.then(() => this.#readPolicy());
+      },
     );
   }
 
@@ -131,6 +137,7 @@ class Control {
   #onEvent(event: KeeperEvent): void {
     if (event.kind === 'worker-ended') this.#meter.count('sallyport_worker_restarts_total');
     else if (event.kind === 'rules-repaired') this.#meter.count('sallyport_rules_repaired_total');
+    else if (event.kind === 'rules-verified') this.#areRulesVerified = event.ok;
     else if (event.kind === 'blocked') this.#countBlocked(event.rows);
     else if (event.kind === 'sets') {
       for (const [set, size] of Object.entries(event.sizes)) {
@@ -245,6 +252,7 @@ class Control {
     this.#readStats();
     return [
       ...(this.#policy === null ? ['no valid policy has been loaded'] : []),
+      ...(this.#areRulesVerified ? [] : ['the kernel’s rules cannot be verified']),
       ...(Date.now() - this.#workersSeenAt > statsFreshMs ? ['no worker has been heard of for 5 s'] : []),
     ];
   }

@@ -36,8 +36,13 @@ const closedPlan: NetworkPlan = {
 };
 
 /** Runs the gateway until SIGTERM or SIGINT; resolves with the exit code. @throws SallyportError when it cannot start */
-export async function runKeeper(config: Config, version: string): Promise<number> {
+export async function runKeeper(
+  config: Config,
+  version: string,
+  options: { readonly untilInputCloses: boolean },
+): Promise<number> {
   const keeper = new Keeper(config, version);
+  if (options.untilInputCloses) keeper.stopWithInput();
   return keeper.run();
 }
 
@@ -53,6 +58,9 @@ class Keeper {
   readonly #ready = new Set<string>();
   #workers: SupervisedChild[] = [];
   #control: SupervisedChild | null = null;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #isStopping = false;
+  #isVerified = true;
   #end: (code: number) => void = () => {};
 
   constructor(config: Config, version: string) {
@@ -93,9 +101,18 @@ class Keeper {
     this.#watchRules();
     this.#countBlocked();
     process.on('SIGHUP', () => this.#control?.notify('reload'));
-    for (const signal of ['SIGTERM', 'SIGINT'] as const)
-      process.once(signal, () => void this.#stop(exitCodes.ok));
+    const remove = !this.#config.kernel.keepOnExit;
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.once(signal, () => void this.#stop(exitCodes.ok, { remove }));
+    }
     return promise;
+  }
+
+  /** Ends the gateway when the program that started it is gone; whoever is behind it stays shut in. */
+  stopWithInput(): void {
+    process.stdin.on('error', () => {});
+    process.stdin.once('close', () => void this.#stop(exitCodes.ok, { remove: false }));
+    process.stdin.resume();
   }
 
   #startWorker(index: number): SupervisedChild {
@@ -133,7 +150,7 @@ class Keeper {
           { child: configuration.name },
           'a worker cannot be kept alive: its sockets are closed',
         );
-        void this.#stop(exitCodes.software);
+        void this.#stop(exitCodes.software, { remove: false });
       },
     });
   }
@@ -164,7 +181,7 @@ class Keeper {
       onEnd: (detail) => this.#childEnded('control', detail),
       onGivenUp: () => {
         this.#log.fatal('control cannot be kept alive');
-        void this.#stop(exitCodes.software);
+        void this.#stop(exitCodes.software, { remove: false });
       },
     });
   }
@@ -221,22 +238,27 @@ class Keeper {
     const verify = (): void => {
       try {
         const difference = this.#rules.verify();
+        if (!this.#isVerified) this.#control?.notify('event', { kind: 'rules-verified', ok: true });
+        this.#isVerified = true;
         if (difference === null) return;
         this.#rules.repair();
         this.#log.error({ difference }, 'the kernel’s rules differed from ours and were repaired');
         this.#control?.notify('event', { kind: 'rules-repaired', detail: difference });
       } catch (error) {
-        this.#log.error({ err: error }, 'the kernel’s rules could not be verified');
+        if (this.#isVerified) this.#log.error({ err: error }, 'the kernel’s rules could not be verified');
+        this.#isVerified = false;
+        this.#control?.notify('event', { kind: 'rules-verified', ok: false });
       }
     };
-    setInterval(verify, verifyEveryMs).unref();
+    this.#timers.push(setInterval(verify, verifyEveryMs));
   }
 
   #countBlocked(): void {
-    setInterval(() => {
+    const count = (): void => {
       this.#reportBlocked();
       this.#control?.notify('event', { kind: 'sets', sizes: this.#rules.counters() });
-    }, countEveryMs).unref();
+    };
+    this.#timers.push(setInterval(count, countEveryMs));
   }
 
   #reportBlocked(): void {
@@ -257,15 +279,18 @@ class Keeper {
     return listen.explicit === null ? workers : [...workers, listen.explicit];
   }
 
-  async #stop(code: number): Promise<void> {
+  async #stop(code: number, rules: { readonly remove: boolean }): Promise<void> {
+    if (this.#isStopping) return;
+    this.#isStopping = true;
     await Promise.all(this.#workers.map((worker) => worker.stop(drainLimitMs)));
+    for (const timer of this.#timers) clearInterval(timer);
     // Each half of the counts once: what was blocked up to now is recorded before control ends.
     this.#reportBlocked();
     this.#reportBlocked();
     await this.#control?.stop(2000);
-    this.#rules.close({ remove: !this.#config.kernel.keepOnExit });
+    this.#rules.close(rules);
     this.#end(code);
-    // Timers of the kernel watch may hold the loop; what matters is done.
+    // Sockets and standard input may hold the loop; what matters is done.
     setTimeout(() => process.exit(code), 500).unref();
   }
 }
@@ -314,7 +339,8 @@ export function kernelConfigOf(
     runnerPort: ports.runner,
     operatorPort: ports.operator,
     guardMark: config.kernel.guardMark,
-    exemptUids: [config.users.worker, config.users.control, 0],
+    // In a sidecar only workers dial; a job may well be root.
+    exemptUids: [config.users.worker],
     seed: process.pid & 0xffff,
     logGroup: blockLogGroup(config),
   };

@@ -11,10 +11,11 @@ import { exitCodes, SallyportError } from './flow/errors.ts';
 /** Where `serve` and `rules` look when no --config is given. */
 export const defaultConfigPath = '/etc/sallyport/sallyport.yaml';
 
-const usage = `usage: sallyport serve [--config FILE]
+const usage = `usage: sallyport serve [--config FILE] [--until-input-closes]
 
 Runs the gateway in the foreground. FILE is sallyport.yaml (default /etc/sallyport/sallyport.yaml).
-SIGHUP reads the policy again, SIGTERM drains and stops.
+SIGHUP reads the policy again, SIGTERM drains and stops. With --until-input-closes it also stops, its rules left in
+place, when standard input ends: the program that started it is then gone.
 `;
 
 interface Output {
@@ -25,7 +26,11 @@ interface Output {
 export async function runServe(args: readonly string[], io: Output): Promise<number> {
   const { values } = parseArgs({
     args: [...args],
-    options: { config: { type: 'string' }, help: { type: 'boolean' } },
+    options: {
+      config: { type: 'string' },
+      'until-input-closes': { type: 'boolean' },
+      help: { type: 'boolean' },
+    },
   });
   if (values.help) {
     io.stdout.write(usage);
@@ -33,7 +38,7 @@ export async function runServe(args: readonly string[], io: Output): Promise<num
   }
   const config = readConfig(values.config ?? defaultConfigPath);
   const { runKeeper } = await import('./keeper.ts');
-  return runKeeper(config, packageVersion());
+  return runKeeper(config, packageVersion(), { untilInputCloses: values['until-input-closes'] === true });
 }
 
 /** Version of the installed package. */
@@ -85,11 +90,13 @@ export async function startGateway(
     'serve',
     '--config',
     file,
+    '--until-input-closes',
   ];
   // A process group of its own: a terminal's Ctrl-C is for the job; the gateway is stopped afterwards.
   // Nothing of the caller's environment (NODE_OPTIONS, secrets of the job) reaches the gateway.
   const env = { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin' };
-  const child = spawn(command, args, { stdio: ['ignore', log, log], detached: true, env });
+  const child = spawn(command, args, { stdio: ['pipe', log, log], detached: true, env });
+  child.stdin?.on('error', () => {});
   closeSync(log);
   let ended: string | null = null;
   child.on('error', (error) => (ended = error.message));

@@ -1,10 +1,11 @@
 // One runner's namespace with a gateway in front of it that lives where the caller does and dials by the host's
 // routes: what `run` and the demo put a command into.
 
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SallyportError } from '../flow/errors.ts';
+import { removeStaleTables } from '../kernel/remove-stale-tables.ts';
 import { chooseLink, defaultInterface, readTaken, type LinkAddresses } from './addresses.ts';
 import { callingUser, commandEnvironment, forwardSignals, startInside, waitForExit } from './enter.ts';
 import type { DeclaredJob, GatewayConfig, StartedGateway, StartGateway } from './gateway-port.ts';
@@ -107,6 +108,12 @@ export class GatedNamespace {
   }
 }
 
+const tablePrefix = 'sallyport_run_';
+
+function isAlive(pid: number): boolean {
+  return existsSync(`/proc/${pid}`);
+}
+
 type Build = (
   made: Namespaces,
   namespace: string,
@@ -116,6 +123,7 @@ type Build = (
 ) => GatedNamespace;
 
 async function openGate(options: GateOptions, made: Namespaces, build: Build): Promise<GatedNamespace> {
+  removeStaleTables(tablePrefix, isAlive);
   const directory = mkdtempSync(join(tmpdir(), 'sallyport-'));
   made.own(directory);
   // The job's user reads the authority and its resolv.conf below it, and may list nothing.
@@ -205,6 +213,6 @@ function gatewayConfig(parts: ConfigParts): GatewayConfig {
     dns: { upstreams: parts.upstreams },
     ...(options.extraAuthorities ? { tls: { extraAuthorities: options.extraAuthorities } } : {}),
     ...(job === null ? {} : { jobs: [job] }),
-    kernel: { table: `sallyport_run_${process.pid}`, keepOnExit: false },
+    kernel: { table: `${tablePrefix}${process.pid}`, keepOnExit: false },
   };
 }

@@ -1,0 +1,104 @@
+// `sallyport run` as its user meets it: exit codes, the policy's problems, and what is left when it is killed.
+
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { waitUntil } from '../lab/gateway.ts';
+
+const main = join(import.meta.dirname, '../../main.ts');
+const env = { PATH: process.env['PATH'] ?? '' };
+const folder = mkdtempSync(join(tmpdir(), 'sallyport-run-test-'));
+t.teardown(() => rmSync(folder, { recursive: true }));
+const policyFile = (text: string): string => {
+  const path = join(folder, `policy-${text.length}.yaml`);
+  writeFileSync(path, text);
+  return path;
+};
+const closed = policyFile('version: 1\nmode: block\nhttp: {id: only, host: allowed.example}\n');
+const run = (...args: string[]) =>
+  spawnSync(process.execPath, [main, 'run', ...args], { env, encoding: 'utf8', timeout: 60_000 });
+const tables = (): string => spawnSync('nft', ['list', 'tables'], { encoding: 'utf8' }).stdout;
+const namespaces = (): string => spawnSync('ip', ['netns', 'list'], { encoding: 'utf8' }).stdout;
+
+t.test('the command’s exit code is passed on and nothing of the run is left', async (t) => {
+  const { status, stderr } = run('--policy', closed, '--', 'sh', '-c', 'exit 7');
+  t.equal(status, 7, stderr);
+  t.notMatch(tables(), /sallyport_run_/);
+  t.notMatch(namespaces(), /sp-\d+-/);
+});
+
+t.test(
+  'curl is refused with a body, an exit code of its own and a record that name the reason',
+  async (t) => {
+    const { status, stdout } = run(
+      '--policy',
+      closed,
+      '--json',
+      '--',
+      ...['curl', '-fsS', '--max-time', '10', 'https://blocked.example/x'],
+    );
+    t.equal(status, 22);
+    const summary = JSON.parse(stdout) as { blocked: number; allowed: number; flows: { host: string }[] };
+    t.equal(summary.allowed, 0);
+    t.ok(summary.flows.some(({ host }) => host === 'blocked.example'));
+  },
+);
+
+t.test(
+  'a policy with problems is refused before anything starts, all of them with their places',
+  async (t) => {
+    const broken = policyFile('version: 1\nmode: blok\nhttp:\n  - {id: a, hosst: x.example}\n');
+    const { status, stderr } = run('--policy', broken, '--', 'true');
+    t.equal(status, 2);
+    t.match(stderr, /:2:7: error: .*blok/);
+    t.match(stderr, /:4:13: error: unknown key "hosst"; did you mean "host"/);
+  },
+);
+
+t.test('killed, it leaves its job shut in, and the next start cleans up', async (t) => {
+  const child = spawn(process.execPath, [main, 'run', '--policy', closed, '--', 'sleep', '97'], {
+    env,
+    stdio: 'ignore',
+  });
+  const own = `sallyport_run_${child.pid}`;
+  t.ok(await waitUntil(() => tables().includes(own) && isRunning('sleep 97'), 15_000), 'it runs');
+  const gateway = childOf(child.pid ?? 0, 'serve');
+  t.ok(gateway > 0);
+  child.kill('SIGKILL');
+  t.ok(await waitUntil(() => !isAlive(String(gateway)), 15_000), 'its gateway ends by itself');
+  t.match(tables(), new RegExp(own), 'the rules stay');
+  run('--policy', closed, '--', 'true');
+  t.notMatch(tables(), new RegExp(own));
+  t.notMatch(namespaces(), new RegExp(`sp-${child.pid}-`));
+  t.notOk(isRunning('sleep 97'), 'the job is ended');
+});
+
+function childOf(pid: number, word: string): number {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+  const found = children.find((child) => readFileSync(`/proc/${child}/cmdline`, 'utf8').includes(word));
+  return Number(found ?? 0);
+}
+
+function isRunning(commandLine: string): boolean {
+  return readdirSync('/proc').some(
+    (pid) => /^\d+$/.test(pid) && isAlive(pid) && commandOf(pid) === commandLine,
+  );
+}
+
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+  } catch {
+    return '';
+  }
+}
+
+function isAlive(pid: string): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
