@@ -37,7 +37,9 @@ t.test(
       closed,
       '--json',
       '--',
-      ...['curl', '-fsS', '--max-time', '10', 'https://blocked.example/x'],
+      'curl',
+      '-fsS',
+      'https://blocked.example/x',
     );
     t.equal(status, 22);
     const summary = JSON.parse(stdout) as { blocked: number; allowed: number; flows: { host: string }[] };
