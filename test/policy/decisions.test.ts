@@ -13,7 +13,7 @@ import { findHostView } from '../../policy/host-view.ts';
 import { networkPlan } from '../../policy/network-plan.ts';
 import { selectByPath } from '../../policy/path-index.ts';
 import { effectivePolicy } from '../../policy/scope.ts';
-import { conflicted, job, nobody, policyOf } from './judge.ts';
+import { ask, conflicted, job, nobody, policyOf } from './judge.ts';
 
 const J = job();
 const pull = job({ event: 'pull_request' });
@@ -553,3 +553,29 @@ void t.test('another spelling of the job’s server does not lose an exclusive s
   }
   t.end();
 });
+
+void t.test(
+  'a blocklist file is in audit when it or its entry says so, read line by line or as YAML',
+  (t) => {
+    const plain = 'hosts:\n  - soft.example\n';
+    const yaml = 'hosts: [soft.example]\n';
+    for (const list of [plain, yaml]) {
+      for (const [entry, head, expected] of [
+        ['{files: list.yaml}', '', 'block blocklist'],
+        ['{files: list.yaml}', 'mode: audit\n', 'would blocklist'],
+        ['{files: list.yaml, mode: audit}', '', 'would blocklist'],
+        ['{files: list.yaml, mode: audit}', 'mode: audit\n', 'would blocklist'],
+      ] as const) {
+        const policy = policyOf(`http: {id: h, host: soft.example}\nblocklist: ${entry}`, {
+          'list.yaml': head + list,
+        });
+        t.match(
+          ask(policy, job(), 'GET https://soft.example/'),
+          new RegExp(`^${expected}`),
+          `${entry} ${head}${list}`,
+        );
+      }
+    }
+    t.end();
+  },
+);
