@@ -1,0 +1,127 @@
+// One attempt to get around the gateway, and how it is judged: by what arrived in the internet's namespace and by
+// what was recorded. Attempts run side by side, so each leaves its own mark and is judged by that mark alone.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FlowRecord } from '../../flow/flow.ts';
+import type { Reason } from '../../flow/reason.ts';
+import type { Lab } from '../lab/lab.ts';
+import type { BypassId } from './catalog.ts';
+
+export type Variant = 'gateway-nft' | 'gateway-iptables' | 'steer-nft' | 'sidecar-nft';
+
+/** What tells an attempt's traffic from that of the others. */
+export interface Mark {
+  /** Letters, digits and hyphens, at most 40: fits a path, a DNS label and a payload. */
+  readonly token: string;
+  /** A port that no other attempt uses, for packets that can carry nothing else. */
+  readonly port: number;
+}
+
+export interface Bypass {
+  readonly id: BypassId;
+  /** Makes the attempt on a runner of the lab; its answer is what `check` sees. Must end within 15 s by itself. */
+  readonly run: (lab: Lab, mark: Mark) => Promise<unknown>;
+  /** Whether the attempt got out: what the capture or a server of the lab saw, found by the mark. */
+  readonly arrived: (lab: Lab, mark: Mark) => boolean;
+  /** The record that tells of the attempt. */
+  readonly recorded: (record: FlowRecord, mark: Mark) => boolean;
+  /** Default: block. `allow` where the gateway answers in the destination's place, and says so in `why`. */
+  readonly verdict?: 'block' | 'allow';
+  /** One of these reasons, when given. */
+  readonly reasons?: readonly Reason[];
+  /** A further look at what `run` answered with the gateway in place; null when right, else what is wrong. */
+  readonly check?: (answer: unknown, variant: Variant) => string | null;
+  /** Variants in which the attempt means nothing, each with the reason that is printed. */
+  readonly notIn?: Partial<Readonly<Record<Variant, string>>>;
+  /** Why the attempt cannot arrive without a gateway either (a port of the gateway itself); printed. */
+  readonly withoutControl?: string;
+}
+
+/** The part of a tap test that is used here. */
+interface Test {
+  ok(value: unknown, message: string, extra?: Record<string, unknown>): boolean;
+  skip(message: string): unknown;
+}
+
+const sideBySide = 6;
+/** Time in which a packet that gets out has arrived, and a packet's record (one a second) is written. */
+const settleMs = 2500;
+
+export function markOf(index: number, id: string): Mark {
+  return { token: `bp-${id}`, port: 21_000 + index };
+}
+
+/** Runs every attempt, some side by side. A failing one answers its error: whether it got out is judged alone. */
+export async function runAll(lab: Lab, attempts: readonly Bypass[]): Promise<Map<BypassId, unknown>> {
+  const answers = new Map<BypassId, unknown>();
+  const waiting = attempts.map((attempt, index) => ({ attempt, mark: markOf(index, attempt.id) }));
+  const next = async (): Promise<void> => {
+    for (let one = waiting.shift(); one !== undefined; one = waiting.shift()) {
+      const answer = await one.attempt.run(lab, one.mark).catch((error: unknown) => error);
+      answers.set(one.attempt.id, answer);
+    }
+  };
+  await Promise.all(Array.from({ length: sideBySide }, next));
+  await sleep(settleMs);
+  return answers;
+}
+
+/** Without a gateway every attempt arrives: what holds it later is the gateway, not the lab. */
+export async function expectControl(t: Test, lab: Lab, attempts: readonly Bypass[]): Promise<void> {
+  const answers = await runAll(lab, attempts);
+  attempts.forEach((attempt, index) => {
+    const title = `${attempt.id}: arrives when no gateway holds it`;
+    if (attempt.withoutControl !== undefined) t.skip(`${title}: ${attempt.withoutControl}`);
+    else t.ok(attempt.arrived(lab, markOf(index, attempt.id)), title, { answer: answers.get(attempt.id) });
+  });
+}
+
+/** With the gateway nothing of any attempt arrives, and a record tells of each. */
+export async function expectHeld(
+  t: Test,
+  lab: Lab,
+  attempts: readonly Bypass[],
+  variant: Variant,
+): Promise<void> {
+  const applying = attempts.filter((attempt) => attempt.notIn?.[variant] === undefined);
+  const answers = await runAll(lab, applying);
+  const records = await lab.gateway.records();
+  for (const attempt of attempts) {
+    const index = applying.indexOf(attempt);
+    if (index < 0) t.skip(`${attempt.id}: not in ${variant}: ${attempt.notIn?.[variant]}`);
+    else
+      judge(t, lab, {
+        attempt,
+        mark: markOf(index, attempt.id),
+        records,
+        variant,
+        answer: answers.get(attempt.id),
+      });
+  }
+}
+
+interface Judged {
+  readonly attempt: Bypass;
+  readonly mark: Mark;
+  readonly records: readonly FlowRecord[];
+  readonly variant: Variant;
+  readonly answer: unknown;
+}
+
+function judge(t: Test, lab: Lab, { attempt, mark, records, variant, answer }: Judged): void {
+  const title = `${attempt.id} (${variant})`;
+  t.ok(!attempt.arrived(lab, mark), `${title}: nothing got out`, { answer });
+  const verdict = attempt.verdict ?? 'block';
+  const mine = records.filter((record) => attempt.recorded(record, mark));
+  const fitting = mine.filter(
+    ({ decision }) =>
+      decision.verdict === verdict &&
+      (attempt.reasons === undefined || attempt.reasons.includes(decision.reason)),
+  );
+  t.ok(fitting.length > 0, `${title}: recorded as ${verdict}`, {
+    seen: mine.map((record) => [record.kind, record.destination, record.decision]).slice(0, 5),
+    answer,
+  });
+  const wrong = attempt.check?.(answer, variant) ?? null;
+  t.ok(wrong === null, `${title}: answered as it should be`, { wrong });
+}
