@@ -169,7 +169,12 @@ export const configSchema = {
       additionalProperties: false,
       description: 'The kernel rule set.',
       properties: {
-        table: text('Name of the table. Default: sallyport.'),
+        backend: {
+          enum: ['nftables', 'iptables'],
+          description:
+            'Form of the rules: nftables, or iptables with ip6tables and ipset where other software of the machine manages those. Default: nftables.',
+        },
+        table: text('Name of the table; with iptables the sets bear it. Default: sallyport.'),
         guardMark: count('Packet mark of what the main table let pass. Default: 14680064 (0xe00000).'),
         keepOnExit: {
           type: 'boolean',
@@ -298,17 +303,22 @@ function completeConfig(file: ConfigFile, directory: string) {
       maxSegmentBytes: file.records?.maxSegmentBytes ?? 64 * 1024 * 1024,
       maxTotalBytes: file.records?.maxTotalBytes ?? 4 * 1024 ** 3,
     },
-    kernel: {
-      table: file.kernel?.table ?? 'sallyport',
-      guardMark: file.kernel?.guardMark ?? 0xe0_0000,
-      keepOnExit: file.kernel?.keepOnExit ?? true,
-    },
+    kernel: completeKernel(file.kernel),
     users: {
       control: file.users?.control ?? 64_801,
       worker: file.users?.worker ?? 64_802,
       group: file.users?.group ?? 64_801,
     },
     log: { level: file.log?.level ?? 'info' },
+  };
+}
+
+function completeKernel(kernel: ConfigFile['kernel']) {
+  return {
+    backend: kernel?.backend ?? ('nftables' as const),
+    table: kernel?.table ?? 'sallyport',
+    guardMark: kernel?.guardMark ?? 0xe0_0000,
+    keepOnExit: kernel?.keepOnExit ?? true,
   };
 }
 

@@ -14,9 +14,10 @@ import type { NetworkPlan } from './flow/network-plan.ts';
 import { openBlockLog } from './kernel/block-log.ts';
 import { readBindings, readPlan, readQuarantine, readRunner } from './kernel/check-message.ts';
 import { hardenKeeper } from './kernel/harden.ts';
+import { openRules, type HeldRules } from './kernel/held-rules.ts';
+import { programRights } from './kernel/iptables-tables.ts';
 import { closeWorker, openListeners, type Listeners } from './kernel/listeners.ts';
 import type { KernelConfig } from './kernel/rule-model.ts';
-import { KernelRules } from './kernel/rule-set.ts';
 import { firstInheritedFd, SupervisedChild } from './kernel/supervise.ts';
 import { prepareStateDirectory, writeWhole, type StateDirectory } from './store/state-directory.ts';
 import type { WorkerConfiguration } from './worker.ts';
@@ -53,7 +54,7 @@ class Keeper {
   readonly #state: StateDirectory;
   readonly #sign: (toBeSigned: Uint8Array) => Uint8Array;
   readonly #listeners: Listeners;
-  readonly #rules: KernelRules;
+  readonly #rules: HeldRules;
   readonly #blockLog: number;
   readonly #ready = new Set<string>();
   #workers: SupervisedChild[] = [];
@@ -81,7 +82,8 @@ class Keeper {
       runnerPort: config.listen.runner,
       explicitPort: config.listen.explicit,
     });
-    this.#rules = new KernelRules(
+    this.#rules = openRules(
+      config.kernel.backend,
       kernelConfigOf(config, {
         workers: this.#listeners.workers.map(({ port }) => port),
         runner: this.#listeners.runnerPort,
@@ -90,7 +92,7 @@ class Keeper {
     );
     this.#rules.start(closedPlan);
     this.#blockLog = openBlockLog(blockLogGroup(config));
-    hardenKeeper();
+    hardenKeeper(config.kernel.backend === 'iptables' ? programRights : []);
   }
 
   run(): Promise<number> {

@@ -6,39 +6,57 @@ import { SallyportError } from '../flow/errors.ts';
 import { checked, processControl, setCapabilities, setResourceLimit } from './libc.ts';
 import { installSeccomp } from './seccomp.ts';
 
-const capabilities = { KILL: 5, SETGID: 6, SETUID: 7, NET_BIND_SERVICE: 10, NET_ADMIN: 12 } as const;
+const capabilities = {
+  KILL: 5,
+  SETGID: 6,
+  SETUID: 7,
+  NET_BIND_SERVICE: 10,
+  NET_ADMIN: 12,
+  NET_RAW: 13,
+} as const;
 /** A capability that the keeper may keep, by its name without CAP_. */
 export type Capability = keyof typeof capabilities;
 const [boundingRead, boundingDrop, noNewPrivileges, dumpable, parentDeathSignal] = [23, 24, 38, 4, 1];
 const coreLimit = 4;
 
+const keeperRights: readonly Capability[] = ['NET_ADMIN', 'SETUID', 'SETGID', 'KILL'];
+
 /**
- * Empties the bounding set, keeps only `keep` effective, sets no_new_privs and forbids core files. Acts on the
- * calling thread, which is the one that starts children. @throws SallyportError
+ * Empties the bounding set, keeps only what the keeper needs effective, sets no_new_privs and forbids core files. Acts
+ * on the calling thread, which is the one that starts children. Programs that it runs as root later get `inherited`,
+ * and nothing else. @throws SallyportError
  */
-export function hardenKeeper(keep: readonly Capability[] = ['NET_ADMIN', 'SETUID', 'SETGID', 'KILL']): void {
+export function hardenKeeper(inherited: readonly Capability[] = []): void {
+  const keep = [...new Set([...keeperRights, ...inherited])];
+  // Nothing becomes inheritable that is no longer in the bounding set.
+  if (inherited.length > 0) setOwnCapabilities(heldBits(), bitsOf(inherited));
   for (let capability = 0; processControl(boundingRead, capability) >= 0; capability++) {
     // Without SETPCAP (a container) only what the runtime left there is there: children then drop it by their uid.
     if (processControl(boundingRead, capability) === 1) processControl(boundingDrop, capability);
   }
-  keepCapabilities(keep);
+  setOwnCapabilities(heldBits() & bitsOf(keep), bitsOf(inherited));
   checked(processControl(noNewPrivileges, 1), 'prctl no_new_privs');
   setResourceLimit(coreLimit, 0);
 }
 
-function keepCapabilities(keep: readonly Capability[]): void {
-  const held = BigInt(`0x${statusField(readFileSync('/proc/thread-self/status', 'latin1'), 'CapPrm')}`);
-  const wanted = keep.reduce((bits, name) => bits | (1n << BigInt(capabilities[name])), 0n);
-  const kept = held & wanted;
+function heldBits(): bigint {
+  return BigInt(`0x${statusField(readFileSync('/proc/thread-self/status', 'latin1'), 'CapPrm')}`);
+}
+
+function bitsOf(names: readonly Capability[]): bigint {
+  return names.reduce((bits, name) => bits | (1n << BigInt(capabilities[name])), 0n);
+}
+
+// Of the calling thread: permitted and effective alike.
+function setOwnCapabilities(held: bigint, inheritable: bigint): void {
   const header = Buffer.alloc(8);
   header.writeUInt32LE(0x2008_0522, 0);
   const data = Buffer.alloc(24);
-  for (const [half, at] of [
-    [kept & 0xffff_ffffn, 0],
-    [kept >> 32n, 12],
-  ] as const) {
-    data.writeUInt32LE(Number(half), at);
-    data.writeUInt32LE(Number(half), at + 4);
+  for (const at of [0, 12]) {
+    const half = (bits: bigint): number => Number((at === 0 ? bits : bits >> 32n) & 0xffff_ffffn);
+    data.writeUInt32LE(half(held), at);
+    data.writeUInt32LE(half(held), at + 4);
+    data.writeUInt32LE(half(inheritable & held), at + 8);
   }
   setCapabilities(header, data);
 }
@@ -52,6 +70,8 @@ export function hardenWorker(): void {
   const mayEnterRing = holdsRing();
   checked(processControl(dumpable, 0), 'prctl dumpable');
   checked(processControl(parentDeathSignal, 9), 'prctl pdeathsig');
+  // What the keeper lets its own programs inherit came along; without no_new_privs and exec it is of no use either.
+  setOwnCapabilities(0n, 0n);
   setResourceLimit(coreLimit, 0);
   installSeccomp(mayEnterRing);
   // The parent may have died before the signal was asked for.

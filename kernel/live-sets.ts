@@ -1,21 +1,10 @@
 // What changes between plans: bindings, quarantined runners and pins. Keeps a shadow of what the kernel was given,
 // so that a binding that still has time is not written again and a lost table can be filled anew.
 
-import { release } from 'node:os';
-import { SallyportError } from '../flow/errors.ts';
 import type { Binding } from '../flow/ports.ts';
-import type { Request } from './netlink.ts';
-import type { NftConnection } from './nft.ts';
+import type { ElementStore, SetChange } from './element-store.ts';
 import type { Family } from './rule-model.ts';
-import {
-  addElements,
-  addressKey,
-  deleteElements,
-  flushSet,
-  readElements,
-  readTuple,
-  tupleKey,
-} from './set-elements.ts';
+import { addressKey, readTuple, tupleKey } from './set-elements.ts';
 
 const protocolNumbers = { tcp: 6, udp: 17 } as const;
 const [graceMs, floorMs, renewBelowMs] = [300_000, 60_000, 60_000];
@@ -29,31 +18,27 @@ interface Held {
   until: number;
 }
 
-/** Bindings, quarantine and pins of one table. */
+/** Bindings, quarantine and pins of one gateway. */
 export class LiveSets {
-  readonly #nft: NftConnection;
-  readonly #table: string;
+  readonly #store: ElementStore;
   readonly #bound = new Map<string, Held>();
   readonly #quarantined = new Map<string, number>();
   readonly #pins = new Map<string, string>();
   #sweepAt = 1024;
-  // From 6.12 on a repeated add renews the time limit; before, it is silently ignored.
-  readonly #mayRenew = isAtLeast(release(), 6, 12);
 
-  constructor(nft: NftConnection, table: string) {
-    this.#nft = nft;
-    this.#table = table;
+  constructor(store: ElementStore) {
+    this.#store = store;
   }
 
   /** Takes over what a table that outlived its keeper holds. @throws SallyportError */
   adopt(): void {
     const now = Date.now();
     for (const family of families) {
-      for (const { key, leftMs } of readElements(this.#nft.queryFd, this.#table, `bound${family}`)) {
+      for (const { key, leftMs } of this.#store.read('bound', family)) {
         const { source } = readTuple(key, family);
         this.#bound.set(key.toString('latin1'), { key, family, runner: source, until: now + (leftMs ?? 0) });
       }
-      for (const { key, leftMs } of readElements(this.#nft.queryFd, this.#table, `quarantine${family}`)) {
+      for (const { key, leftMs } of this.#store.read('quarantine', family)) {
         this.#quarantined.set(key.toString('latin1'), leftMs === null ? Infinity : now + leftMs);
       }
     }
@@ -77,7 +62,7 @@ export class LiveSets {
       fresh.set(id, held);
     }
     if (fresh.size === 0) return;
-    this.#commit(this.#boundRequests([...fresh.values()], now), 'a binding');
+    this.#store.commit(boundChanges('put', [...fresh.values()], now), 'a binding');
     for (const [id, held] of fresh) this.#bound.set(id, held);
     if (this.#bound.size > this.#sweepAt) this.#sweep(now);
   }
@@ -100,12 +85,10 @@ export class LiveSets {
   /** Cuts a runner off for `durationMs`; 0 lifts it. @throws SallyportError */
   quarantine(runner: string, durationMs: number): void {
     const { bytes, family } = addressKey(runner);
-    const set = `quarantine${family}`;
     const id = Buffer.from(bytes).toString('latin1');
-    const add = addElements(this.#table, set, [{ key: bytes, timeoutMs: Math.max(1, durationMs) }]);
-    // Added first, so that the deletion of one that has just expired does not fail the whole.
-    const renew = [...add, ...deleteElements(this.#table, set, [bytes]), ...(durationMs > 0 ? add : [])];
-    this.#commit(renew, `the quarantine of ${runner}`);
+    const verb = durationMs > 0 ? 'put' : 'remove';
+    const elements = [{ key: bytes, timeoutMs: Math.max(1, durationMs) }];
+    this.#store.commit([{ do: verb, set: 'quarantine', family, elements }], `the quarantine of ${runner}`);
     if (durationMs > 0) this.#quarantined.set(id, Date.now() + durationMs);
     else this.#quarantined.delete(id);
   }
@@ -113,41 +96,40 @@ export class LiveSets {
   /** Gives an address to one worker. @throws SallyportError */
   pin(address: string, worker: number): void {
     const { bytes, family } = addressKey(address);
-    const [id, chain, set] = [Buffer.from(bytes).toString('latin1'), `worker-${worker}`, `pin${family}`];
+    const [id, chain] = [Buffer.from(bytes).toString('latin1'), `worker-${worker}`];
     const known = this.#pins.get(id);
     if (known === chain) return;
-    const remove = known === undefined ? [] : deleteElements(this.#table, set, [bytes]);
-    this.#commit(
-      [...remove, ...addElements(this.#table, set, [{ key: bytes, chain }])],
-      `the pin of ${address}`,
-    );
+    const change = (verb: 'put' | 'remove', to: string): SetChange => ({
+      do: verb,
+      set: 'pin',
+      family,
+      elements: [{ key: bytes, chain: to }],
+    });
+    const remove = known === undefined ? [] : [change('remove', known)];
+    this.#store.commit([...remove, change('put', chain)], `the pin of ${address}`);
     this.#pins.set(id, chain);
   }
 
-  /** Replaces all live elements in the kernel by the shadow's, in one transaction. @throws SallyportError */
+  /** Replaces all live elements in the kernel by the shadow's. @throws SallyportError */
   rewrite(): void {
     const now = Date.now();
     this.#sweep(now);
-    const flushes = families.flatMap((family) =>
-      ['bound', 'quarantine', 'pin'].map((name) => flushSet(this.#table, `${name}${family}`)),
-    );
-    this.#commit(
-      [...flushes, ...this.#boundRequests([...this.#bound.values()], now), ...this.#others(now)],
-      'the live sets',
-    );
+    const bound = boundChanges('replace', [...this.#bound.values()], now);
+    this.#store.commit([...bound, ...this.#others(now)], 'the live sets');
   }
 
   /** What the kernel holds too much or too little of, or null. @throws SallyportError */
   difference(): string | null {
     const now = Date.now();
     for (const family of families) {
-      const bound = readElements(this.#nft.queryFd, this.#table, `bound${family}`);
-      const foreign = bound.find(({ key }) => !this.#bound.has(key.toString('latin1')));
+      const bound = this.#store.read('bound', family);
+      // The kernel's clock may keep one a moment longer than ours.
+      const foreign = bound.find(
+        ({ key, leftMs }) => (leftMs ?? Infinity) > 5000 && !this.#bound.has(key.toString('latin1')),
+      );
       if (foreign) return `bound${family} holds an element of another process`;
       const quarantined = new Set(
-        readElements(this.#nft.queryFd, this.#table, `quarantine${family}`).map(({ key }) =>
-          key.toString('latin1'),
-        ),
+        this.#store.read('quarantine', family).map(({ key }) => key.toString('latin1')),
       );
       for (const [id, until] of this.#quarantined) {
         const isOurs = id.length === (family === 4 ? 4 : 16);
@@ -181,63 +163,35 @@ export class LiveSets {
     return { key, family: runner.family, runner: binding.runner, until };
   }
 
-  #boundRequests(all: readonly Held[], now: number): Request[] {
-    return families.flatMap((family) => {
-      const elements = all
-        .filter((held) => held.family === family)
-        .map(({ key, until }) => ({ key, timeoutMs: until - now }));
-      const add = addElements(this.#table, `bound${family}`, elements);
-      if (this.#mayRenew) return add;
-      const keys = elements.map(({ key }) => key);
-      return [...add, ...deleteElements(this.#table, `bound${family}`, keys), ...add];
-    });
-  }
-
-  #others(now: number): Request[] {
-    const familyOf = (id: string): Family => (id.length === 4 ? 4 : 6);
-    const bytesOf = (id: string): Buffer => Buffer.from(id, 'latin1');
-    return families.flatMap((family) => [
-      ...addElements(
-        this.#table,
-        `quarantine${family}`,
-        [...this.#quarantined]
-          .filter(([id]) => familyOf(id) === family)
-          .map(([id, until]) => ({ key: bytesOf(id), timeoutMs: Math.min(until - now, 2 ** 40) })),
-      ),
-      ...addElements(
-        this.#table,
-        `pin${family}`,
-        [...this.#pins]
-          .filter(([id]) => familyOf(id) === family)
-          .map(([id, chain]) => ({ key: bytesOf(id), chain })),
-      ),
+  #others(now: number): SetChange[] {
+    const ofFamily = <T>(all: ReadonlyMap<string, T>, family: Family): [Buffer, T][] =>
+      [...all]
+        .filter(([id]) => id.length === (family === 4 ? 4 : 16))
+        .map(([id, value]) => [Buffer.from(id, 'latin1'), value]);
+    return families.flatMap((family): SetChange[] => [
+      {
+        do: 'replace',
+        set: 'quarantine',
+        family,
+        elements: ofFamily(this.#quarantined, family).map(([key, until]) => ({
+          key,
+          timeoutMs: Math.min(until - now, 2 ** 40),
+        })),
+      },
+      {
+        do: 'replace',
+        set: 'pin',
+        family,
+        elements: ofFamily(this.#pins, family).map(([key, chain]) => ({ key, chain })),
+      },
     ]);
   }
 
-  // An element may expire between our look and the deletion: added again first, it is there to be deleted.
   #remove(ids: readonly string[]): void {
     const held = ids.flatMap((id) => this.#bound.get(id) ?? []);
     if (held.length === 0) return;
-    const requests = families.flatMap((family) => {
-      const keys = held.filter((one) => one.family === family).map(({ key }) => key);
-      const set = `bound${family}`;
-      return [
-        ...addElements(
-          this.#table,
-          set,
-          keys.map((key) => ({ key, timeoutMs: 1000 })),
-        ),
-        ...deleteElements(this.#table, set, keys),
-      ];
-    });
-    this.#commit(requests, 'an unbinding');
+    this.#store.commit(boundChanges('remove', held, 0), 'an unbinding');
     for (const id of ids) this.#bound.delete(id);
-  }
-
-  #commit(requests: readonly Request[], what: string): void {
-    if (requests.length === 0) return;
-    const failure = this.#nft.batch(requests);
-    if (failure !== null) throw new SallyportError('kernel', `the kernel did not take ${what}: ${failure}`);
   }
 
   #sweep(now: number): void {
@@ -247,7 +201,11 @@ export class LiveSets {
   }
 }
 
-function isAtLeast(version: string, major: number, minor: number): boolean {
-  const [own = 0, ownMinor = 0] = version.split('.').map(Number);
-  return own > major || (own === major && ownMinor >= minor);
+function boundChanges(verb: SetChange['do'], all: readonly Held[], now: number): SetChange[] {
+  return families.flatMap((family): SetChange[] => {
+    const elements = all
+      .filter((held) => held.family === family)
+      .map(({ key, until }) => ({ key, timeoutMs: until - now }));
+    return elements.length === 0 && verb !== 'replace' ? [] : [{ do: verb, set: 'bound', family, elements }];
+  });
 }

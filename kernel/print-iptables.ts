@@ -1,7 +1,8 @@
-// Prints the same rule set for machines without nf_tables: one text each for ipset, iptables-restore and
-// ip6tables-restore (`--noflush`). Counts are not exact here: the log is limited per key instead.
+// Prints the same rule set for iptables, ip6tables and ipset, table by table: for `rules iptables` as texts for the
+// restore programs (`--noflush`), for the keeper in the pieces that iptables-tables.ts puts together.
 
 import { SallyportError } from '../flow/errors.ts';
+import { ipsetNames, liveSetName, printIpset } from './print-ipset.ts';
 import {
   silentReasons,
   type Action,
@@ -14,7 +15,8 @@ import {
 } from './rule-model.ts';
 import { outcomeName } from './print-nft.ts';
 
-type Table = 'raw' | 'nat' | 'filter';
+type Table = 'security' | 'raw' | 'nat' | 'filter';
+type End = 'refuse' | 'silence' | 'accept';
 interface Place {
   readonly table: Table;
   readonly chains: readonly string[];
@@ -32,38 +34,66 @@ const places: Readonly<Record<Hook, Place>> = {
   output: { table: 'filter', chains: ['OUTPUT'] },
 };
 
+export interface PrintedChain {
+  readonly name: string;
+  /** Rules without their `-A NAME`. */
+  readonly lines: readonly string[];
+}
+
+export interface PrintedTable {
+  readonly table: string;
+  readonly chains: readonly PrintedChain[];
+  /** Rules of the machine's own chains that enter ours, first in those, in this order. */
+  readonly hooks: readonly { readonly chain: string; readonly target: string }[];
+}
+
 export interface IptablesText {
   /** For `ipset restore`; applied first. */
   readonly ipset: string;
-  /** For `iptables-restore --noflush`. */
+  /** For `iptables-restore --noflush` and `ip6tables-restore --noflush`, on tables that hold nothing of ours. */
   readonly iptables: string;
-  /** For `ip6tables-restore --noflush`. */
   readonly ip6tables: string;
-  /** Rules that enter our chains, as arguments after `-t TABLE`: removed before they are applied anew. */
-  readonly entries: readonly Entry[];
-  /** All own chains by table, for removal. */
-  readonly chains: readonly { readonly table: string; readonly name: string }[];
-  /** All own sets, for removal. */
+  /** The same in pieces; the first table is the guard. */
+  readonly tables: Readonly<Record<Family, readonly PrintedTable[]>>;
+  /** What the names of all own chains begin with. */
+  readonly prefix: string;
+  /** All own sets. */
   readonly sets: readonly string[];
 }
 
-export interface Entry {
-  readonly table: string;
-  readonly chain: string;
-  readonly target: string;
-}
-
-/** The three texts. @throws SallyportError kernel when a name would be too long */
+/** The texts. @throws SallyportError kernel when a name would be too long */
 export function printIptables(ruleSet: RuleSet): IptablesText {
   const printer = new Printer(ruleSet);
+  const tables = { 4: printer.print(4), 6: printer.print(6) };
   return {
-    ipset: printer.ipset(),
-    iptables: printer.text(4),
-    ip6tables: printer.text(6),
-    entries: printer.entries(),
-    chains: printer.tables().flatMap(([table, chains]) => chains.map((name) => ({ table, name }))),
-    sets: printer.setNames(),
+    ipset: printIpset(ruleSet),
+    iptables: wholeText(tables[4]),
+    ip6tables: wholeText(tables[6]),
+    tables,
+    prefix: chainName(ruleSet.config.table, ''),
+    sets: ipsetNames(ruleSet.config),
   };
+}
+
+function wholeText(tables: readonly PrintedTable[]): string {
+  const lines = tables.flatMap(({ table, chains, hooks }) => [
+    `*${table}`,
+    ...chains.map(({ name }) => `:${name} - [0:0]`),
+    ...chains.flatMap(({ name, lines }) => lines.map((line) => `-A ${name} ${line}`)),
+    ...hookLines(hooks),
+    'COMMIT',
+  ]);
+  return `${lines.join('\n')}\n`;
+}
+
+/** Lines that put the hooks first in their chains. */
+export function hookLines(hooks: PrintedTable['hooks']): string[] {
+  const positions = new Map<string, number>();
+  return hooks.map(({ chain, target }) => {
+    const position = (positions.get(chain) ?? 0) + 1;
+    positions.set(chain, position);
+    return `-I ${chain} ${position} -j ${target}`;
+  });
 }
 
 class Printer {
@@ -77,84 +107,119 @@ class Printer {
     this.#byName = new Map(ruleSet.chains.map((chain) => [chain.name, chain]));
   }
 
-  /** Chains by table, in the order of their first use. */
-  tables(): [Table, string[]][] {
-    return (['raw', 'nat', 'filter'] as const).map((table) => {
-      const found = new Set<string>();
-      for (const chain of this.#ruleSet.chains) {
-        if (chain.hook !== undefined && places[chain.hook].table === table) this.#collect(chain.name, found);
-      }
-      return [table, [...found].map((name) => this.#chainName(name))];
+  /** All tables of a family, the guard's first: it stands before anything is let through. */
+  print(family: Family): PrintedTable[] {
+    const tables = (['raw', 'nat', 'filter'] as const).map((table): PrintedTable => {
+      const names = this.#chainsOf(table);
+      return {
+        table,
+        chains: names.map((name) => ({
+          name: this.#chainName(name),
+          lines: this.#chainLines(name, table, family),
+        })),
+        hooks: this.#hooks(table),
+      };
     });
+    return [this.#guard(), ...tables];
   }
 
-  #collect(name: string, found: Set<string>): void {
+  // The table `security` comes after `filter`: what the main rules let pass bears their mark by then.
+  #guard(): PrintedTable {
+    const unmarked = `-m mark ! --mark ${this.#mark()} -j DROP`;
+    const interfaces = this.#config.runnerInterfaces.map(wildcard);
+    const isSidecar = this.#config.mode === 'sidecar';
+    const ported = (match: string): string[] =>
+      ['tcp', 'udp'].map((name) => `${match}-p ${name} ${unmarked}`);
+    const forward = interfaces.flatMap((name) => [
+      `-i ${name} ${unmarked}`,
+      `-o ${name} -m conntrack --ctstate NEW ${unmarked}`,
+    ]);
+    const own = isSidecar
+      ? [
+          '-o lo -j RETURN',
+          ...this.#config.exemptUids.map((uid) => `-m owner --uid-owner ${uid} -j RETURN`),
+          ...ported(''),
+        ]
+      : interfaces.flatMap((name) => ported(`-i ${name} `));
+    const chains: [hook: string, name: string, lines: string[]][] = [
+      ['FORWARD', 'guard-forward', forward],
+      isSidecar ? ['OUTPUT', 'guard-output', own] : ['INPUT', 'guard-input', own],
+    ];
+    return {
+      table: 'security',
+      chains: chains.map(([, name, lines]) => ({ name: this.#chainName(name), lines })),
+      hooks: chains.map(([chain, name]) => ({ chain, target: this.#chainName(name) })),
+    };
+  }
+
+  // In the order of their first use.
+  #chainsOf(table: Table): string[] {
+    const found = new Set<string>();
+    for (const chain of this.#ruleSet.chains) {
+      if (chain.hook !== undefined && places[chain.hook].table === table)
+        this.#collect(chain.name, table, found);
+    }
+    return [...found];
+  }
+
+  #collect(name: string, table: Table, found: Set<string>): void {
     if (found.has(name)) return;
     found.add(name);
-    for (const rule of this.#byName.get(name)?.rules ?? []) {
-      for (const target of targetsOf(rule.action)) this.#collect(target, found);
-    }
-  }
-
-  entries(): Entry[] {
-    return this.#ruleSet.chains.flatMap((chain) => {
-      if (chain.hook === undefined) return [];
-      const { table, chains } = places[chain.hook];
-      return chains.map((hook) => ({ table, chain: hook, target: this.#chainName(chain.name) }));
-    });
-  }
-
-  text(family: Family): string {
-    const entries = this.entries();
-    const lines = this.tables().flatMap(([table, chains]) => {
-      const positions = new Map<string, number>();
-      const hooks = entries
-        .filter((entry) => entry.table === table)
-        .map(({ chain, target }) => {
-          const position = (positions.get(chain) ?? 0) + 1;
-          positions.set(chain, position);
-          return `-I ${chain} ${position} -j ${target}`;
-        });
-      return [
-        `*${table}`,
-        ...chains.map((name) => `:${name} - [0:0]`),
-        ...chains.flatMap((name) =>
-          this.#chainLines(name, table, family).map((line) => `-A ${name} ${line}`),
-        ),
-        ...hooks,
-        'COMMIT',
-      ];
-    });
-    return `${lines.join('\n')}\n`;
-  }
-
-  #chainLines(printed: string, table: Table, family: Family): string[] {
-    const name = printed.slice(this.#chainName('').length);
-    if (name === 'accept') return [`-j MARK --set-xmark ${this.#mark()}`, '-j ACCEPT'];
     const chain = this.#byName.get(name);
-    if (chain === undefined) return this.#outcomeLines(name, table, family);
-    return chain.rules.flatMap((rule) => this.#ruleLines(rule, family));
+    const targets =
+      chain !== undefined
+        ? chain.rules.flatMap(({ action }) => targetsOf(action))
+        : /^(block|audit|allow)-/.test(name)
+          ? outcomeTargets(name, table)
+          : name.startsWith('over-')
+            ? [name.slice('over-'.length)]
+            : [];
+    for (const target of targets) this.#collect(target, table, found);
   }
 
+  #hooks(table: Table): PrintedTable['hooks'] {
+    return this.#ruleSet.chains.flatMap((chain) => {
+      if (chain.hook === undefined || places[chain.hook].table !== table) return [];
+      const target = this.#chainName(chain.name);
+      return places[chain.hook].chains.map((hook) => ({ chain: hook, target }));
+    });
+  }
+
+  #chainLines(name: string, table: Table, family: Family): string[] {
+    const chain = this.#byName.get(name);
+    if (chain !== undefined) return chain.rules.flatMap((rule) => this.#ruleLines(rule, family));
+    if (name === 'accept') return [`-j MARK --set-xmark ${this.#mark()}`, '-j ACCEPT'];
+    if (name === 'silence') return ['-j DROP'];
+    if (name === 'refuse') return refusals(family);
+    if (name.startsWith('over-')) return this.#overLines(name, family);
+    return this.#outcomeLines(name, table, family);
+  }
+
+  // The set of seen keys counts by itself. Each key is logged once in a window, and each runner has a share of new
+  // keys, so that none can crowd out another (of IPv6 a /64: a runner has all of its addresses at will).
   #outcomeLines(name: string, table: Table, family: Family): string[] {
-    const prefix = name.replace('-', ' ');
+    const [end, over] = outcomeTargets(name, table);
+    const seen = this.#setName('seen', family);
+    const share =
+      `-m hashlimit --hashlimit-name ${this.#chainName(`share-${end}`)} --hashlimit-mode srcip ` +
+      `${family === 6 ? '--hashlimit-srcmask 64 ' : ''}--hashlimit-above 100/second --hashlimit-burst 400 ` +
+      `--hashlimit-htable-max 65536`;
     const log =
-      `-m hashlimit --hashlimit-name ${this.#chainName(name)} --hashlimit-mode srcip,dstip,dstport ` +
-      `--hashlimit-upto 6/minute --hashlimit-burst 1 --hashlimit-htable-max 65536 ` +
-      `-j NFLOG --nflog-group ${this.#config.logGroup} --nflog-size 128 --nflog-prefix "${prefix}"`;
-    if (!name.startsWith('block-')) return [log, `-g ${this.#chainName('accept')}`];
-    const isSilent = table === 'raw' || [...silentReasons].some((reason) => name === `block-${reason}`);
-    if (isSilent) return [log, '-j DROP'];
-    const [port, other] =
-      family === 4
-        ? ['icmp-port-unreachable', 'icmp-admin-prohibited']
-        : ['icmp6-port-unreachable', 'icmp6-adm-prohibited'];
+      `-j NFLOG --nflog-group ${this.#config.logGroup} --nflog-size 128 ` +
+      `--nflog-prefix "${name.replace('-', ' ')}"`;
     return [
+      `-m set --match-set ${seen} src,dst,dst -g ${this.#chainName(end)}`,
+      `${share} -g ${this.#chainName(over)}`,
+      `-j SET --add-set ${seen} src,dst,dst`,
       log,
-      '-p tcp -j REJECT --reject-with tcp-reset',
-      `-p udp -j REJECT --reject-with ${port}`,
-      `-j REJECT --reject-with ${other}`,
+      `-g ${this.#chainName(end)}`,
     ];
+  }
+
+  #overLines(name: string, family: Family): string[] {
+    const over = this.#setName('over', family);
+    const end = `-g ${this.#chainName(name.slice('over-'.length))}`;
+    return [`-m set --match-set ${over} src ${end}`, `-j SET --add-set ${over} src`, end];
   }
 
   #ruleLines(rule: Rule, family: Family): string[] {
@@ -220,51 +285,25 @@ class Printer {
       case 'masquerade':
         return ['-j MASQUERADE'];
       case 'spread':
-        return spreadTexts(action.chains, family, chain);
+        return [...this.#pinTexts(action.chains, family), ...spreadTexts(action.chains, family, chain)];
       default:
         return [`-g ${chain(outcomeName(action) ?? '')}`];
     }
   }
 
-  ipset(): string {
-    const lines: string[] = [];
-    for (const family of [4, 6] as const) {
-      const inet = family === 4 ? 'inet' : 'inet6';
-      lines.push(`create -exist ${this.#setName('quarantine', family)} hash:ip family ${inet} timeout 0`);
-      lines.push(
-        `create -exist ${this.#setName('bound', family)} hash:ip,port,ip family ${inet} timeout 300 maxelem 262144`,
-      );
-      for (const list of ['never', 'blocklist'] as const) {
-        const name = this.#setName(list, family);
-        const options = `hash:net family ${inet} maxelem 262144`;
-        // Filled aside and swapped, so that the list is never empty while it is loaded.
-        lines.push(
-          `create -exist ${name} ${options}`,
-          `create -exist ${name}-new ${options}`,
-          `flush ${name}-new`,
-        );
-        const ranges = this.#ruleSet.lists[list][family].flatMap(withoutZeroPrefix);
-        lines.push(...ranges.map((range) => `add -exist ${name}-new ${range}`));
-        lines.push(`swap ${name}-new ${name}`, `destroy ${name}-new`);
-      }
-    }
-    return `${lines.join('\n')}\n`;
-  }
-
-  setNames(): string[] {
-    return (['quarantine', 'bound', 'never', 'blocklist'] as const).flatMap((name) => [
-      this.#setName(name, 4),
-      this.#setName(name, 6),
-    ]);
+  #pinTexts(chains: readonly string[], family: Family): string[] {
+    return chains.map((chain, index) => {
+      const set = this.#setName(`pin${index}-`, family);
+      return `-m set --match-set ${set} src -g ${this.#chainName(chain)}`;
+    });
   }
 
   #setName(name: string, family: Family): string {
-    return checkLength(`${this.#config.table}-${name}${family}`, 27);
+    return liveSetName(this.#config.table, name, family);
   }
 
   #chainName(name: string): string {
-    const table = this.#config.table;
-    return checkLength(`${table === 'sallyport' ? 'sp' : table.slice(0, 6)}-${name}`, 28);
+    return chainName(this.#config.table, name);
   }
 
   #mark(): string {
@@ -280,7 +319,12 @@ function targetsOf(action: Action): string[] {
   if (action.do === 'spread') return [...action.chains];
   const outcome = outcomeName(action);
   if (outcome === null) return [];
-  return action.do === 'block' ? [outcome] : [outcome, 'accept'];
+  return [outcome];
+}
+
+function outcomeTargets(name: string, table: Table): readonly [end: End, over: string] {
+  const end = endOf(name, table);
+  return [end, `over-${end}`];
 }
 
 function singleMatches(rule: Rule): string[] {
@@ -306,11 +350,6 @@ function spreadTexts(chains: readonly string[], family: Family, name: (chain: st
   });
 }
 
-function withoutZeroPrefix(range: string): string[] {
-  if (range === '0.0.0.0/0') return ['0.0.0.0/1', '128.0.0.0/1'];
-  return range === '::/0' ? ['::/1', '8000::/1'] : [range];
-}
-
 function optional(texts: readonly string[] | undefined): (readonly string[])[] {
   return texts === undefined ? [] : [texts];
 }
@@ -319,7 +358,31 @@ function wildcard(name: string): string {
   return name.endsWith('*') ? `${name.slice(0, -1)}+` : name;
 }
 
-function checkLength(name: string, limit: number): string {
-  if (name.length <= limit) return name;
-  throw new SallyportError('kernel', `${name} is too long for iptables; choose a shorter table name`);
+// REJECT does not exist in `raw`; what is blocked there is blocked in silence anyway.
+function endOf(name: string, table: Table): End {
+  if (!name.startsWith('block-')) return 'accept';
+  const isSilent = [...silentReasons].some((reason) => name === `block-${reason}`);
+  return isSilent || table === 'raw' ? 'silence' : 'refuse';
+}
+
+function refusals(family: Family): string[] {
+  const [port, other] =
+    family === 4
+      ? ['icmp-port-unreachable', 'icmp-admin-prohibited']
+      : ['icmp6-port-unreachable', 'icmp6-adm-prohibited'];
+  return [
+    '-p tcp -j REJECT --reject-with tcp-reset',
+    `-p udp -j REJECT --reject-with ${port}`,
+    `-j REJECT --reject-with ${other}`,
+  ];
+}
+
+// Two gateways of one machine must not share chains.
+function chainName(table: string, name: string): string {
+  let hash = 0;
+  for (const char of table) hash = (Math.imul(hash, 31) + char.charCodeAt(0)) >>> 0;
+  const prefix = table === 'sallyport' ? 'sp' : `sp${(hash & 0xffff).toString(16)}`;
+  const whole = `${prefix}-${name}`;
+  if (whole.length <= 28) return whole;
+  throw new SallyportError('kernel', `${whole} is too long for iptables; choose another kernel.table`);
 }

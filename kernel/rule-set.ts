@@ -1,33 +1,29 @@
 // The kernel rule set of one gateway as the keeper holds it: applies plans, keeps live sets over them, sees what
 // others changed and repairs it. Everything is synchronous: what returned is in force.
 
-import { parseAddress, parseCidr, cidrContains } from '../flow/address.ts';
 import { SallyportError } from '../flow/errors.ts';
 import type { NetworkPlan } from '../flow/network-plan.ts';
 import type { Binding } from '../flow/ports.ts';
 import { emptyHalf, readHalf, turnRequests, type BlockedRow } from './block-counts.ts';
 import { buildRules } from './build-rules.ts';
-import { forgetFlow, forgetSource, trackedFlows } from './conntrack.ts';
-import { watchFd, type FdWatch } from './fd-watch.ts';
-import { mayForward } from './judge-flow.ts';
-import { closeFd, receiveBytes } from './libc.ts';
+import { forgetSource } from './conntrack.ts';
+import { NftElements } from './element-store.ts';
+import { forgetDisallowed } from './forget-disallowed.ts';
+import type { Difference, HeldRules } from './held-rules.ts';
 import { LiveSets } from './live-sets.ts';
-import { openNetfilter, readAttributes, readMessages } from './netlink.ts';
-import { NftConnection, nftMessage } from './nft.ts';
+import { NftConnection } from './nft.ts';
 import { turningChains, type Half } from './print-nft-counts.ts';
 import { guardParts, nftParts, type NftText } from './print-nft.ts';
 import type { KernelConfig } from './rule-model.ts';
 import { chainNames, firstDifference, readSnapshot, type Snapshot } from './snapshot.ts';
+import { watchChanges } from './watch-changes.ts';
 
 export type { BlockedRow };
-/** How the kernel's rules differ from ours, in words. */
-export type Difference = string;
 
-const nftablesGroup = 7;
 const turning: ReadonlySet<string> = new Set(turningChains);
 const nothing: ReadonlySet<string> = new Set();
 
-export class KernelRules {
+export class KernelRules implements HeldRules {
   readonly #config: KernelConfig;
   readonly #nft = new NftConnection();
   readonly #live: LiveSets;
@@ -38,14 +34,13 @@ export class KernelRules {
   #expectedGuard: Snapshot = new Map();
   #isOwned = false;
   #seen = { generation: -1, commits: 0 };
-  #watch: FdWatch | null = null;
-  #watchFd: number | null = null;
+  #endWatch: (() => void) | null = null;
 
   /** Connects to nf_tables of this network namespace. @throws SallyportError missing-program or missing-privilege */
   constructor(config: KernelConfig) {
     this.#config = config;
     this.#guardTable = `${config.table}_guard`;
-    this.#live = new LiveSets(this.#nft, config.table);
+    this.#live = new LiveSets(new NftElements(this.#nft, config.table));
   }
 
   /** True when nobody else can change the tables (Linux 6.9 and later). */
@@ -74,7 +69,9 @@ export class KernelRules {
     const before = this.#plan;
     this.#apply(plan);
     this.#settle();
-    if (before !== null && JSON.stringify(before) !== JSON.stringify(plan)) this.#forgetDisallowed(plan);
+    if (before !== null && JSON.stringify(before) !== JSON.stringify(plan)) {
+      forgetDisallowed(this.#nft.queryFd, this.#config, this.#live, plan);
+    }
   }
 
   /** Opens addresses for runners; the kernel holds them when it returns. @throws SallyportError */
@@ -125,17 +122,7 @@ export class KernelRules {
 
   /** Calls back at once when another process commits anything to nf_tables. @throws SallyportError */
   watch(onChange: () => void): void {
-    const fd = openNetfilter([nftablesGroup], 1024 * 1024);
-    const bytes = Buffer.alloc(64 * 1024);
-    this.#watchFd = fd;
-    this.#watch = watchFd(
-      fd,
-      () => {
-        if (readsForeignChange(fd, bytes)) onChange();
-      },
-      // The regular verification still runs.
-      () => onChange(),
-    );
+    this.#endWatch = watchChanges(onChange);
   }
 
   /**
@@ -157,12 +144,7 @@ export class KernelRules {
 
   /** Ends the connection; with `remove` the tables go too, the guard last. @throws SallyportError */
   close(options: { readonly remove: boolean }): void {
-    this.#watch?.close();
-    if (this.#watchFd !== null) {
-      const fd = this.#watchFd;
-      // A poll may still be looking at it.
-      setTimeout(() => closeFd(fd), 500).unref();
-    }
+    this.#endWatch?.();
     if (options.remove) {
       this.#nft.removeTable(this.#config.table);
       this.#nft.removeTable(this.#guardTable);
@@ -223,39 +205,5 @@ export class KernelRules {
     const failure = this.#nft.batch(turnRequests(this.#config.table, half));
     if (failure !== null) throw new SallyportError('kernel', `the counts could not be turned: ${failure}`);
     this.#half = half;
-  }
-
-  #forgetDisallowed(plan: NetworkPlan): void {
-    const networks = this.#config.runnerNetworks.flatMap((text) => parseCidr(text) ?? []);
-    const own = new Set([...this.#config.gatewayAddresses.v4, ...this.#config.gatewayAddresses.v6]);
-    for (const flow of trackedFlows(this.#nft.queryFd)) {
-      const source = parseAddress(flow.source);
-      if (flow.isRedirected || own.has(flow.destination) || source === null) continue;
-      if (!networks.some((network) => cidrContains(network, source))) continue;
-      const isBound =
-        flow.port !== null &&
-        this.#live.isBound(flow.source, flow.destination, flow.protocolNumber, flow.port);
-      if (!mayForward(plan, flow, isBound)) forgetFlow(this.#nft.queryFd, flow);
-    }
-  }
-}
-
-// Every commit ends with a message that names its process; lost messages count as foreign.
-function readsForeignChange(fd: number, bytes: Buffer): boolean {
-  let isForeign = false;
-  for (;;) {
-    const length = receiveBytes(fd, bytes);
-    if (length === null) return isForeign;
-    if (typeof length === 'string') {
-      isForeign = true;
-      if (length === 'ENOBUFS') continue;
-      return true;
-    }
-    for (const message of readMessages(bytes.subarray(0, length))) {
-      if (message.type !== nftMessage.newGeneration) continue;
-      for (const [type, value] of readAttributes(message.body, 4)) {
-        if (type === 2 && value.length === 4 && value.readUInt32BE() !== process.pid) isForeign = true;
-      }
-    }
   }
 }

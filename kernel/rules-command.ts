@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { exitCodes, SallyportError } from '../flow/errors.ts';
 import type { NetworkPlan } from '../flow/network-plan.ts';
 import { buildRules } from './build-rules.ts';
+import { applyIptables, removeIptables } from './iptables-tables.ts';
 import { printIptables, type IptablesText } from './print-iptables.ts';
 import { printGuard, printNft } from './print-nft.ts';
 import type { KernelConfig, KernelMode } from './rule-model.ts';
@@ -51,7 +52,9 @@ export async function runRulesCommand(
     else feed('nft', ['-f'], removal(ruleSet.config.table));
   } else {
     const text = printIptables(ruleSet);
-    if (action === 'print') io.stdout.write(isJson ? json(form, text) : iptablesPage(text));
+    const { ipset, iptables, ip6tables } = text;
+    if (action === 'print')
+      io.stdout.write(isJson ? json(form, { ipset, iptables, ip6tables }) : iptablesPage(text));
     else if (action === 'apply') applyIptables(text);
     else removeIptables(text);
   }
@@ -100,38 +103,6 @@ function iptablesPage(text: IptablesText): string {
     `# ipset restore\n${text.ipset}\n# iptables-restore --noflush\n${text.iptables}\n` +
     `# ip6tables-restore --noflush\n${text.ip6tables}`
   );
-}
-
-const restores = [
-  ['iptables', 'iptables-restore'],
-  ['ip6tables', 'ip6tables-restore'],
-] as const;
-
-// iptables-restore commits table by table: all texts are tested before the first one is applied.
-function applyIptables(text: IptablesText): void {
-  feed('ipset', ['restore', '-file'], text.ipset);
-  for (const [form, program] of restores) feed(program, ['--test', '--noflush'], text[form]);
-  for (const [form, program] of restores) {
-    detach(text, form);
-    feed(program, ['--noflush'], text[form]);
-  }
-}
-
-function removeIptables(text: IptablesText): void {
-  for (const [form] of restores) {
-    detach(text, form);
-    for (const step of ['-F', '-X']) {
-      for (const { table, name } of text.chains) spawnSync(form, ['-w', '-t', table, step, name]);
-    }
-  }
-  for (const set of text.sets) spawnSync('ipset', ['destroy', set]);
-}
-
-function detach(text: IptablesText, program: 'iptables' | 'ip6tables'): void {
-  for (const { table, chain, target } of text.entries) {
-    // Once for every time that it was applied.
-    while (spawnSync(program, ['-w', '-t', table, '-D', chain, '-j', target]).status === 0);
-  }
 }
 
 // Node's child stdin is a socket pair, which nft cannot open as /dev/stdin: the text goes through a file.

@@ -8,11 +8,11 @@ import { readBlockLog, openBlockLog, type BlockEvent } from '../../kernel/block-
 import type { FdWatch } from '../../kernel/fd-watch.ts';
 import { bindSocket, openSocket, receiveBytes, sendBytes } from '../../kernel/libc.ts';
 import { originalDestination } from '../../kernel/original-destination.ts';
-import { KernelRules } from '../../kernel/rule-set.ts';
+import { openRules, type HeldRules } from '../../kernel/held-rules.ts';
 import { openTcpListener, openUdpSocket } from '../../kernel/sockets.ts';
 
 type Arguments = readonly never[];
-let rules: KernelRules | null = null;
+let rules: HeldRules | null = null;
 let log: FdWatch | null = null;
 const events: BlockEvent[] = [];
 const tracked: {
@@ -27,13 +27,13 @@ let changes = 0;
 const operations: Readonly<Record<string, (...args: Arguments) => unknown>> = {
   rules: (method: string, ...args: unknown[]) => {
     if (method === 'new') {
-      rules = new KernelRules(args[0] as never);
+      rules = openRules((args[1] ?? 'nftables') as never, args[0] as never);
       return null;
     }
     if (method === 'watch') return rules!.watch(() => (changes += 1)) ?? null;
     if (method === 'changes') return changes;
     if (method === 'isOwned') return rules!.isOwned;
-    // The test names a method of KernelRules.
+    // The test names a method of HeldRules.
     return (rules as unknown as Record<string, (...rest: unknown[]) => unknown>)[method]!(...args) ?? null;
   },
   log: (group: number) => {

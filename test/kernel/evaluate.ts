@@ -318,7 +318,8 @@ function iptablesRule(text: string, sets: ReadonlyMap<string, readonly string[]>
     else if (word === '--match-set') {
       const name = value();
       value();
-      if (name.includes('-quarantine')) matches.push(({ isQuarantined }) => isQuarantined);
+      if (/-(seen|over|pin\d+-)\d$/.test(name)) matches.push(() => false);
+      else if (name.includes('-quarantine')) matches.push(({ isQuarantined }) => isQuarantined);
       else if (name.includes('-bound')) matches.push(({ isBound }) => isBound);
       else
         matches.push(({ destination }) => (sets.get(name) ?? []).some((range) => holds(range, destination)));
@@ -329,6 +330,11 @@ function iptablesRule(text: string, sets: ReadonlyMap<string, readonly string[]>
         return null;
       });
     } else if (word === '-j' || word === '-g') iptablesTarget(value(), word === '-j', steps);
+    else if (word === '--add-set') at += 2;
+    else if (word === '--hashlimit-above') {
+      value();
+      matches.push(() => false);
+    } else if (word === '!' && tokens[at + 1] === '--mark') at += 2;
     else if (word === '-m' || /^--(hashlimit|nflog|limit|reject-with|to-|set-xmark)/.test(word)) value();
     else throw new Error(`unknown word ${word} in ${text}`);
   }
@@ -344,7 +350,7 @@ function iptablesTarget(name: string, returns: boolean, steps: Rule[]): void {
     REDIRECT: 'redirect',
     DNAT: 'redirect',
   } as const;
-  if (name === 'NFLOG' || name === 'MARK') return;
+  if (name === 'NFLOG' || name === 'MARK' || name === 'SET') return;
   const end = Object.hasOwn(ends, name) ? ends[name as keyof typeof ends] : null;
   steps.push(() => (end === null ? { to: name, returns } : { end }));
 }
