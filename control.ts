@@ -19,6 +19,7 @@ import { recordVersion, type FlowRecord } from './flow/flow.ts';
 import { DeclaredJobs } from './jobs/declared.ts';
 import type { BlockedRow } from './kernel/block-counts.ts';
 import { readBlockLog } from './kernel/block-log.ts';
+import type { NamedBinding } from './kernel/bound-names.ts';
 import { BlockedFlows, type CountedFlow } from './kernel/blocked-flows.ts';
 import { hardenWorker } from './kernel/harden.ts';
 import { pipeFd } from './kernel/supervise.ts';
@@ -50,6 +51,7 @@ type KeeperEvent =
   | { readonly kind: 'rules-repaired'; readonly detail: string }
   | { readonly kind: 'rules-verified'; readonly ok: boolean }
   | { readonly kind: 'blocked'; readonly rows: readonly BlockedRow[] }
+  | { readonly kind: 'bound'; readonly bindings: readonly NamedBinding[] }
   | { readonly kind: 'sets'; readonly sizes: Readonly<Record<string, number>> };
 
 const policyPollMs = 500;
@@ -139,6 +141,7 @@ class Control {
     else if (event.kind === 'rules-repaired') this.#meter.count('sallyport_rules_repaired_total');
     else if (event.kind === 'rules-verified') this.#areRulesVerified = event.ok;
     else if (event.kind === 'blocked') this.#countBlocked(event.rows);
+    else if (event.kind === 'bound') this.#takeBack(event.bindings);
     else if (event.kind === 'sets') {
       for (const [set, size] of Object.entries(event.sizes)) {
         this.#meter.gauge('sallyport_set_elements', size, { set });
@@ -178,11 +181,32 @@ class Control {
     this.#meter.count('sallyport_block_log_lost_total', {}, lost);
   }
 
+  /** Closes what a name had opened under an older policy and this one does not allow. */
+  #takeBack(bindings: readonly NamedBinding[]): void {
+    const policy = this.#policy;
+    if (policy === null) return;
+    const closed = bindings.filter((binding) => {
+      const effective = effectivePolicy(policy, this.#jobs.attribute(binding.runner));
+      return decideNetwork(effective, binding).verdict !== 'allow';
+    });
+    if (closed.length === 0) return;
+    const bare = closed.map(({ runner, address, protocol, port, ttlMs }) => ({
+      runner,
+      address,
+      protocol,
+      port,
+      ttlMs,
+    }));
+    this.#keeper
+      .unbind(bare)
+      .catch((error: unknown) => this.#log.error({ err: error }, 'bindings could not be taken back'));
+  }
+
   /** What policy says of the packets; it does not know what only the kernel saw (a spoofed source, a quarantine). */
   #ask(flow: CountedFlow, attribution: Attribution): Decision {
     if (this.#policy === null) return blocked('policy-unavailable');
     return decideNetwork(effectivePolicy(this.#policy, attribution), {
-      host: null,
+      host: flow.host ?? null,
       address: flow.destination ?? '0.0.0.0',
       port: flow.port,
       protocol: protocolNames.get(flow.protocolNumber) ?? 'other',
@@ -208,7 +232,7 @@ class Control {
       job: attribution.job,
       attribution: { source: attribution.source, certainty: attribution.certainty },
       process: null,
-      destination: { host: null, address: row.destination, port: row.port, protocol },
+      destination: { host: row.host ?? null, address: row.destination, port: row.port, protocol },
       operation: null,
       http: null,
       dns: null,

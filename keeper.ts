@@ -11,12 +11,16 @@ import type { ControlConfiguration } from './control.ts';
 import { controlFrameLimit, workerFrameLimit, type Frame } from './flow/channel.ts';
 import { exitCodes, SallyportError } from './flow/errors.ts';
 import type { NetworkPlan } from './flow/network-plan.ts';
+import type { Binding } from './flow/ports.ts';
+import { DeclaredJobs } from './jobs/declared.ts';
 import { openBlockLog } from './kernel/block-log.ts';
+import { BoundNames } from './kernel/bound-names.ts';
 import { readBindings, readPlan, readQuarantine, readRunner } from './kernel/check-message.ts';
 import { hardenKeeper } from './kernel/harden.ts';
 import { openRules, type HeldRules } from './kernel/held-rules.ts';
 import { programRights } from './kernel/iptables-tables.ts';
 import { closeWorker, openListeners, type Listeners } from './kernel/listeners.ts';
+import { bindBothFamilies, NeighbourTable } from './kernel/neighbours.ts';
 import type { KernelConfig } from './kernel/rule-model.ts';
 import { firstInheritedFd, SupervisedChild } from './kernel/supervise.ts';
 import { prepareStateDirectory, writeWhole, type StateDirectory } from './store/state-directory.ts';
@@ -26,6 +30,8 @@ const drainLimitMs = 10_000;
 // One small netlink message when nobody wrote anything.
 const verifyEveryMs = 250;
 const countEveryMs = 1_000;
+// At once, and once more when workers have put the new policy in force and bind nothing by the old one.
+const bindingReviewsMs = [50, 2_000] as const;
 const nothing = Buffer.alloc(0);
 /** Until control has read a policy: everything is redirected to workers that have none, or blocked. */
 const closedPlan: NetworkPlan = {
@@ -57,6 +63,9 @@ class Keeper {
   readonly #rules: HeldRules;
   readonly #blockLog: number;
   readonly #ready = new Set<string>();
+  readonly #jobs: DeclaredJobs;
+  readonly #neighbours = new NeighbourTable();
+  readonly #names = new BoundNames();
   #workers: SupervisedChild[] = [];
   #control: SupervisedChild | null = null;
   readonly #timers: NodeJS.Timeout[] = [];
@@ -67,6 +76,7 @@ class Keeper {
   constructor(config: Config, version: string) {
     this.#config = config;
     this.#version = version;
+    this.#jobs = new DeclaredJobs(config.jobs);
     this.#log = pino({ name: 'keeper', level: config.log.level }, pino.destination({ dest: 2, sync: true }));
     this.#state = prepareStateDirectory(config.state, config.users);
     const authority = config.tls.authority
@@ -193,17 +203,24 @@ class Keeper {
       case 'sign':
         return this.#sign(frame.payload);
       case 'bind':
-        this.#rules.bind(readBindings(frame.payload));
+        this.#bind(readBindings(frame.payload));
         return nothing;
-      case 'unbind':
-        this.#rules.unbind(readBindings(frame.payload));
+      case 'unbind': {
+        const bindings = readBindings(frame.payload);
+        this.#rules.unbind(bindings);
+        this.#names.forget(bindings);
         return nothing;
-      case 'cut':
-        this.#rules.cut(readRunner(frame.payload));
+      }
+      case 'cut': {
+        const runner = readRunner(frame.payload);
+        this.#rules.cut(runner);
+        this.#names.forgetRunner(runner);
         return nothing;
+      }
       case 'quarantine': {
         const { runner, durationMs } = readQuarantine(frame.payload);
         this.#rules.quarantine(runner, durationMs);
+        if (durationMs > 0) this.#names.forgetRunner(runner);
         return nothing;
       }
       default:
@@ -217,7 +234,34 @@ class Keeper {
   #answerControl(frame: Frame): Uint8Array {
     if (frame.type !== 'plan') return this.#answer(frame);
     this.#rules.update(readPlan(frame.payload));
+    for (const delayMs of bindingReviewsMs) this.#reviewBindings(delayMs);
     return nothing;
+  }
+
+  #bind(bindings: readonly Binding[]): void {
+    const all = bindBothFamilies(bindings, (runner) => this.#siblingsOf(runner));
+    this.#rules.bind(all);
+    this.#names.remember(all);
+  }
+
+  /** Other addresses of the runner, as far as they belong to the same job: what one may reach the other may. */
+  #siblingsOf(runner: string): string[] {
+    const own = this.#jobs.attribute(runner);
+    const declared = own.job === null ? [] : [...this.#jobs.addresses()].map(([address]) => address);
+    return [...declared, ...this.#neighbours.siblingsOf(runner)].filter(
+      (address) => this.#jobs.attribute(address) === own,
+    );
+  }
+
+  /** Tells control what is bound, so that it takes back what its policy allows no more. */
+  #reviewBindings(delayMs: number): void {
+    const tell = (): void => {
+      const bindings = this.#names.list();
+      for (let i = 0; i < bindings.length; i += 1000) {
+        this.#control?.notify('event', { kind: 'bound', bindings: bindings.slice(i, i + 1000) });
+      }
+    };
+    setTimeout(tell, delayMs).unref();
   }
 
   #childReady(name: string): void {
@@ -265,7 +309,7 @@ class Keeper {
 
   #reportBlocked(): void {
     try {
-      const rows = this.#rules.countBlocked();
+      const rows = this.#rules.countBlocked().map((row) => ({ ...row, host: this.#names.find(row) }));
       // An empty window is told too: events that wait for their count end by time.
       for (let i = 0; i === 0 || i < rows.length; i += 1000) {
         this.#control?.notify('event', { kind: 'blocked', rows: rows.slice(i, i + 1000) });

@@ -39,10 +39,11 @@ export class Bindings {
     ports: Ports,
     ttl: number,
     nowSeconds: number,
+    host: string | null,
   ): Promise<void> {
     const missing = this.#missing(runner, addresses, ports, ttl, nowSeconds);
     if (missing.length === 0) return;
-    await this.#keeper.bind(missing);
+    await this.#keeper.bind(host === null ? missing : missing.map((binding) => ({ ...binding, host })));
     for (const binding of missing) this.#remember(keyOf(binding), nowSeconds + binding.ttlMs / 1000);
   }
 

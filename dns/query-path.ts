@@ -15,6 +15,7 @@ import { rcode as code } from './codes.ts';
 import type { Identity, Transport } from './flow-record.ts';
 import { judgeEntry } from './judged.ts';
 import type { Judged } from './judged.ts';
+import { nameText } from './name.ts';
 import type { Found, Lookup } from './lookup.ts';
 import type { NamePolicyPort, PolicyInForce } from './policy-port.ts';
 import type { Asked } from './question.ts';
@@ -284,7 +285,9 @@ export class QueryPath {
     const judged = this.#judge(entry, ruled);
     if (verdict.bind.length > 0 && judged.instead === null && !isCut(asked, judged)) {
       const seconds = Math.floor(Date.now() / 1000);
-      await this.#bindings.hold(runner, judged.wire.addresses, verdict.bind, judged.wire.ttl, seconds);
+      const { wire } = judged;
+      const host = nameText(verdict.wireName);
+      await this.#bindings.hold(runner, wire.addresses, verdict.bind, wire.ttl, seconds, host);
       this.#closing.nowMs = Date.now();
     }
     return this.#closing.kept(asked, verdict, entry, judged, isStale, out);

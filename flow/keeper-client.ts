@@ -68,11 +68,11 @@ export class KeeperClient implements KeeperPort {
     this.#stream.write(encodeFrame(0, 'ready', json(detail)));
   }
 
-  // A frame holds about 30 bindings of IPv6 addresses within the keeper's limit for workers.
+  // Eight bindings of IPv6 addresses, each with the longest name, stay within the keeper's limit for workers.
   async #requestInParts(type: 'bind' | 'unbind', bindings: readonly Binding[]): Promise<void> {
     const parts: Promise<unknown>[] = [];
-    for (let i = 0; i < bindings.length; i += 16) {
-      parts.push(this.#request(type, json(bindings.slice(i, i + 16))));
+    for (let i = 0; i < bindings.length; i += 8) {
+      parts.push(this.#request(type, json(bindings.slice(i, i + 8))));
     }
     await Promise.all(parts);
   }

@@ -19,6 +19,8 @@ export interface Binding {
   readonly protocol: 'tcp' | 'udp';
   readonly port: number;
   readonly ttlMs: number;
+  /** The canonical name that led to it. */
+  readonly host?: string;
 }
 
 /** What a worker may ask of the keeper. Every call fails with SallyportError keeper-unavailable after its time limit. */

@@ -17,6 +17,8 @@ export interface BlockedRow {
   readonly protocolNumber: number;
   readonly port: number | null;
   readonly attempts: number;
+  /** The name that the destination was bound for, as the keeper knows it. */
+  readonly host?: string | null;
 }
 
 const families = [4, 6] as const;

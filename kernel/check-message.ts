@@ -21,6 +21,7 @@ export function readBindings(payload: Buffer): Binding[] {
       protocol: oneOf(value['protocol'], ['tcp', 'udp'] as const),
       port: integer(value['port'], 1, 65_535),
       ttlMs: integer(value['ttlMs'], 1, maxDayMs),
+      ...(value['host'] == null ? {} : { host: string(value['host'], /^[a-z0-9._-]{1,253}$/) }),
     };
   });
 }

@@ -18,6 +18,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FlowRecord } from '../../flow/flow.ts';
 import { insidePrefix, type DeclaredJob } from '../../netns/gateway-port.ts';
 import { dialTcp } from '../../netns/socket.ts';
+import { loadPolicy, readPolicyBundle } from '../../policy/load.ts';
 import { readSegments } from '../../store/read-segments.ts';
 import { labAddresses } from './origins.ts';
 import type { Lab } from './lab.ts';
@@ -37,9 +38,17 @@ export class LabGateway {
   readonly policyPath: string;
   readonly #lab: Lab;
   readonly #child: ChildProcess;
+  readonly #workers: number;
   #operator = '';
 
-  private constructor(lab: Lab, stateDirectory: string, policyPath: string, child: ChildProcess) {
+  private constructor(
+    lab: Lab,
+    stateDirectory: string,
+    policyPath: string,
+    child: ChildProcess,
+    workers: number,
+  ) {
+    this.#workers = workers;
     this.#lab = lab;
     this.stateDirectory = stateDirectory;
     this.policyPath = policyPath;
@@ -67,7 +76,7 @@ export class LabGateway {
       },
     );
     closeSync(log);
-    const gateway = new LabGateway(lab, state, policyPath, child);
+    const gateway = new LabGateway(lab, state, policyPath, child, options.workers ?? 1);
     try {
       await gateway.waitReady();
     } catch (error) {
@@ -98,6 +107,20 @@ export class LabGateway {
   writePolicy(text: string): void {
     writeFileSync(`${this.policyPath}.new`, text);
     renameSync(`${this.policyPath}.new`, this.policyPath);
+  }
+
+  /** Replaces the policy and waits until control and every worker act by it. @throws Error with the end of the log */
+  async reload(text: string): Promise<void> {
+    this.writePolicy(text);
+    const { revision } = loadPolicy(readPolicyBundle(this.policyPath)).policy;
+    const isInForce = () => {
+      const last = new Map<string, string>();
+      for (const [, name = '', now = ''] of this.log().matchAll(/"name":"([^"]*)","revision":"([^"]*)"/g))
+        last.set(name, now);
+      return last.size > this.#workers && [...last.values()].every((now) => now === revision);
+    };
+    if (!(await waitUntil(isInForce, 10_000)))
+      throw new Error(`the policy is not in force:\n${this.log().slice(-3000)}`);
   }
 
   signal(signal: NodeJS.Signals): void {
