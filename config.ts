@@ -116,7 +116,7 @@ export const configSchema = {
         blockedAnswer: {
           enum: ['explain', 'nxdomain'],
           description:
-            'What a blocked name is answered with: the gateway’s own address, so that the job reads why, or NXDOMAIN. Default: explain.',
+            'What a blocked name is answered with: the gateway’s own address, so that the job reads why, or NXDOMAIN. Default: explain, in a sidecar nxdomain.',
         },
         searchDomains: texts('Search domains of the runners; expansions under them are NXDOMAIN at once.'),
         gatewayName: text('Name that the gateway answers for itself. Default: sallyport.internal.'),
@@ -280,7 +280,8 @@ function completeConfig(file: ConfigFile, directory: string) {
         zone: zone.zone,
         upstreams: zone.upstreams.map(completeUpstream),
       })),
-      blockedAnswer: file.dns?.blockedAnswer ?? 'explain',
+      // A sidecar shares loopback with its job's own servers: its address explains nothing there.
+      blockedAnswer: file.dns?.blockedAnswer ?? (file.mode === 'sidecar' ? 'nxdomain' : 'explain'),
       searchDomains: file.dns?.searchDomains ?? [],
       gatewayName: file.dns?.gatewayName ?? 'sallyport.internal',
     },

@@ -121,6 +121,7 @@ class Worker {
       dns: { accept: (socket) => dns.accept(socket) },
       identity: { gateway: config.gateway, fleet: config.fleet },
       isOwnAddress: (address) => this.#ownAddresses.has(address),
+      areRunnersLocal: config.mode === 'sidecar',
       ownPorts: new Set(ownPorts),
       limits: {
         connections: config.limits.connections,

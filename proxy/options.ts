@@ -69,6 +69,8 @@ export interface ProxyPorts {
   readonly identity: { readonly gateway: string; readonly fleet: string };
   /** True for every address of the gateway itself, outer ones and loopback included. */
   isOwnAddress(address: string): boolean;
+  /** True in a sidecar: runners speak from addresses of this machine. */
+  readonly areRunnersLocal?: boolean;
   /** The ports on which workers listen: never an original destination. */
   readonly ownPorts: ReadonlySet<number>;
   readonly limits?: Partial<Limits>;

@@ -31,7 +31,8 @@ export async function carry(core: Core, socket: Socket, arrival: Arrival): Promi
   socket.on('error', () => {});
   // 1 accept: who speaks, and where to
   const runner = textOf(socket.remoteAddress);
-  if (runner === null || core.ports.isOwnAddress(runner)) return void socket.destroy();
+  const isOwn = core.ports.areRunnersLocal !== true && core.ports.isOwnAddress(runner ?? '');
+  if (runner === null || isOwn) return void socket.destroy();
   const original = arrival === 'redirected' ? readOriginal(core, socket) : null;
   if (original?.port === 53) return core.ports.dns.accept(socket);
   const limit = core.isDraining ? 'drained' : core.limiter.enterConnection(runner);

@@ -30,6 +30,8 @@ export interface LabGatewayOptions {
   readonly config?: Readonly<Record<string, unknown>>;
 }
 
+/** Port of the explicit proxy in a lab of that mode. */
+export const explicitPort = 3128;
 const root = join(import.meta.dirname, '../..');
 let started = 0;
 
@@ -64,7 +66,7 @@ export class LabGateway {
     const file = join(state, 'lab.json');
     writeFileSync(file, JSON.stringify({ ...labConfig(lab, state, policyPath, options), ...options.config }));
     const log = openSync(join(state, 'gateway.log'), 'a');
-    const prefix = insidePrefix(lab.topology.gateway);
+    const prefix = insidePrefix(lab.gatewayNamespace);
     const child = spawn(
       prefix[0]!,
       [...prefix.slice(1), process.execPath, join(root, 'main.ts'), 'serve', '--config', file],
@@ -174,7 +176,7 @@ export class LabGateway {
   async operator(path: string): Promise<{ readonly status: number; readonly body: string }> {
     const at = this.#operator.lastIndexOf(':');
     const address = this.#operator.slice(0, at).replace(/^\[|\]$/g, '');
-    const socket = dialTcp(this.#lab.topology.gateway, address, Number(this.#operator.slice(at + 1)));
+    const socket = dialTcp(this.#lab.gatewayNamespace, address, Number(this.#operator.slice(at + 1)));
     socket.write(`GET ${path} HTTP/1.0\r\nhost: gateway\r\n\r\n`);
     const text = Buffer.concat(await Array.fromAsync(socket)).toString();
     const [head = '', ...body] = text.split('\r\n\r\n');
@@ -194,16 +196,27 @@ export async function waitUntil(test: () => boolean, limitMs = 5000): Promise<bo
 
 function labConfig(lab: Lab, state: string, policy: string, options: LabGatewayOptions) {
   const { topology } = lab;
+  const place =
+    lab.mode === 'sidecar'
+      ? {
+          mode: 'sidecar',
+          runners: { interfaces: [], networks: topology.runnerNetworks },
+          addresses: ['127.0.0.1', '::1'],
+        }
+      : {
+          mode: lab.mode === 'gateway' ? 'gateway' : 'steer',
+          runners: { interfaces: [topology.runnerInterface], networks: topology.runnerNetworks },
+          addresses: [topology.gateway4, topology.gateway6],
+          external: { interface: topology.externalInterface, masquerade: false },
+        };
   return {
     version: 1,
     gateway: 'lab',
-    mode: lab.mode,
+    ...place,
     policy,
     state,
     workers: options.workers ?? 1,
-    runners: { interfaces: [topology.runnerInterface], networks: topology.runnerNetworks },
-    addresses: [topology.gateway4, topology.gateway6],
-    external: { interface: topology.externalInterface, masquerade: false },
+    ...(lab.mode === 'explicit' ? { listen: { explicit: explicitPort } } : {}),
     dns: { upstreams: [{ address: labAddresses.dns4 }] },
     tls: { extraAuthorities: [join(lab.directory, 'lab-ca.pem')] },
     ...(options.jobs ? { jobs: options.jobs } : {}),

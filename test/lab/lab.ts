@@ -11,12 +11,18 @@ import { trustVariables } from '../../netns/trust.ts';
 import { runIpBatch } from '../../netns/ip.ts';
 import { Namespaces } from '../../netns/namespace.ts';
 import { buildTopology, type Runner, type Topology } from '../../netns/topology.ts';
-import { LabGateway, type LabGatewayOptions } from './gateway.ts';
+import { explicitPort, LabGateway, type LabGatewayOptions } from './gateway.ts';
 import { Origins, labAddresses } from './origins.ts';
+
+/**
+ * How traffic arrives. `explicit`: as in steer the runners reach the gateway alone, and programs are told its proxy
+ * port. `sidecar`: the gateway runs in the namespace of the only runner.
+ */
+export type LabMode = 'gateway' | 'steer' | 'sidecar' | 'explicit';
 
 export interface LabOptions {
   readonly runners?: number;
-  readonly mode?: 'gateway' | 'steer';
+  readonly mode?: LabMode;
 }
 
 /** What a command on a runner came to. */
@@ -32,11 +38,11 @@ export class Lab {
   readonly capture: Capture;
   /** A directory of this lab's own, removed with it; readable by every user. */
   readonly directory: string;
-  readonly mode: 'gateway' | 'steer';
+  readonly mode: LabMode;
   readonly #made: Namespaces;
   #gateway: LabGateway | null = null;
 
-  private constructor(made: Namespaces, topology: Topology, directory: string, mode: 'gateway' | 'steer') {
+  private constructor(made: Namespaces, topology: Topology, directory: string, mode: LabMode) {
     this.#made = made;
     this.topology = topology;
     this.directory = directory;
@@ -56,11 +62,12 @@ export class Lab {
       const topology = buildTopology(made, {
         runners: options.runners ?? 1,
         internetAddresses: Object.values(labAddresses),
-        withoutDefaultRoute: mode === 'steer',
+        withoutDefaultRoute: mode === 'steer' || mode === 'explicit',
       });
       const lab = new Lab(made, topology, directory, mode);
       writeFileSync(join(directory, 'lab-ca.pem'), lab.origins.authority.certificate);
-      lab.useResolver(topology.gateway4);
+      // A sidecar answers whoever is asked; its runner names a resolver of the internet.
+      lab.useResolver(mode === 'sidecar' ? labAddresses.dns4 : topology.gateway4);
       await lab.origins.start();
       return lab;
     } catch (error) {
@@ -90,6 +97,11 @@ export class Lab {
     return this.#gateway;
   }
 
+  /** Where the gateway runs: a namespace of its own, or the runner's. */
+  get gatewayNamespace(): string {
+    return this.mode === 'sidecar' ? this.runner().namespace : this.topology.gateway;
+  }
+
   runner(index = 0): Runner {
     const runner = this.topology.runners[index];
     if (runner === undefined) throw new Error(`the lab has no runner ${index}`);
@@ -103,7 +115,7 @@ export class Lab {
       namespace: this.runner(runner).namespace,
       resolvConf: join(this.directory, 'resolv.conf'),
       user: null,
-      env: { PATH: process.env['PATH'], HOME: this.directory, ...trust, ...env },
+      env: { PATH: process.env['PATH'], HOME: this.directory, ...trust, ...this.#proxyEnv(), ...env },
       cwd: this.directory,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -147,6 +159,12 @@ export class Lab {
       this.origins.close();
       await this.#made.remove();
     }
+  }
+
+  #proxyEnv(): Record<string, string> {
+    if (this.mode !== 'explicit' || this.#gateway === null) return {};
+    const proxy = `http://${this.topology.gateway4}:${explicitPort}`;
+    return { HTTPS_PROXY: proxy, https_proxy: proxy, HTTP_PROXY: proxy, http_proxy: proxy };
   }
 
   #labTrust(): Record<string, string> {
