@@ -36,11 +36,8 @@ export class CacheEntry {
   key = 0;
   /** Second of the last attempt to renew it after it expired. */
   retriedAt = 0;
-  /** What judging made of it for `judgedFor`, an opaque reference of the server. */
-  judgedFor: object | null = null;
-  judged: object | null = null;
-  /** What records say of this answer; made on first use by the server. */
-  recorded: object | null = null;
+  /** What the server made of it for its last few verdicts; opaque here. */
+  readonly judgements: { readonly verdict: object; readonly judged: object }[] = [];
 
   constructor(fields: {
     name: Uint8Array;

@@ -4,7 +4,7 @@
 
 import type { Attribution, AttributionPort } from '../flow/job.ts';
 import { unattributed } from '../flow/job.ts';
-import type { KeeperPort, Meter, Recorder } from '../flow/ports.ts';
+import type { BatchRecorder, KeeperPort, Meter } from '../flow/ports.ts';
 import { blocked } from '../flow/decision.ts';
 import type { LocalAnswer } from './answer.ts';
 import { Bindings } from './bindings.ts';
@@ -20,6 +20,7 @@ import type { Found, Lookup } from './lookup.ts';
 import type { NamePolicyPort, PolicyInForce } from './policy-port.ts';
 import type { Asked } from './question.ts';
 import { reasonOf, RefusalError } from './question.ts';
+import type { Recording } from './recording.ts';
 import { defaultRateLimits } from './rate.ts';
 import type { RateLimits, Source } from './rate.ts';
 import { QueryScan, scanQuery } from './scan-query.ts';
@@ -35,7 +36,7 @@ export interface PathOptions {
   /** The policy in force; null closes the door. */
   readonly currentPolicy: () => PolicyInForce | null;
   readonly attribution: AttributionPort;
-  readonly recorder: Recorder;
+  readonly recorder: BatchRecorder;
   readonly keeper: KeeperPort;
   readonly meter: Meter;
   readonly answers: AnswerRules;
@@ -60,6 +61,8 @@ interface Ruled {
 }
 
 const maxHeld = 4096;
+/** Verdicts whose view of one answer is remembered. */
+const maxJudgements = 8;
 const attributionMs = 3000;
 const maxTcpBytes = 65_535;
 
@@ -70,6 +73,7 @@ export class QueryPath {
   readonly #bindings: Bindings;
   readonly #tunnels: TunnelWatch;
   readonly #closing: Closing;
+  readonly #recording: Recording;
   readonly #asked: Asked;
   readonly #ruled: { effective: object; verdict: NameVerdict | null } = { effective: {}, verdict: null };
   #revision = '';
@@ -85,17 +89,28 @@ export class QueryPath {
     this.#bindings = new Bindings(options.keeper);
     this.#tunnels = new TunnelWatch(options.tunnel ?? defaultTunnelLimits);
     this.#closing = new Closing(options);
+    this.#recording = this.#closing.recording;
     // Every field is set anew for each question; the source stands for "none yet".
     this.#asked = newAsked(new Uint8Array(0), new QueryScan(), null as unknown as Source, 'udp');
   }
 
-  /** Milliseconds of the batch that is being answered: one clock reading for many questions. */
-  setNow(nowMs: number): void {
-    this.#closing.nowMs = nowMs;
+  /** Begins a batch of questions: one clock reading, and in the end one write of records, for all of them. */
+  begin(nowMs: number): void {
+    this.#recording.begin(nowMs);
+  }
+
+  /** Hands over the batch's records; false when its answers may not leave: `withhold` makes what does. */
+  settle(): boolean {
+    return this.#recording.settle();
+  }
+
+  /** What is answered instead when a record could not be handed over. Returns the length, 0 for nothing. */
+  withhold(message: Uint8Array, length: number, out: Uint8Array): number {
+    return this.#closing.withhold(message, length, this.#asked.scan, out);
   }
 
   get now(): number {
-    return this.#closing.nowMs;
+    return this.#recording.nowMs;
   }
 
   /**
@@ -123,7 +138,7 @@ export class QueryPath {
     const fault = port === 0 ? 'silent' : scanQuery(message, length, scan);
     if (fault !== null) return this.#closing.fault(asked, fault, out);
     asked.limit = transport === 'udp' ? scan.udpSize : maxTcpBytes;
-    if (!source.admit(this.#rate, this.#closing.nowMs)) return this.#closing.surplus(asked, out);
+    if (!source.admit(this.#rate, this.#recording.nowMs)) return this.#closing.surplus(asked, out);
     try {
       const size = this.#tryAnswer(asked, source, port, out);
       if (size !== heldBack) return size;
@@ -152,11 +167,20 @@ export class QueryPath {
       this.#bindings.clear();
     }
     asked.revision = policy.revision;
-    const effective = this.#options.policy.effectivePolicy(policy, asked.attribution);
-    const verdict = this.#verdicts.find(effective, asked.scan, this.#closing.nowMs);
+    const effective = this.#effectiveOf(asked, policy);
+    const verdict = this.#verdicts.find(effective, asked.scan, this.#recording.nowMs);
     this.#ruled.effective = effective;
     this.#ruled.verdict = verdict;
     return this.#ruled as Ruled; // both fields were just set
+  }
+
+  // The same runner nearly always asks for the same job under the same policy.
+  #effectiveOf({ source, attribution }: Asked, policy: PolicyInForce): object {
+    const last = source.ruling;
+    if (last !== null && last.policy === policy && last.attribution === attribution) return last.effective;
+    const effective = this.#options.policy.effectivePolicy(policy, attribution);
+    source.ruling = { policy, attribution, effective };
+    return effective;
   }
 
   #answerNow(asked: Asked, ruled: Ruled, out: Uint8Array): number {
@@ -164,7 +188,7 @@ export class QueryPath {
     const { verdict } = ruled;
     const local = localAnswer(verdict, scan.type);
     if (local !== null) return this.#closing.local(asked, verdict, local, out);
-    const seconds = Math.floor(this.#closing.nowMs / 1000);
+    const seconds = Math.floor(this.#recording.nowMs / 1000);
     const variant = variantOf(scan.dnssecOk, scan.checkingDisabled);
     const entry = this.#options.lookup.findFresh(scan, variant, seconds);
     if (entry === null) return heldBack;
@@ -175,11 +199,15 @@ export class QueryPath {
   }
 
   #judge(entry: CacheEntry, { effective, verdict }: Ruled): Judged {
-    if (entry.judgedFor === verdict) return entry.judged as Judged; // set with judgedFor, below
+    const { judgements } = entry;
+    for (let i = 0; i < judgements.length; i++) {
+      const known = judgements[i]!;
+      if (known.verdict === verdict) return known.judged as Judged; // put there below
+    }
     const decide = (name: string) => this.#options.policy.decideName(effective, { name });
     const judged = judgeEntry(entry, verdict, decide, this.#options.ownAddresses);
-    entry.judgedFor = verdict;
-    entry.judged = judged;
+    if (judgements.length >= maxJudgements) judgements.shift();
+    judgements.push({ verdict, judged });
     return judged;
   }
 
@@ -240,10 +268,14 @@ export class QueryPath {
     asked.attribution = await withLimit(pending);
     let ruled = this.#ruleNow(asked);
     const size = this.#answerNow(asked, ruled, out);
-    if (size !== heldBack) return size;
+    if (size !== heldBack) {
+      // No opened record stands for this one.
+      const { message, scan } = asked;
+      return this.settle() ? size : this.#closing.withhold(message, message.length, scan, out);
+    }
     const closed = this.#watchTunnel(asked, ruled.verdict);
     if (closed !== null) return this.#closing.local(asked, ruled.verdict, closed, out);
-    this.#closing.open(asked, ruled.verdict);
+    this.#recording.opened(asked, ruled.verdict);
     const { scan } = asked;
     const variant = variantOf(scan.dnssecOk, scan.checkingDisabled);
     const question = { name: ruled.verdict.wireName, type: scan.type, variant };
@@ -255,7 +287,7 @@ export class QueryPath {
   }
 
   #ruleNow(asked: Asked): Ruled {
-    this.#closing.nowMs = Date.now();
+    this.#recording.begin(Date.now());
     const policy = this.#options.currentPolicy();
     if (policy === null) throw new RefusalError('policy-unavailable');
     return this.#rule(asked, policy);
@@ -263,7 +295,7 @@ export class QueryPath {
 
   #watchTunnel(asked: Asked, verdict: NameVerdict): LocalAnswer | null {
     const { source, scan } = asked;
-    const seen = this.#tunnels.ask(source.address, verdict.wireName, scan.type, this.#closing.nowMs);
+    const seen = this.#tunnels.ask(source.address, verdict.wireName, scan.type, this.#recording.nowMs);
     if (seen === 'clear') return null;
     const detail = seen === 'budget' ? 'name budget of this zone spent' : 'names look like a tunnel';
     asked.evidence = [{ kind: 'dns-tunnel', detail }];
@@ -288,7 +320,7 @@ export class QueryPath {
       const { wire } = judged;
       const host = nameText(verdict.wireName);
       await this.#bindings.hold(runner, wire.addresses, verdict.bind, wire.ttl, seconds, host);
-      this.#closing.nowMs = Date.now();
+      this.#recording.begin(Date.now());
     }
     return this.#closing.kept(asked, verdict, entry, judged, isStale, out);
   }

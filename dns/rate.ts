@@ -2,6 +2,8 @@
 // that a flood of one runner costs another nothing.
 
 import { formatAddress } from '../flow/address.ts';
+import type { Attribution } from '../flow/job.ts';
+import type { PreparedHalf } from '../flow/ports.ts';
 
 export interface RateLimits {
   readonly perSecond: number;
@@ -13,12 +15,24 @@ export const defaultRateLimits: RateLimits = { perSecond: 200, burst: 400, held:
 
 const recordedPerSecond = 10;
 
+/** The effective policy of one attribution under one policy. */
+interface Ruling {
+  readonly policy: object;
+  readonly attribution: Attribution;
+  readonly effective: object;
+}
+
 /** One source address. */
 export class Source {
   readonly address: string;
   held = 0;
   /** Malformed or surplus queries that got no record of their own since the last one that did. */
   unrecorded = 0;
+  /** What its records have in common, prepared for `preparedFor`. */
+  prepared: PreparedHalf | null = null;
+  preparedFor: Attribution | null = null;
+  /** What applied to its last question. */
+  ruling: Ruling | null = null;
   #tokens: number;
   #refilledAt: number;
   #second = 0;

@@ -103,7 +103,7 @@ class StreamConnection {
   }
 
   #receive(chunk: Buffer): void {
-    this.#path.setNow(Date.now());
+    this.#path.begin(Date.now());
     for (const message of this.#reader.push(chunk)) {
       if (message.length < 12) return this.close();
       this.#answer(message);
@@ -116,7 +116,10 @@ class StreamConnection {
   #answer(message: Uint8Array): void {
     const port = this.#socket.remotePort ?? 0;
     const size = this.#path.answer(message, message.length, this.#source, port, 'tcp', this.#out);
-    if (size > 0) this.#send(this.#out.subarray(0, size));
+    if (size > 0) {
+      const left = this.#path.settle() ? size : this.#path.withhold(message, message.length, this.#out);
+      this.#send(this.#out.subarray(0, left));
+    }
     if (size !== heldBack) return;
     this.#open++;
     const send = (answer: Uint8Array) => {

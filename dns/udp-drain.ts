@@ -43,6 +43,7 @@ export class Drain {
   readonly messages: Uint8Array[];
   readonly answers: Uint8Array[];
   readonly #names: Uint8Array[];
+  readonly #order = new Uint8Array(slots);
   #queued = 0;
 
   constructor(koffi: Koffi) {
@@ -109,10 +110,32 @@ export class Drain {
     return this.#names[slot]!;
   }
 
+  /** Puts a datagram that came another way into a slot. */
+  setMessage(slot: number, message: Uint8Array): void {
+    const length = Math.min(message.length, receiveBytes);
+    this.messages[slot]!.set(message.subarray(0, length));
+    const header = this.#layout.receiveHeaders + slot * headerBytes;
+    this.#view.setUint32(header + 48, 0, true);
+    this.#view.setUint32(header + 56, length, true);
+  }
+
+  /** Forgets what is queued. */
+  clear(): void {
+    this.#queued = 0;
+  }
+
+  /** The queued slots in order, which then are queued no longer. */
+  takeQueued(): number[] {
+    const taken = [...this.#order.subarray(0, this.#queued)];
+    this.#queued = 0;
+    return taken;
+  }
+
   /** Queues the first `size` bytes of the slot's answer for the slot's address. */
   queue(slot: number, size: number): void {
     const { sendHeaders, sendVectors, names } = this.#layout;
     const at = this.#queued++;
+    this.#order[at] = slot;
     const header = sendHeaders + at * headerBytes;
     this.#pointer(header, names + slot * nameBytes);
     this.#view.setUint32(header + 8, this.#names[slot]![0] === 2 ? 16 : nameBytes, true);

@@ -15,6 +15,10 @@ export type UdpPlace =
   { readonly fd: number; readonly family: 4 | 6 } | { readonly address: string; readonly port: number };
 
 const quietDatagrams = 1;
+/** After this many more are likely to wait already: looking again is cheaper than being woken. */
+const busyBatch = 8;
+/** Batches in one go at most: TCP connections and upstreams get their turn. */
+const maxBatches = 8;
 
 export class UdpServer {
   readonly #path: QueryPath;
@@ -50,27 +54,52 @@ export class UdpServer {
   }
 
   #receive(message: Buffer, from: RemoteInfo): void {
-    const now = Date.now();
-    this.#path.setNow(now);
-    const source = this.#sources.ofText(from.address, now);
+    this.#path.begin(Date.now());
+    const source = this.#sources.ofText(from.address, this.#path.now);
     const drain = this.#fd < 0 ? null : this.#drain;
     if (drain === null || this.#skip > 0) {
       if (this.#skip > 0) this.#skip--;
       this.#answerAlone(message, from, source);
       return;
     }
+    drain.clear();
     const size = this.#path.answer(message, message.length, source, from.port, 'udp', drain.answers[0]!);
-    if (size > 0) this.#sendFirst(drain, from, size);
+    if (size > 0) this.#queueFirst(drain, message, from, size);
     else if (size === heldBack) this.#hold(message, message.length, source, from.port, from.address);
-    const count = drain.receive(this.#fd);
-    if (count === 0) this.#skip = quietDatagrams;
-    for (let slot = 1; slot <= count; slot++) this.#answerSlot(drain, slot);
-    drain.flush(this.#fd);
+    this.#drainAll(drain, this.#fd);
   }
 
-  #sendFirst(drain: Drain, from: RemoteInfo, size: number): void {
-    if (writeName(drain.nameOf(0), from)) drain.queue(0, size);
-    else this.#socket.send(drain.answers[0]!.slice(0, size), from.port, from.address);
+  /** Answers what waits in the socket, a batch at a time, together with what is queued already. */
+  #drainAll(drain: Drain, fd: number): void {
+    for (let batch = 0; batch < maxBatches; batch++) {
+      const count = drain.receive(fd);
+      if (batch > 0) this.#path.begin(Date.now());
+      for (let slot = 1; slot <= count; slot++) this.#answerSlot(drain, slot);
+      if (!this.#path.settle()) this.#withholdQueued(drain);
+      drain.flush(fd);
+      if (count >= busyBatch) continue;
+      if (batch === 0 && count === 0) this.#skip = quietDatagrams;
+      return;
+    }
+  }
+
+  // The first datagram was received by the runtime: its bytes and address are put where those of the others are.
+  #queueFirst(drain: Drain, message: Buffer, from: RemoteInfo, size: number): void {
+    if (!writeName(drain.nameOf(0), from)) {
+      const answer = Buffer.from(drain.answers[0]!.subarray(0, size));
+      this.#sendAlone(message, answer, size, from);
+      return;
+    }
+    drain.setMessage(0, message);
+    drain.queue(0, size);
+  }
+
+  // Rare: the disk has just refused the records of this batch.
+  #withholdQueued(drain: Drain): void {
+    for (const slot of drain.takeQueued()) {
+      const size = this.#path.withhold(drain.messages[slot]!, drain.lengthOf(slot), drain.answers[slot]!);
+      if (size > 0) drain.queue(slot, size);
+    }
   }
 
   #answerSlot(drain: Drain, slot: number): void {
@@ -92,8 +121,13 @@ export class UdpServer {
   #answerAlone(message: Buffer, from: RemoteInfo, source: Source): void {
     const out = this.#ring[(this.#turn = (this.#turn + 1) % this.#ring.length)]!;
     const size = this.#path.answer(message, message.length, source, from.port, 'udp', out);
-    if (size > 0) this.#socket.send(out, 0, size, from.port, from.address);
+    if (size > 0) this.#sendAlone(message, out, size, from);
     else if (size === heldBack) this.#hold(message, message.length, source, from.port, from.address);
+  }
+
+  #sendAlone(message: Buffer, out: Buffer, size: number, from: RemoteInfo): void {
+    const left = this.#path.settle() ? size : this.#path.withhold(message, message.length, out);
+    if (left > 0) this.#socket.send(out, 0, left, from.port, from.address);
   }
 
   #hold(message: Uint8Array, length: number, source: Source, port: number, address: string): void {

@@ -11,6 +11,7 @@ import { findLocalName, isUnder } from './local-names.ts';
 import type { LocalName } from './local-names.ts';
 import { displayName, nameText } from './name.ts';
 import type { NamePolicyPort, NameVerdictOfPolicy } from './policy-port.ts';
+import type { Outcome } from './recording.ts';
 import type { QueryScan } from './scan-query.ts';
 
 export interface AnswerRules {
@@ -43,7 +44,9 @@ export interface NameVerdict {
   readonly notImplemented: LocalAnswer;
   readonly refused: LocalAnswer;
   readonly empty: LocalAnswer;
-  next: NameVerdict | null;
+  /** Records that recur, prepared; and whether it was met before. */
+  readonly outcomes: Outcome[];
+  recurs: boolean;
 }
 
 const blockedTtl = 5;
@@ -97,11 +100,12 @@ export function localAnswer(verdict: NameVerdict, type: number): LocalAnswer | n
 }
 
 const maxAgeMs = 10_000;
+/** Of all tables together. */
 const maxNames = 20_000;
 const maxTables = 256;
 
 interface VerdictTable {
-  readonly heads: Map<number, NameVerdict>;
+  readonly byHash: Map<number, NameVerdict>;
   bornAt: number;
 }
 
@@ -112,6 +116,7 @@ export class Verdicts {
   readonly #tables = new Map<object, VerdictTable>();
   #lastEffective: object | null = null;
   #lastTable: VerdictTable | null = null;
+  #count = 0;
 
   constructor(policy: NamePolicyPort, rules: AnswerRules, isForwarded: (wireName: string) => boolean) {
     this.#policy = policy;
@@ -121,14 +126,17 @@ export class Verdicts {
 
   /** The verdict on the scanned name under an effective policy; at most 10 s old. */
   find(effective: object, scan: QueryScan, nowMs: number): NameVerdict {
-    const table = this.#tableOf(effective, nowMs);
-    let verdict = table.heads.get(scan.hash) ?? null;
-    while (verdict !== null && !isSame(verdict, scan)) verdict = verdict.next;
-    if (verdict !== null) return verdict;
-    if (table.heads.size >= maxNames) table.heads.clear();
+    let table = this.#tableOf(effective, nowMs);
+    const verdict = table.byHash.get(scan.hash);
+    if (verdict !== undefined && isSame(verdict, scan)) return verdict;
+    if (this.#count >= maxNames) {
+      this.clear();
+      table = this.#tableOf(effective, nowMs);
+    }
     const made = this.#judge(effective, scan);
-    // A crowded bucket starts anew rather than grow: names can be chosen to collide only by guessing the seed.
-    table.heads.set(scan.hash, made);
+    // Two names of one hash replace each other: names can be chosen to collide only by guessing the seed.
+    if (!table.byHash.has(scan.hash)) this.#count++;
+    table.byHash.set(scan.hash, made);
     return made;
   }
 
@@ -136,11 +144,12 @@ export class Verdicts {
     let table = effective === this.#lastEffective ? this.#lastTable : null;
     table ??= this.#tables.get(effective) ?? null;
     if (table === null) {
-      if (this.#tables.size >= maxTables) this.#tables.clear();
-      table = { heads: new Map(), bornAt: nowMs };
+      if (this.#tables.size >= maxTables) this.clear();
+      table = { byHash: new Map(), bornAt: nowMs };
       this.#tables.set(effective, table);
     } else if (nowMs - table.bornAt > maxAgeMs) {
-      table.heads.clear();
+      this.#count -= table.byHash.size;
+      table.byHash.clear();
       table.bornAt = nowMs;
     }
     this.#lastEffective = effective;
@@ -151,6 +160,7 @@ export class Verdicts {
   /** Void everything: the policy changed. */
   clear(): void {
     this.#tables.clear();
+    this.#count = 0;
     this.#lastEffective = null;
     this.#lastTable = null;
   }
@@ -255,7 +265,8 @@ function baseVerdict(name: Uint8Array, wireName: string, decision: Decision): Na
     notImplemented: makeLocal(ofType, { rcode: code.NOTIMP, option }),
     refused: makeLocal(ofType, { rcode: code.REFUSED, option }),
     empty: makeLocal(decision, { hasSoa: true }),
-    next: null,
+    outcomes: [],
+    recurs: false,
   };
 }
 

@@ -12,6 +12,21 @@ export interface Recorder {
   closed(record: FlowRecord): void;
 }
 
+/** Half of a closed record that recurs, made by a recorder for itself and opaque to all others. */
+export type PreparedHalf = object;
+
+/** A recorder for flows that end as soon as they begin: many records with one write, before the answers leave. */
+export interface BatchRecorder extends Recorder {
+  /** What the records of one runner and job have in common: kind, gateway, fleet, runner, job, attribution. */
+  prepareSource(record: FlowRecord): PreparedHalf;
+  /** Everything else of a record but its id and time. */
+  prepareOutcome(record: FlowRecord): PreparedHalf;
+  /** Like closed(), for a new flow of these halves at `nowMs`. */
+  closedAgain(source: PreparedHalf, outcome: PreparedHalf, nowMs: number): void;
+  /** What is buffered is with the operating system when it returns. @throws SallyportError record-unavailable */
+  handOver(): void;
+}
+
 /** One address that a name led to, open for one runner until it expires. */
 export interface Binding {
   readonly runner: string;

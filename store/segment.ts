@@ -18,7 +18,10 @@ import { join } from 'node:path';
 
 import { SallyportError } from '../flow/errors.ts';
 import type { FlowRecord } from '../flow/flow.ts';
-import type { Meter, Recorder } from '../flow/ports.ts';
+import type { BatchRecorder, Meter, PreparedHalf } from '../flow/ports.ts';
+import { FlowCounts } from './flow-counts.ts';
+import { LineBuffer } from './line-buffer.ts';
+import { PreparedOutcome, PreparedSource } from './prepared-record.ts';
 import { compareSegmentNames, parseSegmentName, segmentName } from './segment-name.ts';
 import { serialiseRecord } from './serialise-record.ts';
 
@@ -26,6 +29,7 @@ const flushAfterMs = 100;
 const flushBytes = 64 * 1024;
 /** Closed records kept in memory while the disk refuses them; more are lost, and counted. */
 const maxPendingBytes = 1024 * 1024;
+const lineEnd = Uint8Array.of(10);
 
 export interface SegmentOptions {
   readonly directory: string;
@@ -38,19 +42,18 @@ export interface SegmentOptions {
   readonly now?: () => number;
 }
 
-/** Appends records. Every method but `closed` throws SallyportError record-unavailable when the disk refuses. */
-export class SegmentWriter implements Recorder {
+/** Appends records. Every method but the two of `closed` throws SallyportError record-unavailable when the disk refuses. */
+export class SegmentWriter implements BatchRecorder {
   readonly #options: SegmentOptions;
   readonly #startMs: number;
-  readonly #scratch = Buffer.allocUnsafe(flushBytes);
   #number = 0;
   #fd: number | null = null;
   #size = 0;
   #rotateAt: number;
   #isTorn = false;
   #isRefused = false;
-  #pending: string[] = [];
-  #pendingBytes = 0;
+  readonly #single = new LineBuffer();
+  readonly #pending = new LineBuffer();
   readonly #counts = new FlowCounts();
   #timer: NodeJS.Timeout | null = null;
 
@@ -65,29 +68,55 @@ export class SegmentWriter implements Recorder {
 
   /** Written to the operating system when it returns. */
   opened(record: FlowRecord): void {
-    this.#append(serialiseRecord(record));
+    this.#single.clear();
+    this.#single.add(serialiseRecord(record));
+    this.#append(this.#single);
   }
 
   /** Buffered for at most 100 ms or 64 KB, and counted as a flow. Never throws: what cannot be written is lost. */
   closed(record: FlowRecord): void {
-    this.#counts.add(record);
-    const line = serialiseRecord(record);
-    this.#pending.push(line);
-    this.#pendingBytes += line.length;
-    if (this.#pendingBytes >= flushBytes && !this.#isRefused) this.#flushOrKeep();
-    else if (this.#pendingBytes > maxPendingBytes) this.#loseAll();
-    else this.#timer ??= setTimeout(() => this.#flushOrKeep(), flushAfterMs).unref();
+    this.#counts.of(record).flows++;
+    this.#pending.add(serialiseRecord(record));
+    this.#bound();
   }
 
-  /** Writes what is buffered. */
+  prepareSource(record: FlowRecord): PreparedHalf {
+    return new PreparedSource(record);
+  }
+
+  prepareOutcome(record: FlowRecord): PreparedHalf {
+    return new PreparedOutcome(record, this.#counts.of(record));
+  }
+
+  /** The same for halves that this recorder has prepared. */
+  closedAgain(source: PreparedHalf, outcome: PreparedHalf, nowMs: number): void {
+    if (!(source instanceof PreparedSource && outcome instanceof PreparedOutcome)) {
+      throw new SallyportError('internal', 'a record was prepared by another recorder');
+    }
+    outcome.count.flows++;
+    this.#pending.addPrepared(source, outcome, nowMs);
+    this.#bound();
+  }
+
+  /** Writes what is buffered, and nothing else: for the hot path, which calls it before its answers leave. */
+  handOver(): void {
+    if (this.#pending.lines === 0) return;
+    try {
+      this.#append(this.#pending);
+    } catch (error) {
+      this.#isRefused = true;
+      throw error;
+    }
+    this.#isRefused = false;
+    this.#pending.clear();
+  }
+
+  /** Writes what is buffered and reports what was counted. */
   flush(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     this.#counts.report(this.#options.meter);
-    if (this.#pending.length === 0) return;
-    this.#append(this.#pending.join(''));
-    this.#pending = [];
-    this.#pendingBytes = 0;
+    this.handOver();
   }
 
   /** Writes what is buffered and gives the file back; nothing may be recorded afterwards. */
@@ -101,39 +130,41 @@ export class SegmentWriter implements Recorder {
     }
   }
 
+  #bound(): void {
+    const { length } = this.#pending;
+    if (length > maxPendingBytes) this.#loseAll();
+    // While the disk refuses, the timer tries.
+    else if (length >= flushBytes && !this.#isRefused) this.#flushOrKeep();
+    this.#timer ??= setTimeout(() => this.#flushOrKeep(), flushAfterMs).unref();
+  }
+
   #flushOrKeep(): void {
     try {
       this.flush();
-      this.#isRefused = false;
     } catch (error) {
       if (!(error instanceof SallyportError)) throw error;
       // A full disk may have room again soon: tried once per interval, within a bound of memory.
-      this.#isRefused = true;
       this.#timer = setTimeout(() => this.#flushOrKeep(), flushAfterMs).unref();
     }
   }
 
   #loseAll(): void {
-    if (this.#pending.length > 0) {
-      this.#options.meter.count('sallyport_records_lost_total', {}, this.#pending.length);
+    if (this.#pending.lines > 0) {
+      this.#options.meter.count('sallyport_records_lost_total', {}, this.#pending.lines);
     }
-    this.#pending = [];
-    this.#pendingBytes = 0;
+    this.#pending.clear();
   }
 
-  #append(text: string): void {
+  #append(lines: LineBuffer): void {
     if (this.#fd === null) throw unavailable('the segment is closed');
-    if (this.#size > 0 && this.#size + text.length > this.#rotateAt) this.#rotate();
+    if (this.#size > 0 && this.#size + lines.length > this.#rotateAt) this.#rotate();
     // A line that could not be taken back is ended, so that it never runs into the next one.
-    const whole = this.#isTorn ? `\n${text}` : text;
-    const isShort = whole.length * 3 <= this.#scratch.length;
-    const bytes = isShort ? this.#scratch : Buffer.from(whole);
-    const length = isShort ? this.#scratch.write(whole) : bytes.length;
-    this.#writeAll(this.#fd, bytes, length);
+    if (this.#isTorn) this.#writeAll(this.#fd, lineEnd, 1);
     this.#isTorn = false;
+    this.#writeAll(this.#fd, lines.bytes, lines.length);
   }
 
-  #writeAll(fd: number, bytes: Buffer, length: number): void {
+  #writeAll(fd: number, bytes: Uint8Array, length: number): void {
     let written = 0;
     try {
       while (written < length) written += writeSync(fd, bytes, written, length - written);
@@ -214,27 +245,6 @@ export class SegmentWriter implements Recorder {
 function sizeOf(path: string): number {
   // Another process may have dropped it meanwhile.
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-}
-
-/** Flows counted since the last flush, by their labels: the meter is asked once for many. */
-class FlowCounts {
-  readonly #counts = new Map<string, { readonly labels: Record<string, string>; count: number }>();
-
-  add({ kind, destination, decision }: FlowRecord): void {
-    const { verdict, reason } = decision;
-    const { protocol } = destination;
-    const enforced = decision.enforced ? 'true' : 'false';
-    const key = `${kind} ${protocol} ${verdict} ${enforced} ${reason}`;
-    const known = this.#counts.get(key);
-    if (known !== undefined) known.count += 1;
-    else this.#counts.set(key, { labels: { kind, protocol, verdict, enforced, reason }, count: 1 });
-  }
-
-  report(meter: Meter): void {
-    for (const { labels, count } of this.#counts.values())
-      meter.count('sallyport_flows_total', labels, count);
-    this.#counts.clear();
-  }
 }
 
 function unavailable(message: string, cause?: unknown): SallyportError {

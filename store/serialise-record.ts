@@ -12,13 +12,29 @@ const nameOrNull = (text: string | null) => (text === null ? 'null' : JSON.strin
 
 /** One line of JSON with its line end; equal, when parsed, to `redactRecord(record)`. */
 export function serialiseRecord(record: FlowRecord): string {
-  const { destination, decision, attribution } = record;
+  const { v, id, phase, kind, time } = record;
   return (
-    `{"v":${record.v},"id":"${record.id}","phase":"${record.phase}","kind":"${record.kind}","time":"${record.time}",` +
+    `{"v":${v},"id":"${id}","phase":"${phase}","kind":"${kind}","time":"${time}",` +
+    sourceText(record) +
+    outcomeText(record)
+  );
+}
+
+/** The fields of a line that say who makes the flow, up to the comma before `destination`. */
+export function sourceText(record: FlowRecord): string {
+  const { attribution } = record;
+  return (
     `"parent":${quoteOrNull(record.parent)},"gateway":${quote(record.gateway)},"fleet":${quote(record.fleet)},` +
     `"runner":${quote(record.runner)},"job":${jobText(record.job)},` +
     `"attribution":{"source":"${attribution.source}","certainty":"${attribution.certainty}"},` +
-    `"process":${record.process === null ? 'null' : JSON.stringify(redactRecord(record).process)},` +
+    `"process":${record.process === null ? 'null' : JSON.stringify(redactRecord(record).process)},`
+  );
+}
+
+/** The fields from `destination` on, and the end of the line. */
+export function outcomeText(record: FlowRecord): string {
+  const { destination, decision } = record;
+  return (
     `"destination":{"host":${nameOrNull(destination.host)},"address":${quoteOrNull(destination.address)},` +
     `"port":${destination.port},"protocol":"${destination.protocol}"},` +
     `"operation":${record.operation === null ? 'null' : JSON.stringify(redactRecord(record).operation)},` +

@@ -23,6 +23,8 @@ export interface StateDirectory {
   readonly stats: string;
   /** The last good policy bundle. */
   readonly bundleFile: string;
+  /** Socket of the operator's actions, for root alone. */
+  readonly operatorSocket: string;
   /** Written when the gateway serves: `{pid, operator}`. */
   readonly readyFile: string;
 }
@@ -43,6 +45,7 @@ export function statePaths(root: string): StateDirectory {
     segments: join(root, 'segments'),
     stats: join(root, 'stats'),
     bundleFile: join(root, 'policy', 'policy.current.json'),
+    operatorSocket: join(root, 'operator.sock'),
     readyFile: join(root, 'ready.json'),
   };
 }

@@ -2,7 +2,7 @@
 // codec, so that both sides of the server are foreign code.
 
 import { createSocket } from 'node:dgram';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import type { Server } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { Packet } from 'dns2';
@@ -10,8 +10,10 @@ import { parseCidr } from '../../flow/address.ts';
 import type { FlowRecord } from '../../flow/flow.ts';
 import { unattributed } from '../../flow/job.ts';
 import { noMeter } from '../../flow/ports.ts';
-import type { Binding, KeeperPort } from '../../flow/ports.ts';
+import { SallyportError } from '../../flow/errors.ts';
+import type { BatchRecorder, Binding, KeeperPort } from '../../flow/ports.ts';
 import type { Reason } from '../../flow/reason.ts';
+import { uuidv7 } from '../../flow/uuid.ts';
 import { Lookup } from '../../dns/lookup.ts';
 import type { LookupOptions } from '../../dns/lookup.ts';
 import type { NameVerdictOfPolicy } from '../../dns/policy-port.ts';
@@ -177,6 +179,51 @@ export function fakePolicy(rules: Record<string, FakeRule>, mode: 'audit' | 'blo
   };
 }
 
+/** Keeps records as they are; a recurring one comes from the records that its halves were prepared from. */
+export class FakeRecorder implements BatchRecorder {
+  readonly #records: FlowRecord[];
+  /** Set by a test: the disk refuses. */
+  isFull = false;
+  handedOver = 0;
+
+  constructor(records: FlowRecord[]) {
+    this.#records = records;
+  }
+
+  #refuse(): void {
+    if (this.isFull) throw new SallyportError('record-unavailable', 'full');
+  }
+
+  opened(record: FlowRecord): void {
+    this.#refuse();
+    this.#records.push(record);
+  }
+
+  closed(record: FlowRecord): void {
+    this.#records.push(record);
+  }
+
+  prepareSource(record: FlowRecord): FlowRecord {
+    return record;
+  }
+
+  prepareOutcome(record: FlowRecord): FlowRecord {
+    return record;
+  }
+
+  closedAgain(source: object, outcome: object, nowMs: number): void {
+    // Both are what the two methods above answered.
+    const { runner, job, attribution } = source as FlowRecord;
+    const time = new Date(nowMs).toISOString();
+    this.#records.push({ ...(outcome as FlowRecord), id: uuidv7(nowMs), time, runner, job, attribution });
+  }
+
+  handOver(): void {
+    this.#refuse();
+    this.handedOver = this.#records.length;
+  }
+}
+
 export interface Bench {
   server: DnsServer;
   port: number;
@@ -214,7 +261,7 @@ export async function startBench(options: {
     policy: fakePolicy(options.rules ?? {}, options.mode),
     currentPolicy: () => policy,
     attribution: { attribute: () => unattributed },
-    recorder: { opened: (r) => void records.push(r), closed: (r) => void records.push(r) },
+    recorder: new FakeRecorder(records),
     keeper,
     meter: noMeter,
     udp: [{ address: '127.0.0.1', port: 0 }],
@@ -272,6 +319,27 @@ export function exchange(port: number, query: Buffer, timeoutMs = 1500): Promise
       resolve(message);
     });
     socket.send(query, port, '127.0.0.1');
+  });
+}
+
+/** The same over a TCP connection of its own. */
+export function exchangeTcp(port: number, query: Buffer, timeoutMs = 1500): Promise<Buffer | null> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    const end = (answer: Buffer | null) => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(answer);
+    };
+    const timer = setTimeout(end, timeoutMs, null);
+    let held = Buffer.alloc(0);
+    socket.on('error', () => end(null));
+    socket.on('close', () => end(null));
+    socket.on('data', (chunk) => {
+      held = Buffer.concat([held, chunk]);
+      if (held.length >= 2 && held.length >= 2 + held.readUInt16BE(0)) end(held.subarray(2));
+    });
+    socket.write(Buffer.concat([Buffer.of(query.length >> 8, query.length & 255), query]));
   });
 }
 

@@ -12,10 +12,25 @@ import t from 'tap';
 import { Lookup } from '../../dns/lookup.ts';
 import { Resolver } from '../../dns/resolver.ts';
 import { SallyportError } from '../../flow/errors.ts';
+import type { FlowRecord } from '../../flow/flow.ts';
 import { unattributed } from '../../flow/job.ts';
 import { noMeter } from '../../flow/ports.ts';
 import type { KeeperPort } from '../../flow/ports.ts';
-import { a, aaaa, cname, exchange, FakeUpstream, rawQuery, rcodeOf, soa, startBench } from './fixture.ts';
+import { readSegments } from '../../store/read-segments.ts';
+import { SegmentWriter } from '../../store/segment.ts';
+import {
+  a,
+  aaaa,
+  cname,
+  exchange,
+  exchangeTcp,
+  FakeRecorder,
+  FakeUpstream,
+  rawQuery,
+  rcodeOf,
+  soa,
+  startBench,
+} from './fixture.ts';
 import type { Asked, Bench, FakeRule, Script } from './fixture.ts';
 
 type Answer = {
@@ -347,31 +362,102 @@ t.test('a name with bound ports is answered only after the keeper has acknowledg
 
 t.test('no policy, lost records and lost attribution close the door', async (t) => {
   let policy: { revision: string; mode: 'block' } | null = null;
-  let isFull = false;
+  const recorder = new FakeRecorder([]);
   const bench = await startBench({
     script,
     rules,
-    dns: {
-      currentPolicy: () => policy,
-      attribution: { attribute: async () => unattributed },
-      recorder: {
-        opened: () => {
-          if (isFull) throw new SallyportError('record-unavailable', 'disk full');
-        },
-        closed: () => {},
-      },
-    },
+    dns: { currentPolicy: () => policy, attribution: { attribute: async () => unattributed }, recorder },
   });
   t.teardown(() => bench.close());
   t.equal(rcodeOf(await exchange(bench.port, rawQuery('ok.example', 1))), 2);
   const explained = await exchange(bench.port, rawQuery('ok.example', 1, {}));
   t.equal(explained?.includes('policy-unavailable'), true);
   policy = { revision: 'r', mode: 'block' };
-  isFull = true;
+  recorder.isFull = true;
   t.equal(rcodeOf(await exchange(bench.port, rawQuery('ok.example', 1))), 2);
   t.equal(bench.upstream.asked.length, 0, 'nothing left before its record');
-  isFull = false;
+  recorder.isFull = false;
   t.equal(rcodeOf(await exchange(bench.port, rawQuery('ok.example', 1))), 0);
+});
+
+for (const mode of ['block', 'audit'] as const) {
+  t.test(`an answer from memory without a record never leaves in block mode: ${mode}`, async (t) => {
+    for (const drain of [true, false]) {
+      const records: FlowRecord[] = [];
+      const recorder = new FakeRecorder(records);
+      const bench = await startBench({ script, rules, mode, dns: { recorder, drain } });
+      t.teardown(() => bench.close());
+      const tries = async () => {
+        const answers = [await exchange(bench.port, rawQuery('ok.example', 1, {}))];
+        answers.push(await exchange(bench.port, rawQuery('ok.example', 28)));
+        answers.push(await exchange(bench.port, rawQuery('other.example', 1)));
+        const overTcp = await exchangeTcp(bench.tcpPort, rawQuery('ok.example', 1));
+        return { codes: [...answers, overTcp].map(rcodeOf), text: answers[0]?.toString('latin1') ?? '' };
+      };
+      await tries();
+      const fine = await tries();
+      t.equal(recorder.handedOver, records.length, 'every record was handed over before its answer left');
+      recorder.isFull = true;
+      const [first, second] = [await tries(), await tries()];
+      if (mode === 'block') {
+        t.strictSame(
+          [first.codes, second.codes],
+          [
+            [2, 2, 2, 2],
+            [2, 2, 2, 2],
+          ],
+          'all are SERVFAIL',
+        );
+        t.match(first.text, /blocked: record-unavailable/);
+        t.match(records.at(-1), { dns: { rcode: 'SERVFAIL' }, decision: { reason: 'record-unavailable' } });
+      } else t.strictSame([first.codes, second.codes], [fine.codes, fine.codes], 'counted as lost only');
+      recorder.isFull = false;
+      t.strictSame((await tries()).codes, fine.codes, 'back as soon as there is room');
+    }
+  });
+}
+
+t.test('records that recur say the same as the first one, each with its own id and runner', async (t) => {
+  const directory = t.testdir({});
+  const recorder = new SegmentWriter({
+    directory,
+    process: 'worker-0',
+    maxSegmentBytes: 1e6,
+    maxTotalBytes: 1e7,
+    meter: noMeter,
+  });
+  const bench = await startBench({ script, rules, dns: { recorder } });
+  t.teardown(() => bench.close());
+  const from = Date.now();
+  for (const name of ['ok.example', 'other.example', 'ok.example', 'other.example', 'ok.example'])
+    for (const type of [1, 16]) {
+      await exchange(bench.port, rawQuery(name, type));
+      await exchangeTcp(bench.tcpPort, rawQuery(name, type));
+    }
+  recorder.close();
+  const records: FlowRecord[] = [];
+  for await (const record of readSegments(directory)) if (record.phase === 'closed') records.push(record);
+  t.equal(records.length, 20);
+  t.equal(new Set(records.map(({ id }) => id)).size, 20);
+  const plain = (record: FlowRecord) => ({ ...record, id: '', time: '', timings: null });
+  for (const record of records) {
+    const like = records.find(
+      ({ destination, dns }) =>
+        destination.host === record.destination.host &&
+        dns?.type === record.dns?.type &&
+        dns?.transport === record.dns?.transport,
+    );
+    t.strictSame(plain(record), plain(like!));
+    t.match(record.id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    t.ok(Date.parse(record.time) >= from && Date.parse(record.time) <= Date.now());
+  }
+  t.match(records.at(-4), {
+    runner: '127.0.0.1',
+    destination: { host: 'ok.example', port: 53, protocol: 'dns' },
+    dns: { type: 'A', rcode: 'NOERROR', answers: ['93.184.216.34'], transport: 'udp' },
+    decision: { verdict: 'allow', rule: 'r1', reason: 'rule' },
+    timings: { totalMs: 0 },
+  });
 });
 
 t.test(

@@ -1,0 +1,171 @@
+// Records of DNS flows on their way to the recorder: what recurs is written from prepared halves, and no answer
+// leaves before its record is with the operating system.
+// When the disk begins to refuse, the answers of that moment (one batch of datagrams, or one TCP message) are
+// withheld although their records, kept in memory, say what they were; from then on the record is tried first.
+
+import type { Decision } from '../flow/decision.ts';
+import type { Destination, FlowDns, FlowRecord } from '../flow/flow.ts';
+import type { BatchRecorder, PreparedHalf } from '../flow/ports.ts';
+import type { Reason } from '../flow/reason.ts';
+import { uuidv7 } from '../flow/uuid.ts';
+import { rcodeName, typeName } from './codes.ts';
+import { RecordMaker } from './flow-record.ts';
+import type { Identity, Transport } from './flow-record.ts';
+import type { Asked } from './question.ts';
+import type { NameVerdict } from './verdicts.ts';
+
+/** What a closed record says of an answer. */
+export interface Answered {
+  readonly rcode: number;
+  readonly answers: readonly string[];
+  readonly decision: Decision;
+  readonly ended: Reason | null;
+}
+
+/** A prepared record of one verdict, by what the answer was made of. */
+export interface Outcome {
+  readonly of: object;
+  readonly type: number;
+  readonly transport: Transport;
+  readonly half: PreparedHalf;
+}
+
+const maxOutcomes = 4;
+const noAnswers: readonly string[] = [];
+
+export class Recording {
+  readonly #recorder: BatchRecorder;
+  readonly #records: RecordMaker;
+  nowMs = Date.now();
+  #isRefused = false;
+  #isStrict = false;
+
+  constructor(recorder: BatchRecorder, identity: Identity) {
+    this.#recorder = recorder;
+    this.#records = new RecordMaker(identity);
+  }
+
+  /** Begins a batch of answers at this time. */
+  begin(nowMs: number): void {
+    this.nowMs = nowMs;
+    this.#isStrict = false;
+    if (this.#isRefused) this.#handOver();
+  }
+
+  /** False while the disk refuses records and the mode forbids to go on without. */
+  mayAnswer(decision: Decision): boolean {
+    return !this.#isRefused || decision.mode !== 'block';
+  }
+
+  /** Hands over the records since `begin`; false when the answers may not leave, since one of them has no record. */
+  settle(): boolean {
+    return this.#handOver() || !this.#isStrict;
+  }
+
+  #handOver(): boolean {
+    try {
+      this.#recorder.handOver();
+      this.#isRefused = false;
+    } catch {
+      // Kept by the recorder, which counts what it loses in the end.
+      this.#isRefused = true;
+    }
+    return !this.#isRefused;
+  }
+
+  /** Writes the opened record. @throws SallyportError record-unavailable, in block mode only */
+  opened(asked: Asked, verdict: NameVerdict): void {
+    asked.id = uuidv7(this.nowMs);
+    const dns = dnsOf(asked, null, noAnswers);
+    try {
+      this.#recorder.opened(this.#make('opened', asked, verdict.destination, dns, verdict.decision, null));
+    } catch (error) {
+      if (verdict.decision.mode === 'block') throw error;
+    }
+  }
+
+  /** The closed record of an answer to `verdict`, made of `of`: the same object stands for the same answer. */
+  answered(asked: Asked, verdict: NameVerdict, of: object, answered: Answered): void {
+    if (answered.decision.mode === 'block') this.#isStrict = true;
+    const isFirst = asked.id !== null || asked.startedAt !== null || asked.evidence.length > 0;
+    if (isFirst || !verdict.recurs) {
+      // Names that are asked once are not worth preparing for.
+      verdict.recurs = true;
+      this.closed(asked, verdict.destination, answered);
+      return;
+    }
+    const outcome = this.#findOutcome(asked, verdict, of) ?? this.#prepare(asked, verdict, of, answered);
+    this.#recorder.closedAgain(this.#sourceHalf(asked, verdict, answered), outcome.half, this.nowMs);
+  }
+
+  #findOutcome(asked: Asked, verdict: NameVerdict, of: object): Outcome | null {
+    const { outcomes } = verdict;
+    for (let i = 0; i < outcomes.length; i++) {
+      const outcome = outcomes[i]!;
+      if (outcome.of === of && outcome.type === asked.scan.type && outcome.transport === asked.transport)
+        return outcome;
+    }
+    return null;
+  }
+
+  #prepare(asked: Asked, verdict: NameVerdict, of: object, answered: Answered): Outcome {
+    const half = this.#recorder.prepareOutcome(this.#makeClosed(asked, verdict.destination, answered));
+    const outcome: Outcome = { of, type: asked.scan.type, transport: asked.transport, half };
+    if (verdict.outcomes.length >= maxOutcomes) verdict.outcomes.shift();
+    verdict.outcomes.push(outcome);
+    return outcome;
+  }
+
+  #sourceHalf(asked: Asked, verdict: NameVerdict, answered: Answered): PreparedHalf {
+    const { source, attribution } = asked;
+    if (source.preparedFor !== attribution || source.prepared === null) {
+      source.preparedFor = attribution;
+      source.prepared = this.#recorder.prepareSource(this.#makeClosed(asked, verdict.destination, answered));
+    }
+    return source.prepared;
+  }
+
+  /** A closed record that stands alone. */
+  closed(asked: Asked, destination: Destination, answered: Answered): void {
+    this.#recorder.closed(this.#makeClosed(asked, destination, answered));
+  }
+
+  /** A closed record of a query whose type and answer are not known. */
+  closedNoise(asked: Asked, destination: Destination, rcode: string | null, decision: Decision): void {
+    const dns: FlowDns = { type: 'UNKNOWN', rcode, answers: noAnswers, transport: asked.transport };
+    this.#recorder.closed(this.#make('closed', asked, destination, dns, decision, null));
+  }
+
+  #makeClosed(asked: Asked, destination: Destination, answered: Answered): FlowRecord {
+    const dns = dnsOf(asked, rcodeName(answered.rcode), answered.answers);
+    return this.#make('closed', asked, destination, dns, answered.decision, answered.ended);
+  }
+
+  #make(
+    phase: 'opened' | 'closed',
+    asked: Asked,
+    destination: Destination,
+    dns: FlowDns,
+    decision: Decision,
+    ended: Reason | null,
+  ): FlowRecord {
+    return this.#records.make({
+      phase,
+      nowMs: this.nowMs,
+      runner: asked.source.address,
+      attribution: asked.attribution,
+      destination,
+      dns,
+      decision,
+      revision: asked.revision,
+      evidence: asked.evidence,
+      id: asked.id,
+      startedAt: asked.startedAt,
+      ended,
+    });
+  }
+}
+
+function dnsOf(asked: Asked, rcode: string | null, answers: readonly string[]): FlowDns {
+  return { type: typeName(asked.scan.type), rcode, answers, transport: asked.transport };
+}
