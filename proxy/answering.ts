@@ -3,9 +3,10 @@
 
 import { isOpen } from '../flow/decision.ts';
 import { decideNow } from './judge.ts';
+import { isDialBlock } from './dial.ts';
 import type { DialFailure } from './dial.ts';
 import type { Exchange } from './exchange.ts';
-import { grantHolder, joinQuery } from './follow.ts';
+import { joinQuery } from './follow.ts';
 import { byChunks, byLength, untilClose } from './framing.ts';
 import type { Framer } from './framing.ts';
 import { Gather } from './gather.ts';
@@ -64,8 +65,7 @@ export class Answering implements UpstreamOwner {
     const isGone = this.#relay.exchange !== exchange;
     if ('failure' in result) {
       if (isGone) return;
-      const isBlock = result.failure === 'private-address' || result.failure === 'never-address';
-      if (isBlock) this.#relay.cutExchange(exchange, result.failure);
+      if (isDialBlock(result.failure)) this.#relay.cutExchange(exchange, result.failure);
       else this.#relay.fail(exchange, result.failure);
       return;
     }
@@ -159,9 +159,9 @@ export class Answering implements UpstreamOwner {
   #follow(exchange: Exchange, location: string): void {
     const { follow, query, search } = exchange.judgement;
     if (follow === null || query === null) return;
-    const { core, runner } = this.#relay.connection;
+    const { connection } = this.#relay;
     const base = { host: query.host, port: query.port, pathAndQuery: joinQuery(query.path, search) };
-    core.grants.open(grantHolder(exchange.attribution, runner), location, base, follow);
+    connection.core.grants.open(connection.holder, location, base, follow);
   }
 
   /** 101 to an upgrade that was asked for and decided: from here on the bytes are a tunnel (RFC 9110 §7.8). */
@@ -226,8 +226,9 @@ function framerOf(head: ResponseHead): Framer {
 }
 
 function targetOf(exchange: Exchange): UpstreamTarget {
-  const { judgement, runner, scheme } = exchange;
+  const { connection, judgement, runner, scheme } = exchange;
   // Only judged exchanges come here: they have a query.
   const { host, port } = judgement.query!;
-  return { runner, isTls: scheme === 'https', host, port, allowed: judgement.allowed };
+  const check = connection.addressCheck(judgement.allowed);
+  return { runner, holder: connection.holder, isTls: scheme === 'https', host, port, check };
 }

@@ -2,6 +2,7 @@
 // It is opened and closed exactly once in the records; steps of the path fill it in.
 
 import type { Socket } from 'node:net';
+import type { Cidr } from '../flow/address.ts';
 import { blocked, isOpen } from '../flow/decision.ts';
 import type { Decision } from '../flow/decision.ts';
 import type { Evidence } from '../flow/evidence.ts';
@@ -11,7 +12,9 @@ import type { Attribution } from '../flow/job.ts';
 import type { Reason } from '../flow/reason.ts';
 import { uuidv7 } from '../flow/uuid.ts';
 import type { HostDecision } from '../policy/decide.ts';
+import { AddressCheck } from './address-check.ts';
 import type { Core } from './core.ts';
+import { grantHolder } from './follow.ts';
 import type { HostQuery } from './options.ts';
 import { recordClosed, recordOpened } from './record.ts';
 import type { Told } from './record.ts';
@@ -70,6 +73,8 @@ export class Connection implements Told {
   isClosed = false;
   readonly #startedAt = performance.now();
   readonly #isCounted: boolean;
+  #holderOf: Attribution | null = null;
+  #holder = '';
   #isHalfOpen = true;
   #isRecorded = false;
 
@@ -80,6 +85,21 @@ export class Connection implements Told {
     this.runner = runner;
     this.runnerPort = runnerPort;
     socket.once('close', () => this.#close());
+  }
+
+  /** Who grants and upstream connections belong to. */
+  get holder(): string {
+    if (this.#holderOf !== this.attribution) {
+      this.#holderOf = this.attribution;
+      this.#holder = grantHolder(this.attribution, this.runner);
+    }
+    return this.#holder;
+  }
+
+  /** What is asked of addresses for a decision that opens these private ranges. */
+  addressCheck(allowed: readonly Cidr[]): AddressCheck {
+    const { decider, ports } = this.core;
+    return new AddressCheck(decider, this.attribution, allowed, ports);
   }
 
   get destination(): Destination {

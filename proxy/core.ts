@@ -30,7 +30,6 @@ export class Core {
     this.upstreams = new Upstreams({
       resolver: ports.resolver,
       connectMs: this.limits.connectMs,
-      isOwnAddress: (address) => ports.isOwnAddress(address),
       extraAuthorities: ports.extraAuthorities ?? [],
       pooledIdleMs: this.limits.pooledIdleMs,
       pooledPerRunner: this.limits.pooledPerRunner,

@@ -3,22 +3,20 @@
 
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
-import type { Cidr } from '../flow/address.ts';
 import { parseAddress } from '../flow/address.ts';
 import type { ResolverPort } from '../flow/ports.ts';
 import type { Reason } from '../flow/reason.ts';
-import { checkAddress } from '../policy/check-address.ts';
+import type { AddressCheck } from './address-check.ts';
 
-/** Where to: a name that is resolved here, or a literal address. `allowed` are private ranges that rules open. */
+/** Where to: a name that is resolved here, or a literal address; `check` is asked of every address. */
 export interface DialTarget {
   readonly host: string;
   readonly port: number;
-  readonly allowed: readonly Cidr[];
+  readonly check: AddressCheck;
 }
 export interface DialOptions {
   readonly resolver: ResolverPort;
   readonly connectMs: number;
-  isOwnAddress(address: string): boolean;
 }
 export interface Dialled {
   readonly socket: Socket;
@@ -51,7 +49,7 @@ export async function dial(target: DialTarget, options: DialOptions): Promise<Di
   const usable: string[] = [];
   let refused: Reason | null = null;
   for (const address of addresses) {
-    const reason = options.isOwnAddress(address) ? 'never-address' : checkAddress(address, target.allowed);
+    const reason = target.check.reason(address);
     if (reason === null) usable.push(address);
     else refused ??= reason;
   }
@@ -122,6 +120,11 @@ function race(addresses: readonly string[], port: number, limitMs: number): Prom
     };
     tryNext();
   });
+}
+
+/** True for failures that are decisions: the address may not be dialled. */
+export function isDialBlock(failure: Reason): boolean {
+  return failure === 'private-address' || failure === 'never-address' || failure === 'blocklist';
 }
 
 export function messageOf(error: unknown): string {

@@ -11,7 +11,7 @@ import { canonicaliseHost } from '../policy/canonicalise-host.ts';
 import { canonicalisePath } from '../policy/canonicalise-path.ts';
 import type { RequestDecision } from '../policy/decide.ts';
 import type { Connection } from './connection.ts';
-import { grantHolder, joinQuery } from './follow.ts';
+import { joinQuery } from './follow.ts';
 import type { FollowGrant } from './follow.ts';
 import type { RequestHead } from './head.ts';
 import type { RequestQuery } from './options.ts';
@@ -154,9 +154,8 @@ function grantFor(
   if (query.hasBody || query.upgrade !== null || (query.method !== 'GET' && query.method !== 'HEAD'))
     return null;
   if (query.evidence.some(({ kind }) => kind === 'method-override')) return null;
-  const holder = grantHolder(connection.attribution, connection.runner);
   const pathAndQuery = joinQuery(query.path, search);
-  return connection.core.grants.url(holder, { host: query.host, port: query.port, pathAndQuery });
+  return connection.core.grants.url(connection.holder, { host: query.host, port: query.port, pathAndQuery });
 }
 
 /** The decision alone, without what the record has no field for. */

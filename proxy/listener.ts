@@ -5,7 +5,6 @@ import { createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import type { Carrier } from './connection.ts';
 import { Core } from './core.ts';
-import { grantHolder } from './follow.ts';
 import type { ProxyPorts } from './options.ts';
 import { carry } from './path.ts';
 
@@ -46,7 +45,7 @@ export function acceptOn(fd: number, accept: (socket: Socket) => void): Server {
 async function cut(core: Core, runner: string): Promise<void> {
   for (const connection of core.connections) {
     if (connection.runner !== runner) continue;
-    core.grants.clear(grantHolder(connection.attribution, runner));
+    core.grants.clear(connection.holder);
     connection.attribution = await core.ports.attribution.attribute(runner, connection.runnerPort);
   }
   core.grants.clear(`runner ${runner}`);

@@ -3,10 +3,12 @@
 
 import type { Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
+import type { Cidr } from '../flow/address.ts';
 import type { Evidence } from '../flow/evidence.ts';
 import type { Attribution, AttributionPort } from '../flow/job.ts';
 import type { Operation } from '../flow/operation.ts';
 import type { Meter, Recorder, ResolverPort } from '../flow/ports.ts';
+import type { Reason } from '../flow/reason.ts';
 import type { HostDecision, RequestDecision } from '../policy/decide.ts';
 import type { Limits } from './limits.ts';
 
@@ -31,11 +33,13 @@ export interface RequestQuery {
   readonly evidence: readonly Evidence[];
 }
 
-/** One policy revision as the path sees it: two synchronous questions. */
+/** One policy revision as the path sees it: three synchronous questions. */
 export interface Decider {
   readonly revision: string;
   host(attribution: Attribution, query: HostQuery): HostDecision;
   request(attribution: Attribution, query: RequestQuery): RequestDecision;
+  /** Why an address that a host led to may not be dialled, or null; `allowed` are private ranges that rules open. */
+  dial(attribution: Attribution, address: string, allowed: readonly Cidr[]): Reason | null;
 }
 
 /** What a request means to a platform or registry, and the evidence found on it. */

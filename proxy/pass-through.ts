@@ -3,7 +3,9 @@
 
 import type { Socket } from 'node:net';
 import type { Cidr } from '../flow/address.ts';
+import { blocked } from '../flow/decision.ts';
 import type { Connection } from './connection.ts';
+import { isDialBlock } from './dial.ts';
 import { Splice } from './splice.ts';
 
 const noCidrs: readonly Cidr[] = [];
@@ -13,9 +15,14 @@ export async function passThrough(connection: Connection, client: Socket, bytes:
   const { core, runner, port } = connection;
   const host = connection.host ?? connection.address;
   if (host === null) return connection.abort('no-server-name');
-  const allowed = connection.hostDecision?.addresses ?? noCidrs;
-  const upstream = await core.upstreams.open({ runner, isTls: false, host, port, allowed });
-  if ('failure' in upstream) return connection.abort(upstream.failure);
+  const check = connection.addressCheck(connection.hostDecision?.addresses ?? noCidrs);
+  const { holder } = connection;
+  const upstream = await core.upstreams.open({ runner, holder, isTls: false, host, port, check });
+  if ('failure' in upstream) {
+    const { rule, scope } = connection.decision;
+    if (isDialBlock(upstream.failure)) connection.decision = { ...blocked(upstream.failure), rule, scope };
+    return connection.abort(upstream.failure);
+  }
   if (connection.isClosed || upstream.isOver) {
     upstream.destroy();
     return connection.abort('upstream-closed');

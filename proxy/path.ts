@@ -14,7 +14,6 @@ import type { Core } from './core.ts';
 import { within } from './dial.ts';
 import { readConnect } from './explicit.ts';
 import { interceptTls } from './intercept.ts';
-import { grantHolder } from './follow.ts';
 import { grantDecision, isGrantable, plain } from './judge.ts';
 import { nameConnection } from './name-connection.ts';
 import { passThrough } from './pass-through.ts';
@@ -115,8 +114,7 @@ function decisionOf(connection: Connection, problem: Reason | null): Decision {
   const { hostDecision } = connection;
   if (hostDecision === null) return blocked('policy-unavailable');
   if (connection.host !== null && connection.protocol === 'tls' && isGrantable(hostDecision)) {
-    const holder = grantHolder(connection.attribution, connection.runner);
-    const grant = connection.core.grants.host(holder, connection.host, connection.port);
+    const grant = connection.core.grants.host(connection.holder, connection.host, connection.port);
     if (grant !== null) return grantDecision(grant, hostDecision.mode);
   }
   return plain(hostDecision);

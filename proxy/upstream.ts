@@ -1,22 +1,18 @@
 // Connections to real servers: verified TLS over a checked dial, and the pool that keeps them for the
-// same runner, scheme, host and port. An idle one that speaks or ends leaves the pool.
+// same runner, job, scheme, host and port. An idle one that speaks or ends leaves the pool.
 
-import { LRUCache } from 'lru-cache';
-import { isIP } from 'node:net';
 import type { Socket } from 'node:net';
-import { connect as connectTls, createSecureContext, getCACertificates, rootCertificates } from 'node:tls';
-import type { SecureContext, TLSSocket } from 'node:tls';
-import type { Cidr } from '../flow/address.ts';
-import { dial, messageOf } from './dial.ts';
-import type { DialFailure, DialOptions } from './dial.ts';
+import type { AddressCheck } from './address-check.ts';
+import { dial } from './dial.ts';
+import type { DialFailure, DialOptions, DialTarget } from './dial.ts';
+import { UpstreamTls } from './upstream-tls.ts';
 
-/** A server as requests name it; the key of the pool together with the runner. */
-export interface UpstreamTarget {
+/** A server as requests name it, and for whom: no connection is shared between runners, nor between jobs of one. */
+export interface UpstreamTarget extends DialTarget {
   readonly runner: string;
+  /** The job, or what stands for it (`grantHolder`). */
+  readonly holder: string;
   readonly isTls: boolean;
-  readonly host: string;
-  readonly port: number;
-  readonly allowed: readonly Cidr[];
 }
 
 /** Who uses an upstream connection at the moment. */
@@ -40,13 +36,16 @@ export class Upstream {
   readonly address: string;
   readonly timings: UpstreamTimings;
   owner: UpstreamOwner | null = null;
+  /** The check that approved the address last. */
+  check: AddressCheck;
   uses = 0;
   idleSince = 0;
   isOver = false;
 
-  constructor(key: string, runner: string, socket: Socket, address: string, timings: UpstreamTimings) {
-    this.key = key;
-    this.runner = runner;
+  constructor(target: UpstreamTarget, socket: Socket, address: string, timings: UpstreamTimings) {
+    this.key = keyOf(target);
+    this.runner = target.runner;
+    this.check = target.check;
     this.socket = socket;
     this.address = address;
     this.timings = timings;
@@ -86,12 +85,13 @@ export interface UpstreamOptions extends DialOptions {
 export class Upstreams {
   readonly #options: UpstreamOptions;
   readonly #idle = new Map<string, Upstream[]>();
-  readonly #perRunner = new Map<string, number>();
-  readonly #tlsSessions = new LRUCache<string, Buffer>({ max: 2048 });
-  #context: SecureContext | null = null;
+  /** What is idle for each runner, in the order in which it was put back. */
+  readonly #perRunner = new Map<string, Set<Upstream>>();
+  readonly #tls: UpstreamTls;
 
   constructor(options: UpstreamOptions) {
     this.#options = options;
+    this.#tls = new UpstreamTls(options.extraAuthorities, options.connectMs);
   }
 
   /** The pooled connection of this runner to this server that was used last, unless idle for longer; or null. */
@@ -99,15 +99,14 @@ export class Upstreams {
     const key = keyOf(target);
     const list = this.#idle.get(key);
     if (list === undefined) return null;
-    let upstream = list.pop();
-    while (upstream?.isOver === true) {
-      this.#count(upstream.runner, -1);
-      upstream = list.pop();
-    }
-    if (list.length === 0) this.#idle.delete(key);
+    let upstream: Upstream | undefined;
+    do {
+      upstream = list.at(-1);
+      if (upstream !== undefined) this.#forget(upstream);
+    } while (upstream?.isOver === true);
     if (upstream === undefined) return null;
-    this.#count(upstream.runner, -1);
-    if (performance.now() - upstream.idleSince <= maxIdleMs) return upstream;
+    if (performance.now() - upstream.idleSince <= maxIdleMs && isApproved(upstream, target.check))
+      return upstream;
     upstream.destroy();
     return null;
   }
@@ -117,29 +116,38 @@ export class Upstreams {
     const dialled = await dial(target, this.#options);
     if ('failure' in dialled) return dialled;
     const { socket, address, resolveMs, connectMs } = dialled;
-    const key = keyOf(target);
-    if (!target.isTls) {
-      return new Upstream(key, target.runner, socket, address, { resolveMs, connectMs, handshakeMs: null });
-    }
+    if (!target.isTls)
+      return new Upstream(target, socket, address, { resolveMs, connectMs, handshakeMs: null });
     const startedAt = performance.now();
-    const secured = await this.#secure(socket, target, address);
+    const secured = await this.#tls.secure(
+      socket,
+      target.host,
+      `${target.holder} ${address} ${target.port} ${target.host}`,
+    );
     if ('failure' in secured) return secured;
     const handshakeMs = performance.now() - startedAt;
-    return new Upstream(key, target.runner, secured, address, { resolveMs, connectMs, handshakeMs });
+    return new Upstream(target, secured, address, { resolveMs, connectMs, handshakeMs });
   }
 
-  /** Puts a connection back after a whole exchange. */
+  /** Puts a connection back after a whole exchange; one too many ends the one that was idle for longest. */
   release(upstream: Upstream): void {
     upstream.owner = null;
-    const held = this.#perRunner.get(upstream.runner) ?? 0;
-    if (upstream.isOver || held >= this.#options.pooledPerRunner) return upstream.destroy();
+    if (upstream.isOver) return upstream.destroy();
+    const held = this.#perRunner.get(upstream.runner) ?? new Set();
+    if (held.size >= this.#options.pooledPerRunner) {
+      const [oldest] = held;
+      if (oldest === undefined) return upstream.destroy();
+      this.#forget(oldest);
+      oldest.destroy();
+    }
     upstream.idleSince = performance.now();
     // The last owner may have paused it for its client's sake.
     if (upstream.socket.isPaused()) upstream.socket.resume();
     const list = this.#idle.get(upstream.key);
     if (list === undefined) this.#idle.set(upstream.key, [upstream]);
     else list.push(upstream);
-    this.#count(upstream.runner, 1);
+    held.add(upstream);
+    this.#perRunner.set(upstream.runner, held);
   }
 
   /** Closes what is idle for longer than its limit; called by the proxy's tick. */
@@ -154,75 +162,34 @@ export class Upstreams {
   }
 
   #closeWhere(isDue: (upstream: Upstream) => boolean): void {
-    for (const [key, list] of this.#idle) {
-      const kept = list.filter((upstream) => !isDue(upstream));
-      if (kept.length === list.length) continue;
-      for (const upstream of list) {
-        if (kept.includes(upstream)) continue;
-        this.#count(upstream.runner, -1);
+    for (const held of this.#perRunner.values()) {
+      for (const upstream of held) {
+        if (!isDue(upstream)) continue;
+        this.#forget(upstream);
         upstream.destroy();
       }
-      if (kept.length === 0) this.#idle.delete(key);
-      else this.#idle.set(key, kept);
     }
   }
 
-  #count(runner: string, by: number): void {
-    const held = (this.#perRunner.get(runner) ?? 0) + by;
-    if (held <= 0) this.#perRunner.delete(runner);
-    else this.#perRunner.set(runner, held);
+  /** Takes a connection out of the pool. */
+  #forget(upstream: Upstream): void {
+    const list = this.#idle.get(upstream.key);
+    const at = list?.lastIndexOf(upstream) ?? -1;
+    if (list !== undefined && at >= 0) list.splice(at, 1);
+    if (list?.length === 0) this.#idle.delete(upstream.key);
+    const held = this.#perRunner.get(upstream.runner);
+    held?.delete(upstream);
+    if (held?.size === 0) this.#perRunner.delete(upstream.runner);
   }
+}
 
-  #secure(socket: Socket, target: UpstreamTarget, address: string): Promise<TLSSocket | DialFailure> {
-    this.#context ??= createSecureContext({ ca: authorities(this.#options.extraAuthorities) });
-    const sessionKey = `${address} ${target.port} ${target.host}`;
-    const session = this.#tlsSessions.get(sessionKey);
-    return new Promise((resolve) => {
-      const secured = connectTls({
-        socket,
-        host: target.host,
-        servername: isIP(target.host) === 0 ? target.host : '',
-        secureContext: this.#context!,
-        ALPNProtocols: ['http/1.1'],
-        rejectUnauthorized: true,
-        ...(session === undefined ? {} : { session }),
-      });
-      const limit = setTimeout(
-        () => fail({ failure: 'timeout', detail: 'no TLS handshake in time' }),
-        this.#options.connectMs,
-      );
-      const fail = (failure: DialFailure) => {
-        clearTimeout(limit);
-        secured.destroy();
-        socket.destroy();
-        resolve(failure);
-      };
-      secured.on('session', (ticket: Buffer) => this.#tlsSessions.set(sessionKey, ticket));
-      secured.on('error', (error: NodeJS.ErrnoException) => {
-        this.#tlsSessions.delete(sessionKey);
-        fail({ failure: tlsReason(error), detail: messageOf(error) });
-      });
-      secured.once('secureConnect', () => {
-        clearTimeout(limit);
-        resolve(secured);
-      });
-    });
-  }
+/** The address was dialled under another decision than the one that would use it now: it is looked at again. */
+function isApproved(upstream: Upstream, check: AddressCheck): boolean {
+  if (!check.isSame(upstream.check) && check.reason(upstream.address) !== null) return false;
+  upstream.check = check;
+  return true;
 }
 
 function keyOf(target: UpstreamTarget): string {
-  return `${target.runner} ${target.isTls ? 's' : 'p'} ${target.host} ${target.port}`;
-}
-
-function authorities(extra: readonly string[]): string[] {
-  const system = getCACertificates('system');
-  return [...(system.length > 0 ? system : rootCertificates), ...extra];
-}
-
-function tlsReason(
-  error: NodeJS.ErrnoException,
-): 'upstream-certificate' | 'upstream-protocol' | 'connect-failed' {
-  const code = error.code ?? '';
-  if (/CERT|ISSUER|SIGNATURE|CRL|ALTNAME|UNTRUSTED|HOSTNAME|_CA$/.test(code)) return 'upstream-certificate';
-  return code.startsWith('ERR_SSL') || code.startsWith('EPROTO') ? 'upstream-protocol' : 'connect-failed';
+  return `${target.holder} ${target.runner} ${target.isTls ? 's' : 'p'} ${target.host} ${target.port}`;
 }

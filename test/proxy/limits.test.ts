@@ -394,6 +394,7 @@ await t.test('the door stays shut without policy, records, leaves or a working p
             throw new Error('bug');
           },
           request: () => asRequest(open),
+          dial: () => null,
         }),
       },
       /^$/,

@@ -15,6 +15,8 @@ import type { Decision } from '../../flow/decision.ts';
 import type { FlowRecord } from '../../flow/flow.ts';
 import { unattributed } from '../../flow/job.ts';
 import { noMeter } from '../../flow/ports.ts';
+import type { Reason } from '../../flow/reason.ts';
+import { checkAddress } from '../../policy/check-address.ts';
 import type { HostDecision, RequestDecision } from '../../policy/decide.ts';
 import type { HostQuery, ProxyPorts, RequestQuery } from '../../proxy/options.ts';
 import { createProxy } from '../../proxy/listener.ts';
@@ -71,6 +73,8 @@ export const asRequest = (decision: Decision, more: Partial<RequestDecision> = {
 export interface Authority {
   readonly ca: string;
   contextFor(name: string): SecureContext;
+  /** Key and certificate, PEM. */
+  filesFor(name: string): { key: string; cert: string };
 }
 
 /** A throw-away authority and leaves by openssl. */
@@ -121,17 +125,18 @@ export function makeAuthority(): Authority {
       '-addext',
       `subjectAltName=${/^[\d.]+$/.test(name) ? 'IP' : 'DNS'}:${name}`,
     );
-    return createSecureContext({
-      key: readFileSync(join(directory, 'l.key')),
-      cert: readFileSync(join(directory, 'l.pem')),
-    });
+    return {
+      key: readFileSync(join(directory, 'l.key'), 'utf8'),
+      cert: readFileSync(join(directory, 'l.pem'), 'utf8'),
+    };
   };
   const ca = readFileSync(join(directory, 'ca.pem'), 'utf8');
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
   return {
     ca,
+    filesFor: make,
     contextFor: (name) => {
-      const known = contexts.get(name) ?? make(name);
+      const known = contexts.get(name) ?? createSecureContext(make(name));
       contexts.set(name, known);
       return known;
     },
@@ -147,6 +152,7 @@ export interface Rig {
   readonly resolved: string[];
   host(query: HostQuery): HostDecision;
   request(query: RequestQuery): RequestDecision;
+  dial(address: string, allowed: readonly Cidr[]): Reason | null;
   revision: string;
   /** Where names and literal addresses lead: servers on loopback by name. */
   original: { address: string; port: number } | null;
@@ -171,6 +177,7 @@ export async function makeRig(
     revision: 'r0',
     host: (_query: HostQuery) => asHost(open),
     request: (_query: RequestQuery) => asRequest(open),
+    dial: checkAddress as Rig['dial'],
     original: { address: '203.0.113.9', port } as { address: string; port: number } | null,
   };
   const proxy = createProxy({
@@ -180,6 +187,7 @@ export async function makeRig(
       revision: rig.revision,
       host: (_who, query) => rig.host(query),
       request: (_who, query) => rig.request(query),
+      dial: (_who, address, allowed) => rig.dial(address, allowed),
     }),
     attribution: { attribute: () => unattributed },
     resolver: {
@@ -256,7 +264,10 @@ export async function collect(socket: Socket, text: string | Buffer, until?: Reg
 
 /** A TLS client that trusts the authority. */
 export async function openTls(port: number, servername: string, ca: string): Promise<TLSSocket> {
-  const socket = connectTls({ port, host: '127.0.0.1', servername, ca, ALPNProtocols: ['http/1.1'] });
+  // Without a server name the leaf is for the address that the client aimed at, which is not loopback.
+  const aimed = servername === '' ? { checkServerIdentity: () => undefined } : {};
+  const options = { port, host: '127.0.0.1', servername, ca, ALPNProtocols: ['http/1.1'], ...aimed };
+  const socket = connectTls(options);
   socket.on('error', () => {});
   await new Promise<void>((resolve, reject) => {
     socket.once('secureConnect', resolve);

@@ -1,0 +1,41 @@
+// May this address be dialled for this decision? Asked of every address that a name led to, and again of a pooled
+// connection's when policy, job or opened ranges are other ones than those under which it was dialled.
+
+import type { Cidr } from '../flow/address.ts';
+import type { Attribution } from '../flow/job.ts';
+import type { Reason } from '../flow/reason.ts';
+import type { Decider, ProxyPorts } from './options.ts';
+
+/** One decision's view of addresses. */
+export class AddressCheck {
+  readonly #decider: Decider | null;
+  readonly #attribution: Attribution;
+  readonly #allowed: readonly Cidr[];
+  readonly #machine: Pick<ProxyPorts, 'isOwnAddress'>;
+
+  constructor(
+    decider: Decider | null,
+    attribution: Attribution,
+    allowed: readonly Cidr[],
+    machine: Pick<ProxyPorts, 'isOwnAddress'>,
+  ) {
+    this.#decider = decider;
+    this.#attribution = attribution;
+    this.#allowed = allowed;
+    this.#machine = machine;
+  }
+
+  /** Why the address may not be dialled, or null. */
+  reason(address: string): Reason | null {
+    if (this.#decider === null) return 'policy-unavailable';
+    if (this.#machine.isOwnAddress(address)) return 'never-address';
+    return this.#decider.dial(this.#attribution, address, this.#allowed);
+  }
+
+  /** True when the other one answers the same for every address: what it approved needs no second look. */
+  isSame(other: AddressCheck): boolean {
+    const isSameRange =
+      this.#allowed === other.#allowed || (this.#allowed.length === 0 && other.#allowed.length === 0);
+    return isSameRange && this.#decider === other.#decider && this.#attribution === other.#attribution;
+  }
+}

@@ -1,0 +1,107 @@
+// TLS to real servers over a connected socket: always verified, resumed where the server allows it, one context for
+// all. What it offers is what browsers offer, with the cheaper of equally strong ciphers first.
+
+import { LRUCache } from 'lru-cache';
+import { isIP } from 'node:net';
+import type { Socket } from 'node:net';
+import {
+  checkServerIdentity,
+  connect,
+  createSecureContext,
+  DEFAULT_CIPHERS,
+  getCACertificates,
+  rootCertificates,
+} from 'node:tls';
+import type { DetailedPeerCertificate, SecureContext, TLSSocket } from 'node:tls';
+import { messageOf } from './dial.ts';
+import type { DialFailure } from './dial.ts';
+
+const maxResumable = 2_048;
+const preferred = 'TLS_AES_128_GCM_SHA256';
+const ciphers = [preferred, ...DEFAULT_CIPHERS.split(':').filter((cipher) => cipher !== preferred)].join(':');
+// A key share for both: the hybrid one keeps what is recorded today shut to a later quantum computer, and a server
+// that knows only the other one need not ask again.
+const groups = '*X25519MLKEM768:*X25519:P-256:P-384:P-521';
+
+/** Verifies servers against the system's authorities and those given; keeps tickets for resumption. */
+export class UpstreamTls {
+  readonly #extraAuthorities: readonly string[];
+  readonly #limitMs: number;
+  readonly #resumable = new LRUCache<string, Buffer>({ max: maxResumable });
+  #context: SecureContext | null = null;
+
+  constructor(extraAuthorities: readonly string[], limitMs: number) {
+    this.#extraAuthorities = extraAuthorities;
+    this.#limitMs = limitMs;
+  }
+
+  /** The verified stream to `host`, a name or an address. Never rejects; the socket is destroyed on a failure. */
+  secure(socket: Socket, host: string, resumeKey: string): Promise<TLSSocket | DialFailure> {
+    const session = this.#resumable.get(resumeKey);
+    return new Promise((resolve) => {
+      const secured: TLSSocket = connect({
+        socket,
+        host,
+        servername: isIP(host) === 0 ? host : '',
+        secureContext: this.#contextOfAll(),
+        ALPNProtocols: ['http/1.1'],
+        rejectUnauthorized: true,
+        checkServerIdentity: () => identityProblem(secured, host),
+        ...(session === undefined ? {} : { session }),
+      });
+      // Node describes the whole chain to checkServerIdentity, which is a tenth of the handshake's cost; ours reads
+      // the certificate itself. The type is that of the description, which nobody looks at.
+      secured.getPeerCertificate = () => ({}) as DetailedPeerCertificate;
+      const limit = setTimeout(
+        () => fail({ failure: 'timeout', detail: 'no TLS handshake in time' }),
+        this.#limitMs,
+      );
+      const fail = (failure: DialFailure) => {
+        clearTimeout(limit);
+        secured.destroy();
+        socket.destroy();
+        resolve(failure);
+      };
+      secured.on('session', (ticket: Buffer) => this.#resumable.set(resumeKey, ticket));
+      secured.on('error', (error: NodeJS.ErrnoException) => {
+        this.#resumable.delete(resumeKey);
+        fail({ failure: tlsReason(error), detail: messageOf(error) });
+      });
+      secured.once('secureConnect', () => {
+        clearTimeout(limit);
+        resolve(secured);
+      });
+    });
+  }
+
+  #contextOfAll(): SecureContext {
+    this.#context ??= createSecureContext({
+      ca: authorities(this.#extraAuthorities),
+      ciphers,
+      ecdhCurve: groups,
+    });
+    return this.#context;
+  }
+}
+
+/** Why the server's certificate is not one for this host (RFC 9110 §4.3.4), or undefined. */
+function identityProblem(secured: TLSSocket, host: string): Error | undefined {
+  const certificate = secured.getPeerX509Certificate();
+  if (certificate === undefined) return new Error('the server showed no certificate');
+  const matched = isIP(host) === 0 ? certificate.checkHost(host) : certificate.checkIP(host);
+  // OpenSSL lets a wildcard cover no underscore; Node's own check does, and names what it found.
+  return matched === undefined ? checkServerIdentity(host, certificate.toLegacyObject()) : undefined;
+}
+
+function authorities(extra: readonly string[]): string[] {
+  const system = getCACertificates('system');
+  return [...(system.length > 0 ? system : rootCertificates), ...extra];
+}
+
+function tlsReason(
+  error: NodeJS.ErrnoException,
+): 'upstream-certificate' | 'upstream-protocol' | 'connect-failed' {
+  const code = error.code ?? '';
+  if (/CERT|ISSUER|SIGNATURE|CRL|ALTNAME|UNTRUSTED|HOSTNAME|_CA$/.test(code)) return 'upstream-certificate';
+  return code.startsWith('ERR_SSL') || code.startsWith('EPROTO') ? 'upstream-protocol' : 'connect-failed';
+}

@@ -1,0 +1,151 @@
+import { createServer as createHttps } from 'node:https';
+import { createServer as createTcp } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
+import t from 'tap';
+import type { Attribution } from '../../flow/job.ts';
+import { loadPolicy } from '../../policy/load.ts';
+import { deciderOf } from '../../proxy/policy-decider.ts';
+import {
+  asRequest,
+  collect,
+  enterNamespace,
+  makeAuthority,
+  makeRig,
+  open,
+  openTls,
+  serverAddress,
+  talk,
+} from './rig.ts';
+
+enterNamespace();
+const authority = makeAuthority();
+const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+const get = (path: string, host = 'origin.test', more = '') =>
+  `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n${more}\r\n`;
+
+async function listen(server: Server): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, serverAddress, resolve));
+  t.teardown(() => server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+/** A server that answers every request and remembers its connections. */
+async function countingServer(): Promise<{ port: number; sockets: Socket[] }> {
+  const sockets: Socket[] = [];
+  const server = createTcp((socket) => {
+    sockets.push(socket);
+    socket.on('error', () => {}).on('data', () => socket.write(ok));
+  });
+  return { port: await listen(server), sockets };
+}
+
+const jobNamed = (name: string): Attribution => ({
+  job: {
+    platform: 'github',
+    server: 'github.com',
+    repository: 'acme/app',
+    repositoryId: null,
+    workflow: 'ci.yml',
+    calledWorkflow: null,
+    ref: 'refs/heads/main',
+    event: 'push',
+    environment: null,
+    name,
+    runId: '1',
+    runnerGroup: null,
+    actor: null,
+    fork: false,
+    protected: null,
+    private: null,
+  },
+  source: 'declared',
+  certainty: 'certain',
+  conflict: false,
+});
+
+await t.test('a pooled connection serves one job only', async (t) => {
+  const { port, sockets } = await countingServer();
+  let job = jobNamed('build');
+  const rig = await makeRig(authority, port, { attribution: { attribute: () => job } });
+  t.teardown(() => rig.close());
+  await talk(rig.port, get('/1'), /ok$/);
+  await talk(rig.port, get('/2'), /ok$/);
+  t.equal(sockets.length, 1);
+  job = jobNamed('publish');
+  await talk(rig.port, get('/3'), /ok$/);
+  t.equal(sockets.length, 2);
+});
+
+await t.test('a pooled connection is looked at again by a decision that opens other ranges', async (t) => {
+  const { port, sockets } = await countingServer();
+  const rig = await makeRig(authority, port);
+  t.teardown(() => rig.close());
+  await talk(rig.port, get('/private'), /ok$/);
+  rig.request = () => asRequest(open, { addresses: [] });
+  const answer = await talk(rig.port, get('/public', 'origin.test', 'Connection: close\r\n'));
+  t.match(answer, /^HTTP\/1\.1 403 [^]*reason: private-address/);
+  t.equal(sockets.length, 1);
+});
+
+await t.test('too many idle connections end the one that was idle for longest', async (t) => {
+  const { port, sockets } = await countingServer();
+  const rig = await makeRig(authority, port, { limits: { lingerMs: 50, pooledPerRunner: 2 } });
+  t.teardown(() => rig.close());
+  for (const host of ['a.test', 'b.test', 'c.test']) await talk(rig.port, get('/', host), /ok$/);
+  t.equal(sockets.length, 3);
+  await talk(rig.port, get('/', 'b.test'), /ok$/);
+  await talk(rig.port, get('/', 'c.test'), /ok$/);
+  t.equal(sockets.length, 3, 'what was used last is still there');
+  await talk(rig.port, get('/', 'a.test'), /ok$/);
+  t.equal(sockets.length, 4);
+});
+
+await t.test('a name that leads to a blocklisted address is blocked when it is dialled', async (t) => {
+  const { port, sockets } = await countingServer();
+  const policy = `version: 1
+mode: audit
+http:
+  - {id: r, host: origin.test, scheme: http, port: ${port}, addresses: 10.0.0.0/8}
+opaque:
+  - {id: o, host: pinned.test, port: ${port}, addresses: 10.0.0.0/8, reason: test}
+blocklist: [{files: list.yaml}]
+`;
+  const files = { 'policy.yaml': policy, 'list.yaml': 'addresses: [10.99.0.0/24]\n' };
+  const decider = deciderOf(loadPolicy({ entry: 'policy.yaml', files }).policy);
+  const rig = await makeRig(authority, port, { decider: () => decider });
+  t.teardown(() => rig.close());
+  const answer = await talk(rig.port, get('/', 'origin.test', 'Connection: close\r\n'));
+  t.match(answer, /^HTTP\/1\.1 403 [^]*reason: blocklist/);
+  await rig.until(() => rig.closed('request').length === 1);
+  t.match(rig.closed('request')[0], { decision: { verdict: 'block', reason: 'blocklist', rule: 'r' } });
+  await openTls(rig.port, 'pinned.test', authority.ca).catch(() => {});
+  await rig.until(() => rig.closed('connection').length === 2);
+  t.match(rig.closed('connection')[1], { decision: { verdict: 'block', reason: 'blocklist' } });
+  t.equal(sockets.length, 0);
+});
+
+await t.test('a server must show a certificate for the very host', async (t) => {
+  const cases: readonly [certificate: string, host: string, status: string][] = [
+    ['origin.test', 'origin.test', '200'],
+    ['other.test', 'origin.test', '502'],
+    ['*.wild.test', 'a.wild.test', '200'],
+    ['*.wild.test', 'a_b.wild.test', '200'],
+    ['*.wild.test', 'a.b.wild.test', '502'],
+    ['*.wild.test', 'wild.test', '502'],
+    [serverAddress, serverAddress, '200'],
+    ['10.99.0.9', serverAddress, '502'],
+    [serverAddress, 'origin.test', '502'],
+  ];
+  for (const [certificate, host, status] of cases) {
+    const port = await listen(
+      createHttps(authority.filesFor(certificate), (_, response) => void response.end('ok')),
+    );
+    const rig = await makeRig(authority, port);
+    t.teardown(() => rig.close());
+    if (host === serverAddress) rig.original = { address: host, port };
+    const client = await openTls(rig.port, host === serverAddress ? '' : host, authority.ca);
+    const answer = await collect(client, get('/', host, 'Connection: close\r\n'));
+    t.equal(answer.slice(9, 12), status, `${certificate} for ${host}`);
+    if (status === '502') t.match(answer, /upstream-certificate/);
+  }
+});
