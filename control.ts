@@ -6,6 +6,7 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { pino, type Logger } from 'pino';
 import { createMeter, MetricsSum, type Snapshot } from './api/metrics.ts';
+import { startOperatorActions } from './api/operator-actions.ts';
 import { startOperatorServer } from './api/operator-server.ts';
 import { startRunnerServer } from './api/runner-server.ts';
 import type { Config } from './config.ts';
@@ -14,6 +15,7 @@ import type { Frame } from './flow/channel.ts';
 import { formatProblem, InvalidInputError } from './flow/errors.ts';
 import type { Attribution } from './flow/job.ts';
 import { KeeperClient } from './flow/keeper-client.ts';
+import type { Reason } from './flow/reason.ts';
 import { uuidv7 } from './flow/uuid.ts';
 import { recordVersion, type FlowRecord } from './flow/flow.ts';
 import { DeclaredJobs } from './jobs/declared.ts';
@@ -42,6 +44,8 @@ export interface ControlConfiguration {
     readonly runner: readonly number[];
     /** NFLOG socket that the keeper opened. */
     readonly blockLog: number;
+    /** Socket of the operator's actions. */
+    readonly actions: number;
   };
 }
 
@@ -115,6 +119,10 @@ class Control {
       metrics: () => this.#metrics(),
       problems: () => this.#problems(),
     });
+    await startOperatorActions({
+      fd: fds.actions,
+      quarantine: (runner, durationMs, reason) => this.#quarantine(runner, durationMs, reason),
+    });
     for (const fd of fds.runner) startRunnerServer(fd, state.public);
     readBlockLog(
       fds.blockLog,
@@ -172,6 +180,11 @@ class Control {
         this.#log.error({ problems: error.problems.map(formatProblem) }, `the policy has problems; ${kept}`);
       } else this.#log.error({ err: error }, `the policy cannot be put in force; ${kept}`);
     }
+  }
+
+  async #quarantine(runner: string, durationMs: number, reason: string): Promise<void> {
+    await this.#keeper.quarantine(runner, durationMs);
+    this.#log.warn({ runner, durationMs, reason }, 'the operator changed a quarantine');
   }
 
   #countBlocked(rows: readonly BlockedRow[]): void {
@@ -282,10 +295,15 @@ class Control {
   }
 }
 
+const whys: ReadonlySet<Reason> = new Set(['unattributed', 'not-exclusive']);
+
 /** The kernel's verdict is what happened; the rule is policy's where the two agree. */
 function packetDecision(flow: CountedFlow, asked: Decision): Decision {
   if (flow.verdict === null) return asked;
-  const reason = flow.reason ?? asked.reason;
+  if (flow.verdict === 'allow' && asked.reason === 'block-rule' && !asked.enforced) return asked;
+  // The kernel has one word for all that nothing allows; policy knows why.
+  const isPlain = flow.reason === 'no-rule' && flow.verdict !== 'allow' && whys.has(asked.reason);
+  const reason = isPlain ? asked.reason : (flow.reason ?? asked.reason);
   const isAgreed = asked.reason === reason;
   const [rule, scope] = isAgreed ? [asked.rule, asked.scope] : [null, null];
   if (flow.verdict === 'allow') {

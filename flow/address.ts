@@ -187,6 +187,11 @@ export function classifyAddress(bytes: Uint8Array): AddressClass {
   return inner ? classifyAddress(bytes.subarray(inner.at, inner.at + 4)) : 'public';
 }
 
+/** True for IPv6 forms that carry an IPv4 address (mapped, NAT64, 6to4): no runner may aim a packet at one. */
+export function carriesV4(bytes: Uint8Array): boolean {
+  return bytes.length === 16 && embedded.some(({ cidr }) => prefixMatches(cidr, bytes));
+}
+
 function prefixMatches(cidr: Cidr, bytes: Uint8Array): boolean {
   const whole = cidr.prefix >> 3;
   for (let i = 0; i < whole; i++) if (bytes[i] !== cidr.bytes[i]) return false;

@@ -84,10 +84,14 @@ function openBound(namespace: string | null, address: string, port: number, type
   }
 }
 
-/** A TCP connection that starts inside the namespace; a failure arrives as the socket's error. @throws SallyportError */
-export function dialTcp(namespace: string | null, address: string, port: number): Socket {
+/**
+ * A TCP connection that starts inside the namespace, from one of its addresses when `source` names it; a failure
+ * arrives as the socket's error. @throws SallyportError
+ */
+export function dialTcp(namespace: string | null, address: string, port: number, source?: string): Socket {
   const fd = inNamespace(namespace, () => openSocket(familyOf(address), socketType.stream));
   try {
+    if (source !== undefined) bindSocket(fd, socketAddress(source, 0));
     connectSocket(fd, socketAddress(address, port));
   } catch (error) {
     closeSocket(fd);

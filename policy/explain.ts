@@ -1,12 +1,18 @@
 // Answers for a person or a program what a policy says to one request: the same decisions as on the path, in its order.
 
-import { blocked, type Decision } from '../flow/decision.ts';
-import type { Evidence } from '../flow/evidence.ts';
+import { blocked, isOpen, type Decision } from '../flow/decision.ts';
 import type { Attribution } from '../flow/job.ts';
 import { canonicalisePath } from './canonicalise-path.ts';
 import { checkAddress } from './check-address.ts';
 import type { Policy } from './compile.ts';
-import { decideHost, decideName, decideNetwork, decideRequest } from './decide.ts';
+import {
+  decideHost,
+  decideName,
+  decideNetwork,
+  decideRequest,
+  type RequestDecision,
+  type RequestQuestion,
+} from './decide.ts';
 import { readQuestionUrl, type QuestionUrl } from './read-url.ts';
 import { effectivePolicy, type EffectivePolicy } from './scope.ts';
 
@@ -52,15 +58,16 @@ function explainHttp(
   const port = url.port ?? (scheme === 'https' ? 443 : 80);
   const protocol = scheme === 'https' ? 'tls' : 'http';
   const connection = decideHost(effective, { host, address, port, protocol });
-  if (connection.verdict === 'block') return answer(connection);
+  // What is let through on paper only is read all the same, unless nobody opens it.
+  if (isOpen(connection) && scheme === 'https' && connection.treatment === 'pass-through')
+    return answer(connection, 'passed through unread');
+  const override = findOverride(question.headers);
+  if (override === undefined)
+    return answer(blocked('malformed-request'), 'a method override that names no single method');
   const path = canonicalisePath(url.target);
   if (path.kind === 'ambiguous') return answer(blocked('ambiguous-path'), path.detail);
-  if (connection.treatment === 'pass-through') return answer(connection, 'passed through unread');
-  const overrides = findOverrides(question.headers);
-  if (overrides.some(({ detail }) => !/^[A-Z]{1,24}$/.test(detail))) {
-    return answer(blocked('malformed-request'), 'a method override that names no method');
-  }
-  const request = decideRequest(effective, {
+  if (!isOpen(connection)) return answer(connection);
+  const request = explainRequest(effective, override, {
     scheme,
     host: host ?? address ?? '',
     port,
@@ -68,20 +75,32 @@ function explainHttp(
     path: path.path,
     hasBody: question.hasBody || namesBody(question.headers),
     upgrade: url.upgrade ? 'websocket' : readUpgrade(question.headers.get('upgrade')),
-    evidence: overrides,
+    evidence: override === null ? [] : [{ kind: 'method-override', detail: override }],
   });
   if (request.verdict === 'block' || address === null) return answer(request);
   const reason = checkAddress(address, request.addresses);
   return answer(reason === null ? request : { ...blocked(reason), mode: effective.mode });
 }
 
+/** The request as it is, and as what it asks to be read as: the stricter answer counts. */
+function explainRequest(
+  effective: EffectivePolicy,
+  override: string | null,
+  question: RequestQuestion,
+): RequestDecision {
+  const decided = decideRequest(effective, question);
+  if (override === null || !isOpen(decided)) return decided;
+  const asOverride = decideRequest(effective, { ...question, method: override });
+  return asOverride.verdict === 'block' ? asOverride : decided;
+}
+
 const overrideHeaders = ['x-http-method-override', 'x-http-method', 'x-method-override'] as const;
 
-function findOverrides(headers: ReadonlyMap<string, string>): Evidence[] {
-  return overrideHeaders.flatMap((name) => {
-    const method = headers.get(name);
-    return method === undefined ? [] : [{ kind: 'method-override', detail: method }];
-  });
+/** The method that headers name in place of the request's own, or null; undefined when they name none or several. */
+function findOverride(headers: ReadonlyMap<string, string>): string | null | undefined {
+  const named = overrideHeaders.flatMap((name) => headers.get(name)?.trim().toUpperCase() ?? []);
+  if (named.length === 0) return null;
+  return new Set(named).size === 1 && /^[A-Z]{1,24}$/.test(named[0]!) ? named[0] : undefined;
 }
 
 // An offer of cleartext HTTP/2 is not passed on and opens nothing (RFC 9113 3.1).

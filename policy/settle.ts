@@ -1,6 +1,6 @@
 // The one place where blocklist, blocks, grants and mode come to a decision.
 
-import { classifyAddress, isNeverClass, parseAddress } from '../flow/address.ts';
+import { carriesV4, classifyAddress, isNeverClass, parseAddress } from '../flow/address.ts';
 import type { Decision } from '../flow/decision.ts';
 import type { Reason } from '../flow/reason.ts';
 import { isAlwaysEnforced } from './always-enforced.ts';
@@ -78,8 +78,11 @@ export function findListed(
   return (address === null ? null : findBlockedAddress(blocklist, address)) ?? byHost;
 }
 
-/** True for an address that is never reachable; the text of a host is an address only when it parses as one. */
+/**
+ * True for an address that no runner may aim at, as in the kernel's sets; the text of a host is an address only when
+ * it parses as one.
+ */
 export function isNever(host: string | Uint8Array): boolean {
   const bytes = typeof host === 'string' ? parseAddress(host) : host;
-  return bytes !== null && isNeverClass(classifyAddress(bytes));
+  return bytes !== null && (isNeverClass(classifyAddress(bytes)) || carriesV4(bytes));
 }

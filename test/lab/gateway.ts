@@ -101,6 +101,11 @@ export class LabGateway {
     return this.#child.pid ?? 0;
   }
 
+  /** What runners trust, PEM. */
+  authority(): string {
+    return readFileSync(join(this.stateDirectory, 'public/bundle.pem'), 'utf8');
+  }
+
   log(): string {
     return readFileSync(join(this.stateDirectory, 'gateway.log'), 'utf8');
   }
@@ -114,6 +119,7 @@ export class LabGateway {
   /** Replaces the policy and waits until control and every worker act by it. @throws Error with the end of the log */
   async reload(text: string): Promise<void> {
     this.writePolicy(text);
+    this.signal('SIGHUP');
     const { revision } = loadPolicy(readPolicyBundle(this.policyPath)).policy;
     const isInForce = () => {
       const last = new Map<string, string>();

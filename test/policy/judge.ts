@@ -36,7 +36,8 @@ export function policyOf(
     .policy;
 }
 
-function withHead(text: string): string {
+/** The text with the version and mode that it leaves out. */
+export function withHead(text: string): string {
   const version = /^version:/m.test(text) ? '' : 'version: 1\n';
   const mode = /^mode:/m.test(text) ? '' : 'mode: block\n';
   return text.startsWith('{') ? text : `${version}${mode}${text}`;
