@@ -6,7 +6,6 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { pino, type Logger } from 'pino';
 import { createMeter, MetricsSum, type Snapshot } from './api/metrics.ts';
-import { startOperatorActions } from './api/operator-actions.ts';
 import { startOperatorServer } from './api/operator-server.ts';
 import { startRunnerServer } from './api/runner-server.ts';
 import type { Config } from './config.ts';
@@ -44,8 +43,6 @@ export interface ControlConfiguration {
     readonly runner: readonly number[];
     /** NFLOG socket that the keeper opened. */
     readonly blockLog: number;
-    /** Socket of the operator's actions. */
-    readonly actions: number;
   };
 }
 
@@ -119,10 +116,6 @@ class Control {
       metrics: () => this.#metrics(),
       problems: () => this.#problems(),
     });
-    await startOperatorActions({
-      fd: fds.actions,
-      quarantine: (runner, durationMs, reason) => this.#quarantine(runner, durationMs, reason),
-    });
     for (const fd of fds.runner) startRunnerServer(fd, state.public);
     readBlockLog(
       fds.blockLog,
@@ -180,11 +173,6 @@ class Control {
         this.#log.error({ problems: error.problems.map(formatProblem) }, `the policy has problems; ${kept}`);
       } else this.#log.error({ err: error }, `the policy cannot be put in force; ${kept}`);
     }
-  }
-
-  async #quarantine(runner: string, durationMs: number, reason: string): Promise<void> {
-    await this.#keeper.quarantine(runner, durationMs);
-    this.#log.warn({ runner, durationMs, reason }, 'the operator changed a quarantine');
   }
 
   #countBlocked(rows: readonly BlockedRow[]): void {
