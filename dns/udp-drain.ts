@@ -35,6 +35,7 @@ function loadKoffi(): Koffi {
 export class Drain {
   readonly #receive: (fd: number, vector: number, count: number, flags: number, timeout: null) => number;
   readonly #send: (fd: number, vector: number, count: number, flags: number) => number;
+  readonly #setOption: (fd: number, level: number, name: number, value: number[], size: number) => number;
   readonly #view: DataView;
   /** User addresses fit a number's 53 bits. */
   readonly #base: number;
@@ -52,6 +53,7 @@ export class Drain {
     const mmap = libc.func('mmap', 'uintptr_t', ['uintptr_t', 'size_t', int, int, int, 'int64_t']);
     this.#receive = libc.func('recvmmsg', int, [int, 'uintptr_t', 'uint', int, 'void *']);
     this.#send = libc.func('sendmmsg', int, [int, 'uintptr_t', 'uint', int]);
+    this.#setOption = libc.func('setsockopt', int, [int, int, int, 'int32_t *', 'uint']);
     const total = this.#layout.total;
     // PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS
     const base = mmap(0, total, 3, 0x22, -1, 0);
@@ -86,8 +88,17 @@ export class Drain {
     this.#view.setBigUint64(header + 24, 1n, true);
   }
 
+  // In two halves: a BigInt for every answer would be garbage for every answer.
   #pointer(at: number, to: number): void {
-    this.#view.setBigUint64(at, BigInt(this.#base + to), true);
+    const address = this.#base + to;
+    this.#view.setUint32(at, address >>> 0, true);
+    this.#view.setUint32(at + 4, Math.floor(address / 0x1_0000_0000), true);
+  }
+
+  /** Answers over IPv4 leave unfragmented (RFC 9715 R2): none of ours is longer than 1232 bytes. */
+  forbidFragments(fd: number): void {
+    // IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE; where it fails, answers leave as they did.
+    this.#setOption(fd, 0, 10, [3], 4);
   }
 
   /** Receives up to 64 datagrams into slots from 1 on, without waiting; slot 0 is the caller's. Returns the count. */

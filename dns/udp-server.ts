@@ -18,12 +18,13 @@ const quietDatagrams = 1;
 /** After this many more are likely to wait already: looking again is cheaper than being woken. */
 const busyBatch = 8;
 /** Batches in one go at most: TCP connections and upstreams get their turn. */
-const maxBatches = 8;
+const maxBatches = 16;
 
 export class UdpServer {
   readonly #path: QueryPath;
   readonly #sources: Sources;
   readonly #drain: Drain | null;
+  readonly #family: 4 | 6;
   readonly #socket: Socket;
   readonly #ring = Array.from({ length: 64 }, () => Buffer.alloc(maxUdpBytes));
   #turn = 0;
@@ -35,6 +36,7 @@ export class UdpServer {
     this.#path = path;
     this.#sources = sources;
     this.#drain = drain;
+    this.#family = family;
     this.#socket = createSocket({ type: family === 6 ? 'udp6' : 'udp4', ipv6Only: family === 6 });
     this.#socket.on('message', (message, from) => this.#receive(message, from));
     // ECONNREFUSED and the like of one client are nobody else's business.
@@ -48,6 +50,7 @@ export class UdpServer {
       this.#socket.bind('fd' in place ? { fd: place.fd } : place, () => {
         this.#socket.off('error', reject);
         this.#fd = 'fd' in place ? place.fd : descriptorOf(this.#socket);
+        if (this.#family === 4 && this.#fd >= 0) this.#drain?.forbidFragments(this.#fd);
         resolve(this.#socket.address().port);
       });
     });
