@@ -26,7 +26,7 @@ const commands: readonly Command[] = [
   },
   {
     name: 'run',
-    usage: '[--policy F] [--mode audit|block] [job flags] -- COMMAND',
+    usage: '[--policy F] [--mode audit|block] [OPTIONS] -- COMMAND',
     summary: 'run one command behind a gateway of its own',
     load: async () => {
       const { runRun } = await import('./netns/run-command.ts');
@@ -100,7 +100,7 @@ function usage(): string {
   return (
     `usage: sallyport COMMAND [OPTIONS]\n\n${rows.join('')}\n` +
     `Every command has --help and, where it prints results, --json.\n` +
-    `Exit codes: 0 done, 1 the answer is no, 2 invalid input, 69 a right or program is missing, 70 our own error.\n`
+    `Exit codes: 0 done, 1 the answer is no, 2 invalid input, 69 a right or program is missing, 70 our own error,\n77 blocked (run --fail-on-block).\n`
   );
 }
 

@@ -51,6 +51,7 @@ export const trustVariables: readonly TrustVariable[] = [
   replaceWith('NIX_SSL_CERT_FILE', 'Nix'),
   replaceWith('BUNDLE_SSL_CA_CERT', 'Bundler'),
   replaceWith('COMPOSER_CAFILE', 'Composer'),
+  replaceWith('npm_config_cafile', 'npm, where its configuration names a file of its own'),
   { name: 'UV_NATIVE_TLS', kind: 'setting', clients: 'uv', value: () => 'true' },
   {
     name: 'JAVA_TOOL_OPTIONS',

@@ -24,7 +24,7 @@ export interface FlowSummary {
   readonly blocked: number;
 }
 
-/** Collects records and answers rows, in the order in which their first record came. */
+/** Collects records, in any order, and answers rows in the order in which their first flow began. */
 export class FlowTable {
   readonly #flows = new Map<string, FlowRecord>();
   readonly #parents = new Set<string>();
@@ -41,7 +41,9 @@ export class FlowTable {
   summary(): FlowSummary {
     const rows = new Map<string, FlowRow>();
     let [allowed, blocked] = [0, 0];
-    for (const record of this.#flows.values()) {
+    // Each worker writes files of its own; ids begin with the time (RFC 9562 5.7).
+    const flows = [...this.#flows.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    for (const record of flows) {
       if (this.#isTold(record)) continue;
       const row = toRow(record);
       if (row.verdict === 'block') blocked += row.count;

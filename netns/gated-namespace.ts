@@ -3,7 +3,7 @@
 
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { SallyportError } from '../flow/errors.ts';
 import { removeStaleTables } from '../kernel/remove-stale-tables.ts';
 import { chooseLink, defaultInterface, readTaken, type LinkAddresses } from './addresses.ts';
@@ -14,7 +14,7 @@ import { Namespaces } from './namespace.ts';
 import { hostResolvers, jobResolvConf } from './resolv-conf.ts';
 import { needsForwarding } from './run-policy.ts';
 import { planForwarding, readSetting } from './sysctl.ts';
-import { trustVariables } from './trust.ts';
+import { trustForApt, trustVariables } from './trust.ts';
 
 export interface GateOptions {
   readonly startGateway: StartGateway;
@@ -76,7 +76,11 @@ export class GatedNamespace {
     } = {},
   ): Promise<number> {
     const user = callingUser(process.env);
-    const extra = { ...trustVariables(this.#gateway.stateDir), ...options.env };
+    const extra = {
+      ...trustVariables(this.#gateway.stateDir, process.env),
+      ...trustForApt(dirname(this.#resolvConf), this.#gateway.stateDir, process.env),
+      ...options.env,
+    };
     const child = startInside(command, {
       namespace: this.namespace,
       resolvConf: this.#resolvConf,

@@ -1,5 +1,6 @@
 // `sallyport run`: one command behind a gateway of its own, and the table of what it reached.
 
+import { accessSync, constants } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Mode } from '../flow/decision.ts';
@@ -11,12 +12,14 @@ import type { Io, StartGateway } from './gateway-port.ts';
 import { declareJob, jobOptions, jobUsage } from './job-flags.ts';
 import { prepareRunPolicy } from './run-policy.ts';
 
-const usage = `usage: sallyport run [--policy FILE] [--mode audit|block] [--state DIR] [JOB FLAGS] [--json] -- COMMAND
+const usage = `usage: sallyport run [--policy FILE] [--mode audit|block] [OPTIONS] [JOB FLAGS] -- COMMAND
 
 Runs COMMAND in a network namespace of its own, behind a gateway, as the calling user, and ends with its exit code.
 Without --policy everything is let through and recorded.
-  --state DIR    keep records, authority and log there (default: removed at the end)
-  --json         print {flows, allowed, blocked, exitCode}; what COMMAND prints goes to standard error
+  --state DIR        keep records, authority and log there (default: removed at the end)
+  --fail-on-block    end with ${exitCodes.blocked} when COMMAND ended with 0 although flows of it were blocked
+  --authority FILE   PEM file of an authority that servers may use besides the system's; may be repeated
+  --json             print {flows, allowed, blocked, exitCode}; what COMMAND prints goes to standard error
 ${jobUsage}`;
 
 /** Runs the command and answers its exit code. @throws SallyportError */
@@ -34,14 +37,34 @@ export async function runRun(args: readonly string[], io: Io, startGateway: Star
     stateDirectory: values.state === undefined ? null : resolve(values.state),
     policy: (directory) => prepareRunPolicy(values.policy, mode, directory),
     job: (addresses) => declareJob(values, addresses),
+    extraAuthorities: (values.authority ?? []).map(readableFile),
   });
   try {
     const exitCode = await gate.run(command, values.json ? { stdio: 'stderr' } : {});
     await gate.stopGateway();
-    report(io, await summarise(gate.stateDirectory), exitCode, values.json === true);
-    return exitCode;
+    const summary = await summarise(gate.stateDirectory);
+    const isFailed = exitCode === 0 && summary.blocked > 0 && values['fail-on-block'] === true;
+    report(io, summary, exitCode, values.json === true);
+    if (exitCode === 0 && summary.blocked > 0) io.stderr.write(explainExit(isFailed));
+    return isFailed ? exitCodes.blocked : exitCode;
   } finally {
     await gate.close();
+  }
+}
+
+function explainExit(isFailed: boolean): string {
+  return isFailed
+    ? `the command ended with 0 although flows of it were blocked: exit code ${exitCodes.blocked} (--fail-on-block)\n`
+    : `the command ended with 0 although flows of it were blocked; --fail-on-block ends with ${exitCodes.blocked} then\n`;
+}
+
+/** @throws SallyportError usage */
+function readableFile(path: string): string {
+  try {
+    accessSync(path, constants.R_OK);
+    return resolve(path);
+  } catch (error) {
+    throw new SallyportError('usage', `--authority ${path} cannot be read`, error);
   }
 }
 
@@ -55,6 +78,8 @@ function readArguments(args: readonly string[]) {
         policy: { type: 'string' },
         mode: { type: 'string' },
         state: { type: 'string' },
+        'fail-on-block': { type: 'boolean' },
+        authority: { type: 'string', multiple: true },
         json: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
         ...jobOptions,

@@ -1,37 +1,34 @@
-// Which variables make the clients of a job trust the gateway's authority (each tool reads its own).
-// The bundle holds the system's authorities and ours; the rest of the system's trust store is left alone.
+// What makes the clients of a job trust the gateway's authority: the variables that certs/ knows, and a
+// configuration for apt, which reads none. The system's own trust store is left alone.
 
-import { existsSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-
-const bundleVariables = [
-  'SSL_CERT_FILE',
-  'CURL_CA_BUNDLE',
-  'GIT_SSL_CAINFO',
-  'REQUESTS_CA_BUNDLE',
-  'PIP_CERT',
-  'AWS_CA_BUNDLE',
-  'CARGO_HTTP_CAINFO',
-  'CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE',
-  'HEX_CACERTS_PATH',
-  'NIX_SSL_CERT_FILE',
-  'GRPC_DEFAULT_SSL_ROOTS_FILE_PATH',
-  'BUNDLE_SSL_CA_CERT',
-  'NODE_EXTRA_CA_CERTS',
-  'DENO_CERT',
-  'npm_config_cafile',
-] as const;
+import { publicFiles } from '../certs/bundle.ts';
+import { trustEnvironment } from '../certs/trust-variables.ts';
 
 /** Environment variables for a job behind the gateway that keeps its state in `stateDirectory`. */
-export function trustVariables(stateDirectory: string): Record<string, string> {
-  const directory = join(stateDirectory, 'public');
-  const bundle = join(directory, 'bundle.pem');
-  const variables: Record<string, string> = { UV_NATIVE_TLS: '1' };
-  for (const name of bundleVariables) variables[name] = bundle;
-  const store = join(directory, 'authority.p12');
-  if (existsSync(store)) {
-    const settings = [`trustStore=${store}`, 'trustStorePassword=changeit', 'trustStoreType=PKCS12'];
-    variables['JAVA_TOOL_OPTIONS'] = settings.map((setting) => `-Djavax.net.ssl.${setting}`).join(' ');
-  }
-  return variables;
+export function trustVariables(
+  stateDirectory: string,
+  environment: Readonly<Record<string, string | undefined>> = {},
+): Record<string, string> {
+  const file = (name: string): string => join(stateDirectory, 'public', name);
+  const bundle = file(publicFiles.bundle);
+  // What a job is passed through to is signed by the system's authorities, which Node alone may not have.
+  return trustEnvironment({ bundle, authority: bundle, trustStore: file(publicFiles.p12) }, environment);
+}
+
+/**
+ * Writes `apt.conf` into the directory and answers the variable that makes apt read it (apt.conf(5)), before and
+ * besides the system's own; empty when the job's environment names one already.
+ */
+export function trustForApt(
+  directory: string,
+  stateDirectory: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
+  if (environment['APT_CONFIG']) return {};
+  const path = join(directory, 'apt.conf');
+  const bundle = join(stateDirectory, 'public', publicFiles.bundle);
+  writeFileSync(path, `Acquire::https::CaInfo "${bundle}";\n`, { mode: 0o644 });
+  return { APT_CONFIG: path };
 }

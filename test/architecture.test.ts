@@ -15,7 +15,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   proxy: ['flow', 'policy', 'certs', 'kernel'],
   store: ['flow'],
   api: ['flow', 'policy', 'store'],
-  netns: ['flow', 'kernel', 'policy', 'store'],
+  netns: ['flow', 'certs', 'kernel', 'policy', 'store'],
   doctor: ['flow', 'netns', 'policy', 'store'],
 };
 const rootFiles = ['main.ts', 'keeper.ts', 'control.ts', 'worker.ts', 'config.ts'];

@@ -93,12 +93,14 @@ function report(name: string, log: string, code: number | null, started: number,
   const lines = readFileSync(log, 'utf8').split('\n');
   let failedHere = 0;
   for (const line of lines) {
-    // A subtest's own line carries its time: only assertions count.
-    if (!/^ +(not )?ok \d+/.test(line) || /# time=/.test(line)) continue;
-    if (/# (SKIP|TODO)/i.test(line)) {
+    if (/^ *(not )?ok \d+.*# (SKIP|TODO)/i.test(line)) {
       counts.skipped += 1;
       process.stdout.write(`     skipped: ${line.trim()}\n`);
-    } else if (line.trimStart().startsWith('not ok')) failedHere += 1;
+      continue;
+    }
+    // A subtest's own line carries its time: only assertions count.
+    if (!/^ +(not )?ok \d+/.test(line) || /# time=/.test(line)) continue;
+    if (line.trimStart().startsWith('not ok')) failedHere += 1;
     else counts.passed += 1;
   }
   // A file that fails without a failing assertion (crash, time-out, no test) counts as one failure.
