@@ -76,8 +76,7 @@ export class Answering implements UpstreamOwner {
     }
     this.#attach(exchange, result, false);
     result.socket.cork();
-    this.#relay.sendHead(exchange);
-    this.#relay.resumeBody(exchange);
+    this.#relay.sendGathered(exchange);
     result.socket.uncork();
   }
 

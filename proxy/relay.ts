@@ -14,9 +14,8 @@ import { findHeadEnd } from './head-bytes.ts';
 import { isHeadProblem, parseRequestHead } from './head.ts';
 import type { RequestHead } from './head.ts';
 import { decideNow, judge } from './judge.ts';
-import { recordClosed, recordOpened } from './record.ts';
-import { rewriteHead } from './rewrite-head.ts';
-import { uuidv7 } from '../flow/uuid.ts';
+import { refuseUnreadable } from './refuse-unreadable.ts';
+import { Sending } from './sending.ts';
 
 /** Relays requests of one client until either side ends. */
 export class Relay implements Carrier {
@@ -25,6 +24,7 @@ export class Relay implements Carrier {
   readonly #scheme: 'http' | 'https';
   readonly #isExplicit: boolean;
   readonly #gather = new Gather();
+  readonly #sending: Sending;
   readonly #answering: Answering;
   exchange: Exchange | null = null;
   #scanned = 0;
@@ -39,6 +39,7 @@ export class Relay implements Carrier {
     this.client = client;
     this.#scheme = scheme;
     this.#isExplicit = isExplicit;
+    this.#sending = new Sending(this);
     this.#answering = new Answering(this);
   }
 
@@ -50,7 +51,7 @@ export class Relay implements Carrier {
     connection.setDeadline(core.limits.headMs);
     client.on('data', (bytes: Buffer) => core.guard(connection, () => this.#onData(bytes)));
     client.on('end', () => core.guard(connection, () => this.#onEnd()));
-    client.on('drain', () => this.exchange?.upstream?.socket.resume());
+    client.on('drain', () => core.guard(connection, () => this.#onClientDrain()));
     if (initial !== null) this.#onData(initial);
     if (!this.#isHeld) client.resume();
   }
@@ -61,15 +62,17 @@ export class Relay implements Carrier {
     if (this.#isLingering) return;
     const { exchange } = this;
     if (exchange !== null && !exchange.requestFramer.isDone && exchange.upstream !== null) {
-      this.#forwardBody(exchange, bytes, 0);
+      const rest = this.#sending.sendBody(exchange, bytes);
+      if (rest.length > 0) this.#gather.push(rest);
       return;
     }
     const gathered = this.#gather.push(bytes);
     if (exchange === null) this.#pump(gathered);
-    else if (gathered.length >= this.connection.core.limits.pipelineBytes) this.#hold();
+    else if (gathered.length >= this.connection.core.limits.pipelineBytes) this.hold();
   }
 
-  #hold(): void {
+  /** Takes nothing more from the client until whatever is full has room again. */
+  hold(): void {
     this.#isHeld = true;
     this.client.pause();
   }
@@ -85,7 +88,7 @@ export class Relay implements Carrier {
     if (this.#isPumping) return;
     this.#isPumping = true;
     let bytes = available;
-    while (bytes !== null && bytes.length > 0 && this.exchange === null && !this.#isLingering) {
+    while (bytes !== null && bytes.length > 0 && this.#mayTakeHead()) {
       const rest = this.#takeHead(bytes);
       if (rest === null) break;
       this.#gather.take();
@@ -94,7 +97,28 @@ export class Relay implements Carrier {
       if (this.exchange !== null) break;
     }
     this.#isPumping = false;
-    if (this.exchange === null && this.#gather.length === 0 && this.#clientEnded) this.finish();
+    if (this.exchange !== null) return;
+    if (this.client.writableNeedDrain) this.#waitForClient();
+    else if (this.#clientEnded && !this.#isLingering) this.#endOfRequests();
+  }
+
+  #mayTakeHead(): boolean {
+    return this.exchange === null && !this.#isLingering && !this.client.writableNeedDrain;
+  }
+
+  /** A client that sends requests and reads no answers is taken no more from, or its answers would pile up here. */
+  #waitForClient(): void {
+    this.hold();
+    this.connection.setDeadline(this.connection.core.limits.bodyIdleMs);
+  }
+
+  #onClientDrain(): void {
+    if (this.exchange !== null) return void this.exchange.upstream?.socket.resume();
+    if (this.#isLingering) return;
+    const { limits } = this.connection.core;
+    this.connection.setDeadline(this.#gather.length === 0 ? limits.idleMs : limits.headMs);
+    this.#release();
+    this.#pump(this.#gatheredBytes());
   }
 
   /** Reads one head at the start of the bytes; answers what follows it (and its body so far), or null. */
@@ -145,94 +169,24 @@ export class Relay implements Carrier {
     return this.#send(exchange, bytes);
   }
 
-  /** Sends head and first body bytes in one write, or waits for a connection with them gathered. */
+  /** Sends what has come of the request, or waits for a connection with it gathered. */
   #send(exchange: Exchange, bytes: Buffer): Buffer {
-    const { head, judgement } = exchange;
     this.connection.setDeadline(this.connection.core.limits.firstByteMs);
-    const upstream = this.#answering.takePooled(exchange);
-    if (upstream === null) {
-      this.#answering.dial(exchange);
-      return bytes.subarray(head.bodyStart);
-    }
-    if (head.mustRewrite || judgement.originForm !== null) {
-      this.sendHead(exchange);
-      const rest = bytes.subarray(head.bodyStart);
-      return exchange.requestFramer.isDone ? rest : this.#bodyFrom(exchange, rest);
-    }
-    const end = exchange.requestFramer.isDone
-      ? head.bodyStart
-      : this.#measureBody(exchange, bytes, head.bodyStart);
-    if (end < 0) return bytes.subarray(bytes.length);
-    this.#write(exchange, end === head.bodyStart ? exchange.headBytes : bytes.subarray(head.start, end));
-    return bytes.subarray(end);
+    if (this.#answering.takePooled(exchange) !== null) return this.#sending.start(exchange, bytes);
+    this.#answering.dial(exchange);
+    return bytes.subarray(exchange.head.bodyStart);
   }
 
-  /** Writes the head alone. */
-  sendHead(exchange: Exchange): void {
-    const { head, judgement } = exchange;
-    const mustRewrite = head.mustRewrite || judgement.originForm !== null;
-    this.#write(
-      exchange,
-      mustRewrite ? rewriteHead(head, this.#headOf(exchange), judgement.originForm) : exchange.headBytes,
-    );
-  }
-
-  /** The head's bytes with offsets as the parser gave them. */
-  #headOf(exchange: Exchange): Buffer {
-    const { start } = exchange.head;
-    return start === 0 ? exchange.headBytes : Buffer.concat([Buffer.alloc(start), exchange.headBytes]);
-  }
-
-  #write(exchange: Exchange, bytes: Buffer): void {
-    if (!exchange.upstream!.socket.write(bytes)) this.#hold();
-  }
-
-  /** Body bytes that were gathered while the upstream was being dialled. */
-  resumeBody(exchange: Exchange): void {
+  /** The upstream has been dialled: the head, and what was gathered of the body meanwhile. */
+  sendGathered(exchange: Exchange): void {
+    this.#sending.sendHead(exchange);
     const gathered = this.#gather.take();
     this.#scanned = 0;
     if (gathered !== null && gathered.length > 0) {
-      const rest = exchange.requestFramer.isDone ? gathered : this.#bodyFrom(exchange, gathered);
+      const rest = this.#sending.sendBody(exchange, gathered);
       if (rest.length > 0 && this.exchange === exchange) this.#gather.push(rest);
     }
     if (this.#gather.length < this.connection.core.limits.pipelineBytes) this.#release();
-  }
-
-  #bodyFrom(exchange: Exchange, bytes: Buffer): Buffer {
-    if (bytes.length === 0) return bytes;
-    const end = this.#feedBody(exchange, bytes, 0);
-    return end < 0 ? bytes.subarray(bytes.length) : bytes.subarray(end);
-  }
-
-  #forwardBody(exchange: Exchange, bytes: Buffer, start: number): void {
-    const end = this.#feedBody(exchange, bytes, start);
-    if (end >= 0 && end < bytes.length) this.#gather.push(bytes.subarray(end));
-  }
-
-  #feedBody(exchange: Exchange, bytes: Buffer, start: number): number {
-    const end = this.#measureBody(exchange, bytes, start);
-    if (end > start)
-      this.#write(exchange, start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end));
-    return end;
-  }
-
-  /** Finds what belongs to the body, within its limits; answers where it ended, or -1 when the exchange was ended for it. */
-  #measureBody(exchange: Exchange, bytes: Buffer, start: number): number {
-    const end = exchange.requestFramer.feed(bytes, start);
-    if (end < 0) {
-      this.cutExchange(exchange, 'request-smuggling');
-      return -1;
-    }
-    exchange.sentBytes += end - start;
-    exchange.bodyBytes += end - start;
-    const maxUpload = exchange.judgement.maxUploadBytes;
-    if (maxUpload !== null && exchange.bodyBytes > maxUpload) {
-      this.cutExchange(exchange, 'max-upload');
-      return -1;
-    }
-    const { limits } = this.connection.core;
-    this.connection.setDeadline(exchange.requestFramer.isDone ? limits.firstByteMs : limits.bodyIdleMs);
-    return end;
   }
 
   onUpstreamDrain(): void {
@@ -288,37 +242,7 @@ export class Relay implements Carrier {
 
   /** Refuses bytes that are no request: recorded, answered, closed. */
   refuse(reason: Reason, status = statusOf(reason)): void {
-    const { connection } = this;
-    const decision = blocked(reason);
-    const told = {
-      id: uuidv7(),
-      kind: 'request' as const,
-      parent: connection.id,
-      runner: connection.runner,
-      attribution: connection.attribution,
-      destination: { ...connection.destination, protocol: this.#scheme },
-      operation: null,
-      http: null,
-      tls: null,
-      evidence: connection.evidence,
-      decision,
-      policyRevision: connection.policyRevision,
-    };
-    recordOpened(connection.core.ports, told);
-    const host = connection.host ?? connection.address;
-    const answer = blockedAnswer(
-      { decision, reason, host, method: 'a request to', path: '', head: null, isLast: true, version: '1.1' },
-      status,
-    );
-    this.toClient(answer.bytes);
-    const none = { resolveMs: null, connectMs: null, handshakeMs: null, firstByteMs: null, totalMs: null };
-    recordClosed(
-      connection.core.ports,
-      told,
-      { sent: this.#gather.length, received: answer.bytes.length },
-      none,
-      null,
-    );
+    this.toClient(refuseUnreadable(this.connection, this.#scheme, reason, status, this.#gather.length));
     this.finish();
   }
 
@@ -368,17 +292,23 @@ export class Relay implements Carrier {
     this.#clientEnded = true;
     const { exchange } = this;
     if (exchange !== null && !exchange.requestFramer.isDone) return this.connection.abort('client-closed');
-    if (exchange === null) {
-      if (this.#gather.length > 0 && !this.#isLingering) return this.refuse('malformed-request');
-      this.finish();
-      this.client.destroySoon();
-    }
+    if (exchange !== null) return;
+    if (this.#isLingering) this.client.destroySoon();
+    else if (!this.client.writableNeedDrain) this.#endOfRequests();
+  }
+
+  /** The client sends nothing more and everything whole was answered. */
+  #endOfRequests(): void {
+    if (this.#gather.length > 0) return this.refuse('malformed-request');
+    this.finish();
+    this.client.destroySoon();
   }
 
   expire(): void {
     const { exchange } = this;
     if (this.#isLingering) return void this.connection.socket.destroy();
     if (exchange !== null) return this.fail(exchange, 'timeout');
+    if (this.client.writableNeedDrain) return this.connection.abort('timeout');
     if (this.#gather.length > 0) return this.refuse('timeout', 408);
     this.finish();
   }

@@ -186,6 +186,48 @@ await t.test('pipelined requests are held, bounded, and answered in order', asyn
   t.equal(refused.match(/HTTP\/1\.1 403/g)?.length, count + 1);
 });
 
+await t.test(
+  'requests of a client that reads no answers are not taken, and all answered when it does',
+  async (t) => {
+    for (const isBlocked of [true, false]) {
+      const port = await answering('HTTP/1.1 204 No Content\r\n\r\n');
+      const rig = await rigOf(port);
+      if (isBlocked) rig.request = () => asRequest(shut);
+      const count = 30_000;
+      const client = connect(rig.port, '127.0.0.1').on('error', () => {});
+      client.pause();
+      client.write(get('/').repeat(count - 1) + last('/'));
+      await sleep(400);
+      const taken = rig.closed('request').length;
+      t.ok(taken < count / 2, `${taken} of ${count} taken`);
+      await sleep(100);
+      if (isBlocked) t.equal(rig.closed('request').length, taken, 'none while nothing is read');
+      let answers = 0;
+      client.on(
+        'data',
+        (bytes: Buffer) => (answers += bytes.toString('latin1').split('HTTP/1.1 ').length - 1),
+      );
+      client.resume();
+      if (isBlocked) {
+        await new Promise((resolve) => client.on('close', resolve));
+        t.ok(answers >= count - 400, `${answers} answers`);
+        t.equal(rig.closed('request').length, count);
+      } else client.destroy();
+    }
+  },
+);
+
+await t.test('a client that reads no answers is cut in time', async (t) => {
+  const rig = await rigOf(80, short({ bodyIdleMs: 100 }));
+  rig.request = () => asRequest(shut);
+  const client = connect(rig.port, '127.0.0.1').on('error', () => {});
+  client.pause();
+  client.write(get('/').repeat(30_000));
+  await rig.until(() => rig.closed('connection').length === 1);
+  t.equal(rig.closed('connection')[0]?.ended, 'timeout');
+  client.destroy();
+});
+
 await t.test('a client or upstream that goes away ends the other side and is recorded', async (t) => {
   let closed = 0;
   const port = await tcpServer((socket) => {
