@@ -1,11 +1,11 @@
 // Cached DNS queries per second of CPU: ours (a policy in force, every query recorded to a file) beside unbound (which
-// records nothing), in alternating rounds on the same pinned core. Prints one JSON row per measure.
+// records nothing), in alternating rounds on the same pinned core. By itself it prints one JSON row per measure.
 // Needs dnsperf, unbound and taskset. `--profile DIR` writes a CPU profile of ours.
 
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -18,9 +18,9 @@ import { decideName } from '../policy/decide.ts';
 import { loadPolicy } from '../policy/load.ts';
 import { effectivePolicy } from '../policy/scope.ts';
 import { SegmentWriter } from '../store/segment.ts';
+import { alternate, compare, cpuMs, emptyPair } from './measure.ts';
+import type { Figure, Progress } from './measure.ts';
 
-const rounds = 5;
-const seconds = 2;
 const names = Array.from({ length: 200 }, (_, i) => `host${i}.bench.example`);
 const ports = { upstream: 15_353, ours: 15_354, unbound: 15_355 };
 
@@ -106,12 +106,6 @@ function startUnbound(directory: string): ChildProcess {
   return spawn('taskset', ['-c', '0', 'unbound', '-d', '-c', path], { stdio: 'ignore' });
 }
 
-/** User and system time of a process in clock ticks (proc_pid_stat(5), fields 14 and 15; 100 ticks a second). */
-function cpuTicks(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
-  return Number(fields[11]) + Number(fields[12]);
-}
-
 function runLoad(port: number, file: string, time: number): Promise<number> {
   const load = spawn('taskset', [
     '-c',
@@ -135,55 +129,53 @@ function runLoad(port: number, file: string, time: number): Promise<number> {
   });
 }
 
-const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!;
+/** Queries that were answered in the time, and how many a second of CPU would have been enough for. */
+async function measureRound(
+  { port, pid }: { readonly port: number; readonly pid: number },
+  file: string,
+  seconds: number,
+): Promise<{ perCpuSecond: number; perSecond: number }> {
+  const before = cpuMs(pid);
+  const completed = await runLoad(port, file, seconds);
+  const cpuSeconds = (cpuMs(pid) - before) / 1000;
+  return { perCpuSecond: Math.round(completed / cpuSeconds), perSecond: Math.round(completed / seconds) };
+}
 
-async function measure(): Promise<void> {
+/** Cached queries: for each second of CPU, which is the goal, and by the clock. */
+export async function measureDns(
+  { rounds, seconds }: { readonly rounds: number; readonly seconds: number },
+  progress: Progress,
+): Promise<Figure[]> {
   const directory = mkdtempSync(join(tmpdir(), 'sallyport-bench-dns-'));
   const file = join(directory, 'queries');
   writeFileSync(file, names.map((name) => `${name} A\n`).join(''));
   const upstream = startUpstream();
   const profile = process.argv.indexOf('--profile');
   const flags = profile < 0 ? [] : ['--cpu-prof', '--cpu-prof-dir', process.argv[profile + 1]!];
-  const ours = spawn(
-    'taskset',
-    ['-c', '0', process.execPath, ...flags, import.meta.filename, '--serve', directory],
-    { stdio: 'inherit' },
-  );
+  const command = ['-c', '0', process.execPath, ...flags, import.meta.filename, '--serve', directory];
+  const ours = spawn('taskset', command, { stdio: 'inherit' });
   const unbound = startUnbound(directory);
   try {
     await wait(1500);
     const servers = {
       ours: { port: ports.ours, pid: ours.pid! },
-      unbound: { port: ports.unbound, pid: unbound.pid! },
+      peer: { port: ports.unbound, pid: unbound.pid! },
     };
-    const perCpuSecond: Record<'ours' | 'unbound', number[]> = { ours: [], unbound: [] };
-    const perSecond: Record<'ours' | 'unbound', number[]> = { ours: [], unbound: [] };
-    for (let round = -1; round < rounds; round++) {
-      for (const name of ['ours', 'unbound'] as const) {
-        const { port, pid } = servers[name];
-        const before = cpuTicks(pid);
-        const completed = await runLoad(port, file, seconds);
-        const cpuSeconds = (cpuTicks(pid) - before) / 100;
-        // The round before the first one fills the caches.
-        if (round < 0) continue;
-        perCpuSecond[name].push(Math.round(completed / cpuSeconds));
-        perSecond[name].push(Math.round(completed / seconds));
-      }
-    }
-    for (const [measure, values] of Object.entries({
-      'cached queries per CPU second': perCpuSecond,
-      'cached queries per second': perSecond,
-    })) {
-      const [mine, theirs] = [median(values.ours), median(values.unbound)];
-      const row = {
-        measure,
-        ours: mine,
-        unbound: theirs,
-        ratio: Number((mine / theirs).toFixed(2)),
-        rounds: values,
-      };
-      process.stdout.write(`${JSON.stringify(row)}\n`);
-    }
+    const [perCpuSecond, perSecond] = [emptyPair(), emptyPair()];
+    // The round before the first one fills the caches.
+    await alternate(rounds, async (side, at) => {
+      progress(`cached queries, ${side}, round ${at + 1} of ${rounds}`);
+      const measured = await measureRound(servers[side], file, seconds);
+      if (at < 0) return;
+      perCpuSecond[side].push(measured.perCpuSecond);
+      perSecond[side].push(measured.perSecond);
+    });
+    const byCpu = compare('cached DNS queries per second of CPU', '1/s', perCpuSecond, 'unbound');
+    const byClock = compare('cached DNS queries per second', '1/s', perSecond, 'unbound');
+    return [
+      { ...byCpu, goal: 'at least as many as unbound', isReached: byCpu.ratio >= 1 },
+      { ...byClock, goal: null, isReached: null },
+    ];
   } finally {
     ours.kill('SIGTERM');
     unbound.kill('SIGTERM');
@@ -193,5 +185,11 @@ async function measure(): Promise<void> {
   }
 }
 
-const serveAt = process.argv.indexOf('--serve');
-await (serveAt < 0 ? measure() : serve(process.argv[serveAt + 1]!));
+if (import.meta.main) {
+  const serveAt = process.argv.indexOf('--serve');
+  if (serveAt >= 0) await serve(process.argv[serveAt + 1]!);
+  else {
+    const figures = await measureDns({ rounds: 5, seconds: 2 }, () => {});
+    for (const figure of figures) process.stdout.write(`${JSON.stringify(figure)}\n`);
+  }
+}
