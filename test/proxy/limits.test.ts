@@ -190,7 +190,7 @@ await t.test(
   'requests of a client that reads no answers are not taken, and all answered when it does',
   async (t) => {
     for (const isBlocked of [true, false]) {
-      const port = await answering('HTTP/1.1 204 No Content\r\n\r\n');
+      const port = await answering(`HTTP/1.1 204 No Content\r\nX-Fill: ${'x'.repeat(2_000)}\r\n\r\n`);
       const rig = await rigOf(port);
       if (isBlocked) rig.request = () => asRequest(shut);
       const count = 30_000;
