@@ -6,6 +6,7 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { pino, type Logger } from 'pino';
 import { createMeter, MetricsSum, type Snapshot } from './api/metrics.ts';
+import { startOperatorActions } from './api/operator-actions.ts';
 import { startOperatorServer } from './api/operator-server.ts';
 import { startRunnerServer } from './api/runner-server.ts';
 import type { Config } from './config.ts';
@@ -43,6 +44,8 @@ export interface ControlConfiguration {
     readonly runner: readonly number[];
     /** NFLOG socket that the keeper opened. */
     readonly blockLog: number;
+    /** Socket of the operator's actions. */
+    readonly actions: number;
   };
 }
 
@@ -116,6 +119,10 @@ class Control {
       metrics: () => this.#metrics(),
       problems: () => this.#problems(),
     });
+    await startOperatorActions({
+      fd: fds.actions,
+      quarantine: (runner, durationMs, reason) => this.#quarantine(runner, durationMs, reason),
+    });
     for (const fd of fds.runner) startRunnerServer(fd, state.public);
     readBlockLog(
       fds.blockLog,
@@ -173,6 +180,11 @@ class Control {
         this.#log.error({ problems: error.problems.map(formatProblem) }, `the policy has problems; ${kept}`);
       } else this.#log.error({ err: error }, `the policy cannot be put in force; ${kept}`);
     }
+  }
+
+  async #quarantine(runner: string, durationMs: number, reason: string): Promise<void> {
+    await this.#keeper.quarantine(runner, durationMs);
+    this.#log.warn({ runner, durationMs, reason }, 'the operator changed a quarantine');
   }
 
   #countBlocked(rows: readonly BlockedRow[]): void {
@@ -291,7 +303,9 @@ function packetDecision(flow: CountedFlow, asked: Decision): Decision {
   if (flow.verdict === 'allow' && asked.reason === 'block-rule' && !asked.enforced) return asked;
   // The kernel has one word for all that nothing allows; policy knows why.
   const isPlain = flow.reason === 'no-rule' && flow.verdict !== 'allow' && whys.has(asked.reason);
-  const reason = isPlain ? asked.reason : (flow.reason ?? asked.reason);
+  // Its event was lost: policy knows why only where it says the same.
+  const unknown = asked.verdict === flow.verdict ? asked.reason : 'no-rule';
+  const reason = isPlain ? asked.reason : (flow.reason ?? unknown);
   const isAgreed = asked.reason === reason;
   const [rule, scope] = isAgreed ? [asked.rule, asked.scope] : [null, null];
   if (flow.verdict === 'allow') {

@@ -15,6 +15,7 @@ import type { Binding } from './flow/ports.ts';
 import { DeclaredJobs } from './jobs/declared.ts';
 import { openBlockLog } from './kernel/block-log.ts';
 import { BoundNames } from './kernel/bound-names.ts';
+import { choosePins } from './kernel/choose-pins.ts';
 import { readBindings, readPlan, readQuarantine, readRunner } from './kernel/check-message.ts';
 import { hardenKeeper } from './kernel/harden.ts';
 import { openRules, type HeldRules } from './kernel/held-rules.ts';
@@ -22,9 +23,10 @@ import { programRights } from './kernel/iptables-tables.ts';
 import { closeWorker, openListeners, type Listeners } from './kernel/listeners.ts';
 import { bindBothFamilies, NeighbourTable } from './kernel/neighbours.ts';
 import type { KernelConfig } from './kernel/rule-model.ts';
+import { openUnixListener } from './kernel/sockets.ts';
 import { firstInheritedFd, SupervisedChild } from './kernel/supervise.ts';
 import { prepareStateDirectory, writeWhole, type StateDirectory } from './store/state-directory.ts';
-import type { WorkerConfiguration } from './worker.ts';
+import type { WorkerConfiguration, WorkerEvent } from './worker.ts';
 
 const drainLimitMs = 10_000;
 // One small netlink message when nobody wrote anything.
@@ -32,6 +34,8 @@ const verifyEveryMs = 250;
 const countEveryMs = 1_000;
 // At once, and once more when workers have put the new policy in force and bind nothing by the old one.
 const bindingReviewsMs = [50, 2_000] as const;
+const reviewAfterMs = 50;
+const pinEveryMs = 5_000;
 const nothing = Buffer.alloc(0);
 /** Until control has read a policy: everything is redirected to workers that have none, or blocked. */
 const closedPlan: NetworkPlan = {
@@ -62,6 +66,7 @@ class Keeper {
   readonly #listeners: Listeners;
   readonly #rules: HeldRules;
   readonly #blockLog: number;
+  readonly #operatorSocket: number;
   readonly #ready = new Set<string>();
   readonly #jobs: DeclaredJobs;
   readonly #neighbours = new NeighbourTable();
@@ -70,6 +75,7 @@ class Keeper {
   #control: SupervisedChild | null = null;
   readonly #timers: NodeJS.Timeout[] = [];
   #isStopping = false;
+  #isReviewing = false;
   #isVerified = true;
   #end: (code: number) => void = () => {};
 
@@ -102,6 +108,7 @@ class Keeper {
     );
     this.#rules.start(closedPlan);
     this.#blockLog = openBlockLog(blockLogGroup(config));
+    this.#operatorSocket = openUnixListener(this.#state.operatorSocket);
     hardenKeeper(config.kernel.backend === 'iptables' ? programRights : []);
   }
 
@@ -177,6 +184,7 @@ class Keeper {
         operator: fds.add(this.#listeners.operator),
         runner: this.#listeners.runner.map((fd) => fds.add(fd)),
         blockLog: fds.add(this.#blockLog),
+        actions: fds.add(this.#operatorSocket),
       },
     };
     return new SupervisedChild({
@@ -209,18 +217,22 @@ class Keeper {
         const bindings = readBindings(frame.payload);
         this.#rules.unbind(bindings);
         this.#names.forget(bindings);
+        this.#reviewConnections();
         return nothing;
       }
       case 'cut': {
         const runner = readRunner(frame.payload);
         this.#rules.cut(runner);
         this.#names.forgetRunner(runner);
+        this.#tellWorkers({ kind: 'cut', runner });
         return nothing;
       }
       case 'quarantine': {
         const { runner, durationMs } = readQuarantine(frame.payload);
         this.#rules.quarantine(runner, durationMs);
-        if (durationMs > 0) this.#names.forgetRunner(runner);
+        if (durationMs === 0) return nothing;
+        this.#names.forgetRunner(runner);
+        this.#tellWorkers({ kind: 'cut', runner });
         return nothing;
       }
       default:
@@ -236,6 +248,24 @@ class Keeper {
     this.#rules.update(readPlan(frame.payload));
     for (const delayMs of bindingReviewsMs) this.#reviewBindings(delayMs);
     return nothing;
+  }
+
+  #tellWorkers(event: WorkerEvent): void {
+    for (const worker of this.#workers) worker.notify('event', event);
+  }
+
+  // Bindings are taken back in parts: one look at all connections afterwards is enough.
+  #reviewConnections(): void {
+    if (this.#isReviewing) return;
+    this.#isReviewing = true;
+    setTimeout(() => {
+      this.#isReviewing = false;
+      try {
+        this.#rules.review();
+      } catch (error) {
+        this.#log.error({ err: error }, 'connections that are no longer allowed could not be ended');
+      }
+    }, reviewAfterMs).unref();
   }
 
   #bind(bindings: readonly Binding[]): void {
@@ -280,23 +310,45 @@ class Keeper {
     if (name !== 'control') this.#control?.notify('event', { kind: 'worker-ended', worker: name });
   }
 
+  // By time, and at once when the kernel tells of another process's change.
   #watchRules(): void {
-    const verify = (): void => {
-      try {
-        const difference = this.#rules.verify();
-        if (!this.#isVerified) this.#control?.notify('event', { kind: 'rules-verified', ok: true });
-        this.#isVerified = true;
-        if (difference === null) return;
-        this.#rules.repair();
-        this.#log.error({ difference }, 'the kernel’s rules differed from ours and were repaired');
-        this.#control?.notify('event', { kind: 'rules-repaired', detail: difference });
-      } catch (error) {
-        if (this.#isVerified) this.#log.error({ err: error }, 'the kernel’s rules could not be verified');
-        this.#isVerified = false;
-        this.#control?.notify('event', { kind: 'rules-verified', ok: false });
-      }
-    };
-    this.#timers.push(setInterval(verify, verifyEveryMs));
+    this.#timers.push(setInterval(() => this.#verifyRules(), verifyEveryMs));
+    this.#rules.watch(() => this.#verifyRules());
+    this.#pinRunners();
+    this.#timers.push(setInterval(() => this.#pinRunners(), pinEveryMs));
+  }
+
+  #verifyRules(): void {
+    if (this.#isStopping) return;
+    try {
+      const difference = this.#rules.verify();
+      if (!this.#isVerified) this.#control?.notify('event', { kind: 'rules-verified', ok: true });
+      this.#isVerified = true;
+      if (difference === null) return;
+      this.#rules.repair();
+      this.#log.error({ difference }, 'the kernel’s rules differed from ours and were repaired');
+      this.#control?.notify('event', { kind: 'rules-repaired', detail: difference });
+      this.#tellWorkers({ kind: 'rules-repaired' });
+    } catch (error) {
+      if (this.#isVerified) this.#log.error({ err: error }, 'the kernel’s rules could not be verified');
+      this.#isVerified = false;
+      this.#control?.notify('event', { kind: 'rules-verified', ok: false });
+    }
+  }
+
+  // Declared jobs first: what an operator wrote is surer than what the neighbour table says.
+  #pinRunners(): void {
+    try {
+      const declared = Map.groupBy(this.#jobs.addresses(), ([, attribution]) => attribution);
+      const groups = [...declared.values()].map((entries) => entries.map(([address]) => address));
+      const pins = choosePins([...groups, ...this.#neighbours.machines()], {
+        workers: this.#config.workers,
+        networks: this.#config.runners.networks,
+      });
+      this.#rules.pin(pins);
+    } catch (error) {
+      this.#log.warn({ err: error }, 'runners could not be pinned: the hash of their address decides');
+    }
   }
 
   #countBlocked(): void {

@@ -3,6 +3,7 @@
 
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, openSync, closeSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { request, type IncomingMessage } from 'node:http';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readConfig } from './config.ts';
@@ -57,6 +58,8 @@ export interface StartedGateway {
   /** Address and port of the operator’s listener. */
   readonly operator: string;
   readonly pid: number;
+  /** Cuts a runner off for `durationMs`; 0 lifts it. @throws SallyportError kernel */
+  quarantine(runner: string, durationMs: number): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -125,5 +128,30 @@ export async function startGateway(
     });
     clearTimeout(timer);
   };
-  return { stateDir, operator, pid, stop };
+  const quarantine = (runner: string, durationMs: number): Promise<void> =>
+    postAction(join(stateDir, 'operator.sock'), '/v1/quarantine', {
+      runner,
+      seconds: Math.ceil(durationMs / 1000),
+      reason: 'asked for by the program that started the gateway',
+    });
+  return { stateDir, operator, pid, quarantine, stop };
+}
+
+/** Sends one of the operator's actions to a gateway of this machine. @throws SallyportError kernel */
+export async function postAction(socketPath: string, path: string, body: object): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  const sent = request({
+    socketPath,
+    path,
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    timeout: 10_000,
+  });
+  sent.on('response', resolve).on('error', reject);
+  sent.on('timeout', () => sent.destroy(new Error('no answer in time')));
+  sent.end(JSON.stringify(body));
+  const response = await promise;
+  const text = Buffer.concat(await Array.fromAsync(response)).toString();
+  if (response.statusCode !== 200)
+    throw new SallyportError('kernel', `the gateway refused: ${text.slice(0, 500)}`);
 }

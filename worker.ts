@@ -51,6 +51,10 @@ export interface WorkerConfiguration {
   };
 }
 
+/** What the keeper tells of the kernel's rules. */
+export type WorkerEvent =
+  { readonly kind: 'cut'; readonly runner: string } | { readonly kind: 'rules-repaired' };
+
 const policyPollMs = 100;
 const policyWaitMs = 2000;
 const statsEveryMs = 1000;
@@ -142,6 +146,14 @@ class Worker {
 
   onNotice(frame: Frame): void {
     if (frame.type === 'drain') void this.stop();
+    // The keeper is the only writer of this pipe.
+    if (frame.type === 'event') this.#onEvent(JSON.parse(frame.payload.toString('utf8')) as WorkerEvent);
+  }
+
+  // What the kernel may no longer hold is bound again with the next answer.
+  #onEvent(event: WorkerEvent): void {
+    this.#dns?.forgetBindings();
+    if (event.kind === 'cut') void this.#proxy?.cut(event.runner);
   }
 
   /** Lets what is in flight end, writes the last records, and ends the process. */

@@ -1,5 +1,6 @@
 // The flow record: one JSON line in a segment, schema version 1. Every attempt to reach a destination has an
-// `opened` record before anything is dialled and a `closed` one after; both carry the same id.
+// `opened` record before anything is dialled and a `closed` one after; both carry the same id. Packets have the
+// closed one alone: the kernel has judged them already, and their count is known when their window has ended.
 // Fields are null until known. Nothing enters a record except through flow/redact.
 
 import type { Decision } from './decision.ts';

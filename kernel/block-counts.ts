@@ -4,7 +4,7 @@
 import { SallyportError } from '../flow/errors.ts';
 import { attribute, bigEndian32, flags, nested, stringBytes, type Request } from './netlink.ts';
 import { inet, nftMessage, type NftConnection } from './nft.ts';
-import { turningChains, type Half } from './print-nft-counts.ts';
+import { countSetName, ends, turningChains, type End, type Half } from './print-nft-counts.ts';
 import { flushSet, readElements, readTuple, verdictGoto } from './set-elements.ts';
 import { formatAddress } from '../flow/address.ts';
 
@@ -17,11 +17,15 @@ export interface BlockedRow {
   readonly protocolNumber: number;
   readonly port: number | null;
   readonly attempts: number;
+  /** What became of them. */
+  readonly end: End;
   /** The name that the destination was bound for, as the keeper knows it. */
   readonly host?: string | null;
 }
 
 const families = [4, 6] as const;
+const kinds = ['seen', 'other', 'over'] as const;
+type CountKind = (typeof kinds)[number];
 
 /** Requests that point the counting chains at a half. */
 export function turnRequests(table: string, half: Half): Request[] {
@@ -46,24 +50,27 @@ export function turnRequests(table: string, half: Half): Request[] {
 
 /** What the half counted; it must be at rest. @throws SallyportError */
 export function readHalf(nft: NftConnection, table: string, half: Half): BlockedRow[] {
-  return families.flatMap((family) => {
-    const read = (name: string) => readElements(nft.queryFd, table, `${name}${family}${half}`);
-    const keyed = [...read('seen'), ...read('other')].map(({ key, packets }): BlockedRow => {
-      const { source, destination, protocolNumber, port } = readTuple(key, family);
-      return { runner: source, destination, protocolNumber, port, attempts: packets ?? 0 };
-    });
-    const over = read('over').map(({ key, packets }): BlockedRow => {
-      const runner = formatAddress(key);
-      return { runner, destination: null, protocolNumber: 0, port: null, attempts: packets ?? 0 };
-    });
-    return [...keyed, ...over];
-  });
+  return ends.flatMap((end) =>
+    families.flatMap((family) => {
+      const read = (kind: CountKind) =>
+        readElements(nft.queryFd, table, countSetName(kind, family, half, end));
+      const keyed = [...read('seen'), ...read('other')].map(({ key, packets }): BlockedRow => {
+        const { source, destination, protocolNumber, port } = readTuple(key, family);
+        return { runner: source, destination, protocolNumber, port, attempts: packets ?? 0, end };
+      });
+      const over = read('over').map(({ key, packets }): BlockedRow => {
+        const runner = formatAddress(key);
+        return { runner, destination: null, protocolNumber: 0, port: null, attempts: packets ?? 0, end };
+      });
+      return [...keyed, ...over];
+    }),
+  );
 }
 
 /** Empties a half. @throws SallyportError */
 export function emptyHalf(nft: NftConnection, table: string, half: Half): void {
-  const requests = families.flatMap((family) =>
-    ['seen', 'other', 'over'].map((name) => flushSet(table, `${name}${family}${half}`)),
+  const requests = ends.flatMap((end) =>
+    families.flatMap((family) => kinds.map((kind) => flushSet(table, countSetName(kind, family, half, end)))),
   );
   const failure = nft.batch(requests);
   if (failure !== null) throw new SallyportError('kernel', `counts could not be emptied: ${failure}`);

@@ -4,29 +4,39 @@
 import { reasons, type Reason } from '../flow/reason.ts';
 import type { BlockEvent } from './block-log.ts';
 import type { BlockedRow } from './block-counts.ts';
+import type { End } from './print-nft-counts.ts';
+import { silentReasons } from './rule-model.ts';
 
 export interface CountedFlow extends BlockedRow {
-  /** `audit`: let through, would be blocked. Null when the event was lost: policy can then only be asked. */
+  /** `audit`: let through, would be blocked. Null when the event of packets that passed was lost: policy is then asked. */
   readonly verdict: 'allow' | 'audit' | 'block' | null;
   readonly reason: Reason | null;
   readonly interface: string | null;
 }
 
-const maxWaiting = 65_536;
+interface Waiting {
+  readonly event: BlockEvent;
+  readonly atMs: number;
+}
 
-/** Joins events and counts by runner, destination, protocol and port. */
+const maxWaiting = 65_536;
+const perKey = 16;
+
+/** Joins events and counts by runner, destination, protocol, port and what became of the packets. */
 export class BlockedFlows {
-  readonly #wasCounted = new Set<string>();
-  readonly #waiting = new Map<string, { event: BlockEvent; atMs: number }>();
+  /** Events of a key in their order: each window has one of its own. */
+  readonly #waiting = new Map<string, Waiting[]>();
   /** Events that the kernel could not deliver, in all. */
   lost = 0;
 
   /** Takes one event of the block log. */
   add(event: BlockEvent, nowMs: number = Date.now()): void {
     this.lost += event.lost;
-    const key = keyOf(event);
-    if (this.#waiting.has(key) || this.#waiting.size < maxWaiting)
-      this.#waiting.set(key, { event, atMs: nowMs });
+    const key = keyOf({ ...event, end: endOf(event.prefix) });
+    const events = this.#waiting.get(key);
+    if (events !== undefined) {
+      if (events.length < perKey) events.push({ event, atMs: nowMs });
+    } else if (this.#waiting.size < maxWaiting) this.#waiting.set(key, [{ event, atMs: nowMs }]);
   }
 
   /**
@@ -34,30 +44,33 @@ export class BlockedFlows {
    * attempt each (the rule set was repaired between).
    */
   count(rows: readonly BlockedRow[], nowMs: number = Date.now(), waitMs = 10_000): CountedFlow[] {
+    // First the overdue: what is left is of the last windows, the oldest first.
+    const overdue = this.#takeOverdue(nowMs - waitMs);
     const flows = rows.map((row): CountedFlow => {
-      const event = row.destination === null ? undefined : this.#waiting.get(keyOf(row))?.event;
-      return { ...row, ...outcomeOf(event), interface: event?.interface ?? null };
+      const event = row.destination === null ? undefined : this.#take(keyOf(row));
+      return { ...row, ...outcomeOf(event, row.end), interface: event?.interface ?? null };
     });
-    // A key may be in the next window already, under the same event: it is kept until it is overdue.
-    const counted = new Set(rows.map(keyOf));
-    for (const [key, { event, atMs }] of this.#waiting) {
-      if (nowMs - atMs < waitMs) continue;
-      this.#waiting.delete(key);
-      if (!counted.has(key) && !this.#wasCounted.has(key)) {
+    return [...flows, ...overdue];
+  }
+
+  #take(key: string): BlockEvent | undefined {
+    const events = this.#waiting.get(key);
+    const first = events?.shift();
+    if (events?.length === 0) this.#waiting.delete(key);
+    return first?.event;
+  }
+
+  #takeOverdue(beforeMs: number): CountedFlow[] {
+    const flows: CountedFlow[] = [];
+    for (const [key, events] of this.#waiting) {
+      while (events.length > 0 && events[0]!.atMs <= beforeMs) {
+        const event = this.#take(key)!;
         const { runner, destination, protocolNumber, port } = event;
-        flows.push({
-          runner,
-          destination,
-          protocolNumber,
-          port,
-          attempts: 1,
-          ...outcomeOf(event),
-          interface: event.interface,
-        });
+        const end = endOf(event.prefix);
+        const flow = { runner, destination, protocolNumber, port, attempts: 1, end };
+        flows.push({ ...flow, ...outcomeOf(event, end), interface: event.interface });
       }
-      this.#wasCounted.delete(key);
     }
-    for (const key of counted) if (this.#waiting.has(key)) this.#wasCounted.add(key);
     return flows;
   }
 }
@@ -67,14 +80,22 @@ function keyOf(flow: {
   readonly destination: string | null;
   readonly protocolNumber: number;
   readonly port: number | null;
+  readonly end: End;
 }): string {
-  return `${flow.runner} ${flow.destination ?? ''} ${flow.protocolNumber} ${flow.port ?? ''}`;
+  return `${flow.end} ${flow.runner} ${flow.destination ?? ''} ${flow.protocolNumber} ${flow.port ?? ''}`;
 }
 
-function outcomeOf(event: BlockEvent | undefined): Pick<CountedFlow, 'verdict' | 'reason'> {
+function endOf(prefix: string): End {
+  const [verdict, reason = ''] = prefix.split(' ');
+  if (verdict !== 'block') return 'pass';
+  return isReason(reason) && silentReasons.has(reason) ? 'silence' : 'refuse';
+}
+
+// Without its event a row still tells whether its packets were stopped.
+function outcomeOf(event: BlockEvent | undefined, end: End): Pick<CountedFlow, 'verdict' | 'reason'> {
   const [verdict, reason = ''] = event?.prefix.split(' ') ?? [];
   if (verdict !== 'allow' && verdict !== 'audit' && verdict !== 'block')
-    return { verdict: null, reason: null };
+    return { verdict: end === 'pass' ? null : 'block', reason: null };
   return { verdict, reason: isReason(reason) ? reason : null };
 }
 

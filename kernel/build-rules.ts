@@ -213,8 +213,9 @@ function ownPorts(config: KernelConfig): Chain {
   return {
     name: 'own-ports',
     rules: [
-      ...ongoing(),
+      // First: conntrack knows no neighbour messages, and some count as invalid.
       { ...neighbours, action: accept },
+      ...ongoing(),
       { protocols: ['tcp'], ports: open, action: accept },
       // Workers' ports only by way of the redirection: whoever speaks to them directly names no destination.
       { protocols: ['tcp', 'udp'], ports, isRedirected: true, action: accept },

@@ -22,14 +22,16 @@ export interface HeldRules {
   update(plan: NetworkPlan): void;
   /** Opens addresses for runners; the kernel holds them when it returns. @throws SallyportError */
   bind(bindings: readonly Binding[]): void;
-  /** Closes bindings; connections that use them go on until `cut`. @throws SallyportError */
+  /** Closes bindings; connections that use them go on until `review` or `cut`. @throws SallyportError */
   unbind(bindings: readonly Binding[]): void;
+  /** Forgets the connections that neither plan nor binding allows any more. @throws SallyportError */
+  review(): void;
   /** Closes all bindings of a runner and forgets its connections. @throws SallyportError */
   cut(runner: string): void;
   /** Cuts a runner off for `durationMs`; 0 lifts it. @throws SallyportError */
   quarantine(runner: string, durationMs: number): void;
-  /** Gives an address (of one runner: both of its families) to a worker, counted from 0. @throws SallyportError */
-  pin(address: string, worker: number): void;
+  /** Gives each of these addresses to its worker, counted from 0, and all others to the hash. @throws SallyportError */
+  pin(workers: ReadonlyMap<string, number>): void;
   /** Compares the kernel's rules with ours; cheap when nobody committed anything. @throws SallyportError */
   verify(): Difference | null;
   /** Writes guard and rules again; live sets keep their elements. @throws SallyportError */

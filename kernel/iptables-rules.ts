@@ -18,6 +18,7 @@ import { ask, openNetfilter } from './netlink.ts';
 import { nftMessage } from './nft.ts';
 import { printIptables, type IptablesText } from './print-iptables.ts';
 import { liveSetName } from './print-ipset.ts';
+import { ends, type End } from './print-nft-counts.ts';
 import type { Family, KernelConfig } from './rule-model.ts';
 import { readTuple } from './set-elements.ts';
 import { firstDifference } from './snapshot.ts';
@@ -67,6 +68,10 @@ export class IptablesRules implements HeldRules {
     this.#live.unbind(bindings);
   }
 
+  review(): void {
+    if (this.#plan !== null) forgetDisallowed(this.#fd, this.#config, this.#live, this.#plan);
+  }
+
   cut(runner: string): void {
     this.#live.unbindRunner(runner);
     forgetSource(this.#fd, runner);
@@ -77,8 +82,8 @@ export class IptablesRules implements HeldRules {
     if (durationMs > 0) this.cut(runner);
   }
 
-  pin(address: string, worker: number): void {
-    this.#live.pin(address, worker);
+  pin(workers: ReadonlyMap<string, number>): void {
+    this.#live.pin(workers);
   }
 
   verify(): Difference | null {
@@ -102,22 +107,24 @@ export class IptablesRules implements HeldRules {
 
   /** Reads the sets that have been at rest since the last turn, and puts them in the place of those that filled. */
   countBlocked(): BlockedRow[] {
-    return families.flatMap((family) => {
-      const name = (set: string): string => liveSetName(this.#config.table, set, family);
-      const keyed = readIpset(this.#fd, name('seenx')).map(({ key, packets }): BlockedRow => {
-        const { source, destination, protocolNumber, port } = readTuple(key, family);
-        const hasPort = protocolNumber === 6 || protocolNumber === 17;
-        const attempts = packets ?? 0;
-        return { runner: source, destination, protocolNumber, port: hasPort ? port : null, attempts };
-      });
-      const over = readIpset(this.#fd, name('overx')).map(({ key, packets }): BlockedRow => {
-        const runner = formatAddress(key);
-        return { runner, destination: null, protocolNumber: 0, port: null, attempts: packets ?? 0 };
-      });
-      turnIpset(this.#fd, name('seen'), name('seenx'));
-      turnIpset(this.#fd, name('over'), name('overx'));
-      return [...keyed, ...over];
+    return ends.flatMap((end) => families.flatMap((family) => this.#countEnd(end, family)));
+  }
+
+  #countEnd(end: End, family: Family): BlockedRow[] {
+    const name = (set: string): string => liveSetName(this.#config.table, `${set}-${end}`, family);
+    const keyed = readIpset(this.#fd, name('rest')).map(({ key, packets }): BlockedRow => {
+      const { source, destination, protocolNumber, port } = readTuple(key, family);
+      const hasPort = protocolNumber === 6 || protocolNumber === 17;
+      const counted = { attempts: packets ?? 0, end };
+      return { runner: source, destination, protocolNumber, port: hasPort ? port : null, ...counted };
     });
+    const over = readIpset(this.#fd, name('orest')).map(({ key, packets }): BlockedRow => {
+      const runner = formatAddress(key);
+      return { runner, destination: null, protocolNumber: 0, port: null, attempts: packets ?? 0, end };
+    });
+    turnIpset(this.#fd, name('seen'), name('rest'));
+    turnIpset(this.#fd, name('over'), name('orest'));
+    return [...keyed, ...over];
   }
 
   counters(): Record<string, number> {

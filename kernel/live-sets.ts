@@ -93,21 +93,20 @@ export class LiveSets {
     else this.#quarantined.delete(id);
   }
 
-  /** Gives an address to one worker. @throws SallyportError */
-  pin(address: string, worker: number): void {
-    const { bytes, family } = addressKey(address);
-    const [id, chain] = [Buffer.from(bytes).toString('latin1'), `worker-${worker}`];
-    const known = this.#pins.get(id);
-    if (known === chain) return;
-    const change = (verb: 'put' | 'remove', to: string): SetChange => ({
-      do: verb,
-      set: 'pin',
-      family,
-      elements: [{ key: bytes, chain: to }],
-    });
-    const remove = known === undefined ? [] : [change('remove', known)];
-    this.#store.commit([...remove, change('put', chain)], `the pin of ${address}`);
-    this.#pins.set(id, chain);
+  /** Gives each address to its worker, and those that are not named to none. @throws SallyportError */
+  pin(workers: ReadonlyMap<string, number>): void {
+    const wanted = new Map(
+      [...workers].map(([address, worker]) => [
+        Buffer.from(addressKey(address).bytes).toString('latin1'),
+        `worker-${worker}`,
+      ]),
+    );
+    const old = [...this.#pins].filter(([id, chain]) => wanted.get(id) !== chain);
+    const fresh = [...wanted].filter(([id, chain]) => this.#pins.get(id) !== chain);
+    if (old.length === 0 && fresh.length === 0) return;
+    this.#store.commit([...pinChanges('remove', old), ...pinChanges('put', fresh)], 'the pins');
+    for (const [id] of old) this.#pins.delete(id);
+    for (const [id, chain] of fresh) this.#pins.set(id, chain);
   }
 
   /** Replaces all live elements in the kernel by the shadow's. @throws SallyportError */
@@ -164,27 +163,16 @@ export class LiveSets {
   }
 
   #others(now: number): SetChange[] {
-    const ofFamily = <T>(all: ReadonlyMap<string, T>, family: Family): [Buffer, T][] =>
-      [...all]
-        .filter(([id]) => id.length === (family === 4 ? 4 : 16))
-        .map(([id, value]) => [Buffer.from(id, 'latin1'), value]);
-    return families.flatMap((family): SetChange[] => [
-      {
-        do: 'replace',
-        set: 'quarantine',
-        family,
-        elements: ofFamily(this.#quarantined, family).map(([key, until]) => ({
-          key,
-          timeoutMs: Math.min(until - now, 2 ** 40),
-        })),
-      },
-      {
-        do: 'replace',
-        set: 'pin',
-        family,
-        elements: ofFamily(this.#pins, family).map(([key, chain]) => ({ key, chain })),
-      },
-    ]);
+    const quarantined = families.map((family): SetChange => ({
+      do: 'replace',
+      set: 'quarantine',
+      family,
+      elements: ofFamily(this.#quarantined, family).map(([key, until]) => ({
+        key,
+        timeoutMs: Math.min(until - now, 2 ** 40),
+      })),
+    }));
+    return [...quarantined, ...pinChanges('replace', this.#pins)];
   }
 
   #remove(ids: readonly string[]): void {
@@ -208,4 +196,22 @@ function boundChanges(verb: SetChange['do'], all: readonly Held[], now: number):
       .map(({ key, until }) => ({ key, timeoutMs: until - now }));
     return elements.length === 0 && verb !== 'replace' ? [] : [{ do: verb, set: 'bound', family, elements }];
   });
+}
+
+function pinChanges(
+  verb: SetChange['do'],
+  pins: Iterable<readonly [id: string, chain: string]>,
+): SetChange[] {
+  const all = [...pins];
+  return families.flatMap((family): SetChange[] => {
+    const elements = ofFamily(all, family).map(([key, chain]) => ({ key, chain }));
+    return elements.length === 0 && verb !== 'replace' ? [] : [{ do: verb, set: 'pin', family, elements }];
+  });
+}
+
+// Ids are the bytes of addresses.
+function ofFamily<T>(all: Iterable<readonly [id: string, value: T]>, family: Family): [Buffer, T][] {
+  return [...all]
+    .filter(([id]) => id.length === (family === 4 ? 4 : 16))
+    .map(([id, value]) => [Buffer.from(id, 'latin1'), value]);
 }

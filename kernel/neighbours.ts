@@ -28,6 +28,17 @@ export class NeighbourTable {
     return siblingsAmong([...this.#read(2), ...this.#read(10)], address);
   }
 
+  /** Addresses of each machine, as far as it is certain that they belong together. @throws SallyportError */
+  machines(): string[][] {
+    const all = [...this.#read(2), ...this.#read(10)];
+    const byMachine = Map.groupBy(all, ({ machine }) => machine);
+    return [...byMachine.values()].flatMap((entries) => {
+      const v4 = entries.find(({ address }) => !address.includes(':'))?.address;
+      const siblings = v4 === undefined ? [] : siblingsAmong(entries, v4);
+      return v4 === undefined || siblings.length === 0 ? [] : [[v4, ...siblings]];
+    });
+  }
+
   close(): void {
     closeFd(this.#fd);
   }

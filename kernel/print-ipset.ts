@@ -2,6 +2,7 @@
 // the lists, and leaves live elements and counts alone.
 
 import { SallyportError } from '../flow/errors.ts';
+import { ends } from './print-nft-counts.ts';
 import type { Family, KernelConfig, RuleSet } from './rule-model.ts';
 
 const families: readonly Family[] = [4, 6];
@@ -18,8 +19,15 @@ function keptSets(config: KernelConfig): (readonly [name: string, kind: string])
     ['quarantine', 'hash:ip FAMILY timeout 0'],
     ['bound', 'hash:ip,port,ip FAMILY timeout 300 maxelem 262144'],
     ...Array.from({ length: config.workers }, (_, n) => [`pin${n}-`, 'hash:ip FAMILY'] as const),
-    ...['seen', 'seenx'].map((name) => [name, 'hash:ip,port,ip FAMILY counters maxelem 65536'] as const),
-    ...['over', 'overx'].map((name) => [name, 'hash:ip FAMILY counters maxelem 16384'] as const),
+    // The second of each pair is at rest, to be read.
+    ...ends.flatMap((end) => [
+      ...['seen', 'rest'].map(
+        (name) => [`${name}-${end}`, 'hash:ip,port,ip FAMILY counters maxelem 65536'] as const,
+      ),
+      ...['over', 'orest'].map(
+        (name) => [`${name}-${end}`, 'hash:ip FAMILY counters maxelem 16384'] as const,
+      ),
+    ]),
   ];
 }
 

@@ -14,9 +14,9 @@ import {
   type RuleSet,
 } from './rule-model.ts';
 import { outcomeName } from './print-nft.ts';
+import type { End } from './print-nft-counts.ts';
 
 type Table = 'security' | 'raw' | 'nat' | 'filter';
-type End = 'refuse' | 'silence' | 'accept';
 interface Place {
   readonly table: Table;
   readonly chains: readonly string[];
@@ -198,8 +198,9 @@ class Printer {
   // The set of seen keys counts by itself. Each key is logged once in a window, and each runner has a share of new
   // keys, so that none can crowd out another (of IPv6 a /64: a runner has all of its addresses at will).
   #outcomeLines(name: string, table: Table, family: Family): string[] {
-    const [end, over] = outcomeTargets(name, table);
-    const seen = this.#setName('seen', family);
+    const end = endOf(name, table);
+    const [target, over] = outcomeTargets(name, table);
+    const seen = this.#setName(`seen-${end}`, family);
     const share =
       `-m hashlimit --hashlimit-name ${this.#chainName(`share-${end}`)} --hashlimit-mode srcip ` +
       `${family === 6 ? '--hashlimit-srcmask 64 ' : ''}--hashlimit-above 100/second --hashlimit-burst 400 ` +
@@ -208,17 +209,18 @@ class Printer {
       `-j NFLOG --nflog-group ${this.#config.logGroup} --nflog-size 128 ` +
       `--nflog-prefix "${name.replace('-', ' ')}"`;
     return [
-      `-m set --match-set ${seen} src,dst,dst -g ${this.#chainName(end)}`,
+      `-m set --match-set ${seen} src,dst,dst -g ${this.#chainName(target)}`,
       `${share} -g ${this.#chainName(over)}`,
       `-j SET --add-set ${seen} src,dst,dst`,
       log,
-      `-g ${this.#chainName(end)}`,
+      `-g ${this.#chainName(target)}`,
     ];
   }
 
   #overLines(name: string, family: Family): string[] {
-    const over = this.#setName('over', family);
-    const end = `-g ${this.#chainName(name.slice('over-'.length))}`;
+    const target = name.slice('over-'.length);
+    const over = this.#setName(`over-${target === 'accept' ? 'pass' : target}`, family);
+    const end = `-g ${this.#chainName(target)}`;
     return [`-m set --match-set ${over} src ${end}`, `-j SET --add-set ${over} src`, end];
   }
 
@@ -322,9 +324,10 @@ function targetsOf(action: Action): string[] {
   return [outcome];
 }
 
-function outcomeTargets(name: string, table: Table): readonly [end: End, over: string] {
+function outcomeTargets(name: string, table: Table): readonly [end: string, over: string] {
   const end = endOf(name, table);
-  return [end, `over-${end}`];
+  const target = end === 'pass' ? 'accept' : end;
+  return [target, `over-${target}`];
 }
 
 function singleMatches(rule: Rule): string[] {
@@ -360,7 +363,7 @@ function wildcard(name: string): string {
 
 // REJECT does not exist in `raw`; what is blocked there is blocked in silence anyway.
 function endOf(name: string, table: Table): End {
-  if (!name.startsWith('block-')) return 'accept';
+  if (!name.startsWith('block-')) return 'pass';
   const isSilent = [...silentReasons].some((reason) => name === `block-${reason}`);
   return isSilent || table === 'raw' ? 'silence' : 'refuse';
 }

@@ -4,28 +4,40 @@
 import type { KernelConfig } from './rule-model.ts';
 
 export type Half = 'a' | 'b';
-const ends = ['refuse', 'silence', 'pass'] as const;
+/** What becomes of a counted packet; each has sets of its own, so that a key that first passed and is then blocked counts as both. */
+export const ends = ['refuse', 'silence', 'pass'] as const;
+export type End = (typeof ends)[number];
 const halves: readonly Half[] = ['a', 'b'];
 const families = [4, 6] as const;
 
 /** The chains that the keeper points at one half or the other. */
 export const turningChains: readonly string[] = ends.map((end) => `count-${end}`);
 
+/** Name of a counting set. */
+export function countSetName(kind: 'seen' | 'other' | 'over', family: 4 | 6, half: Half, end: End): string {
+  return `${kind}${family}${half}_${end}`;
+}
+
 /** Sets of the counts, without the table's name. */
 export function countSets(config: KernelConfig): string[] {
-  const perFamily = families.flatMap((family) => {
-    const address = `ipv${family}_addr`;
-    return halves.flatMap((half) => [
-      `set seen${family}${half} { type ${address} . ${address} . inet_proto . inet_service; size 65536; flags dynamic; }`,
-      `set other${family}${half} { type ${address} . ${address} . inet_proto; size 16384; flags dynamic; }`,
-      `set over${family}${half} { type ${address}; size 16384; flags dynamic; }`,
-    ]);
+  return ends.flatMap((end) => {
+    const counts = families.flatMap((family) => {
+      const address = `ipv${family}_addr`;
+      return halves.flatMap((half) => {
+        const name = (kind: 'seen' | 'other' | 'over'): string => countSetName(kind, family, half, end);
+        return [
+          `set ${name('seen')} { type ${address} . ${address} . inet_proto . inet_service; size 65536; flags dynamic; }`,
+          `set ${name('other')} { type ${address} . ${address} . inet_proto; size 16384; flags dynamic; }`,
+          `set ${name('over')} { type ${address}; size 16384; flags dynamic; }`,
+        ];
+      });
+    });
+    return [
+      ...counts,
+      `set share4_${end} { type ipv4_addr; size 65536; flags dynamic,timeout; timeout 1m; }`,
+      `set share6_${end} { type ${shareKey(config).type}; size 65536; flags dynamic,timeout; timeout 1m; }`,
+    ];
   });
-  return [
-    ...perFamily,
-    `set share4 { type ipv4_addr; size 65536; flags dynamic,timeout; timeout 1m; }`,
-    `set share6 { type ${shareKey(config).type}; size 65536; flags dynamic,timeout; timeout 1m; }`,
-  ];
 }
 
 // A runner has 2^64 IPv6 addresses at will but one link-layer address; in a sidecar there is only one runner.
@@ -57,22 +69,23 @@ export function countLines(config: KernelConfig): string[] {
   ]);
 }
 
-function halfLines(config: KernelConfig, end: string, half: Half): string[] {
+function halfLines(config: KernelConfig, end: End, half: Half): string[] {
   return [
     ...families.flatMap((family) => {
+      const name = (kind: 'seen' | 'other' | 'over'): string => countSetName(kind, family, half, end);
       const ip = family === 4 ? 'ip' : 'ip6';
       const addresses = `${ip} saddr . ${ip} daddr . meta l4proto`;
-      const share = `update @share${family} { ${family === 4 ? 'ip saddr' : shareKey(config).text} limit rate 100/second burst 400 packets }`;
+      const share = `update @share${family}_${end} { ${family === 4 ? 'ip saddr' : shareKey(config).text} limit rate 100/second burst 400 packets }`;
       // Without the test of the protocol `th dport` would read an ICMP checksum.
       const ported = `meta nfproto ipv${family} meta l4proto { tcp, udp }`;
       const portless = `meta nfproto ipv${family} meta l4proto != { tcp, udp }`;
       const key = `${addresses} . th dport`;
       return [
-        `${ported} ${key} @seen${family}${half} goto ${end}`,
-        `${ported} ${share} add @seen${family}${half} { ${key} counter } return`,
-        `${portless} ${addresses} @other${family}${half} goto ${end}`,
-        `${portless} ${share} add @other${family}${half} { ${addresses} counter } return`,
-        `meta nfproto ipv${family} update @over${family}${half} { ${ip} saddr counter } goto ${end}`,
+        `${ported} ${key} @${name('seen')} goto ${end}`,
+        `${ported} ${share} add @${name('seen')} { ${key} counter } return`,
+        `${portless} ${addresses} @${name('other')} goto ${end}`,
+        `${portless} ${share} add @${name('other')} { ${addresses} counter } return`,
+        `meta nfproto ipv${family} update @${name('over')} { ${ip} saddr counter } goto ${end}`,
       ];
     }),
     'counter comment "counted nowhere else"',

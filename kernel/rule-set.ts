@@ -79,9 +79,14 @@ export class KernelRules implements HeldRules {
     this.#live.bind(bindings);
   }
 
-  /** Closes bindings; connections that use them go on until `cut`. @throws SallyportError */
+  /** Closes bindings; connections that use them go on until `review` or `cut`. @throws SallyportError */
   unbind(bindings: readonly Binding[]): void {
     this.#live.unbind(bindings);
+  }
+
+  /** Forgets the connections that neither plan nor binding allows any more. @throws SallyportError */
+  review(): void {
+    if (this.#plan !== null) forgetDisallowed(this.#nft.queryFd, this.#config, this.#live, this.#plan);
   }
 
   /** Closes all bindings of a runner and forgets its connections. @throws SallyportError */
@@ -96,9 +101,9 @@ export class KernelRules implements HeldRules {
     if (durationMs > 0) this.cut(runner);
   }
 
-  /** Gives an address (of one runner: both of its families) to a worker, counted from 0. @throws SallyportError */
-  pin(address: string, worker: number): void {
-    this.#live.pin(address, worker);
+  /** Gives each of these addresses to its worker, counted from 0, and all others to the hash. @throws SallyportError */
+  pin(workers: ReadonlyMap<string, number>): void {
+    this.#live.pin(workers);
   }
 
   /** Compares the kernel's rules with ours; a few microseconds when nobody committed anything. @throws SallyportError */

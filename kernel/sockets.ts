@@ -1,6 +1,7 @@
 // Opens the gateway's listening sockets so that other processes inherit them. Node's own listen() cannot do
 // this: it binds in the process that serves, and a killed process would take its waiting connections along.
 
+import { rmSync } from 'node:fs';
 import { parseAddress } from '../flow/address.ts';
 import { SallyportError } from '../flow/errors.ts';
 import {
@@ -14,6 +15,7 @@ import {
   trySetOption,
 } from './libc.ts';
 
+const unix = 1;
 const ipv4 = 2;
 const ipv6 = 10;
 const [stream, datagram] = [1, 2];
@@ -49,6 +51,38 @@ export function openUdpSocket(options: SocketOptions): number {
       trySetOption(fd, levelSocket, receiveBuffer, sizeBytes);
     }
   });
+}
+
+/**
+ * A listening Unix socket that only its owner may connect to; an older one of that name is replaced.
+ * @throws SallyportError kernel, config-invalid when the path is too long
+ */
+export function openUnixListener(path: string): number {
+  const bytes = Buffer.from(path, 'utf8');
+  // sun_path holds 108 bytes with the closing zero (unix(7)).
+  if (bytes.length > 107) {
+    throw new SallyportError(
+      'config-invalid',
+      `${path} is too long for a socket; choose a shorter state directory`,
+    );
+  }
+  const address = Buffer.alloc(3 + bytes.length);
+  address.writeUInt16LE(unix, 0);
+  address.set(bytes, 2);
+  rmSync(path, { force: true });
+  const fd = openSocket(unix, stream, 0);
+  // The mode comes with the name: there is no moment in which others could connect.
+  const mask = process.umask(0o177);
+  try {
+    bindSocket(fd, address, path);
+    listenSocket(fd, 16);
+    return fd;
+  } catch (error) {
+    closeFd(fd);
+    throw error;
+  } finally {
+    process.umask(mask);
+  }
 }
 
 /** Closes a socket for this process; others that inherited it keep theirs. */

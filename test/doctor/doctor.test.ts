@@ -31,6 +31,7 @@ t.test('every probe arrives without a gateway and is held by one', async (t) => 
   t.strictSame(open(results), []);
   t.equal(code, 0);
   t.ok(results.length >= 40, `${results.length} probes`);
+  t.match(results.at(-1), { probe: 'quarantined-runner', held: true });
   t.equal(new Set(probes.map(({ id }) => id)).size, probes.length, 'every probe has a name of its own');
 });
 

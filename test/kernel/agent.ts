@@ -32,6 +32,7 @@ const operations: Readonly<Record<string, (...args: Arguments) => unknown>> = {
     }
     if (method === 'watch') return rules!.watch(() => (changes += 1)) ?? null;
     if (method === 'changes') return changes;
+    if (method === 'pin') return rules!.pin(new Map(args[0] as [string, number][])) ?? null;
     if (method === 'isOwned') return rules!.isOwned;
     // The test names a method of HeldRules.
     return (rules as unknown as Record<string, (...rest: unknown[]) => unknown>)[method]!(...args) ?? null;

@@ -318,7 +318,7 @@ function iptablesRule(text: string, sets: ReadonlyMap<string, readonly string[]>
     else if (word === '--match-set') {
       const name = value();
       value();
-      if (/-(seen|over|pin\d+-)\d$/.test(name)) matches.push(() => false);
+      if (/-(seen|over)-[a-z]+\d$|-pin\d+-\d$/.test(name)) matches.push(() => false);
       else if (name.includes('-quarantine')) matches.push(({ isQuarantined }) => isQuarantined);
       else if (name.includes('-bound')) matches.push(({ isBound }) => isBound);
       else

@@ -102,19 +102,42 @@ t.test('events and counts meet in one flow, whichever is missing', (t) => {
   const flows = new BlockedFlows();
   const [event] = read(message('audit no-rule', syn, 1));
   const key = { runner: '10.77.0.2', destination: '203.0.113.10', protocolNumber: 6, port: 25 };
+  const passed = { ...key, end: 'pass' as const };
+  const refused = { ...key, end: 'refuse' as const };
   flows.add(event!, 1000);
-  t.same(flows.count([{ ...key, attempts: 450 }], 2000), [
-    { ...key, attempts: 450, verdict: 'audit', reason: 'no-rule', interface: null },
+  t.same(flows.count([{ ...passed, attempts: 450 }], 2000), [
+    { ...passed, attempts: 450, verdict: 'audit', reason: 'no-rule', interface: null },
   ]);
   t.same(flows.count([], 20_000), [], 'counted once');
   flows.add(event!, 21_000);
   t.same(
     flows.count([], 40_000),
-    [{ ...key, attempts: 1, verdict: 'audit', reason: 'no-rule', interface: null }],
+    [{ ...passed, attempts: 1, verdict: 'audit', reason: 'no-rule', interface: null }],
     'an event without counts is one attempt',
   );
-  const over = { runner: '10.77.0.9', destination: null, protocolNumber: 0, port: null, attempts: 9 };
-  t.same(flows.count([over], 41_000), [{ ...over, verdict: null, reason: null, interface: null }]);
+  const beyond = { runner: '10.77.0.9', destination: null, protocolNumber: 0, port: null, attempts: 9 };
+  const over = { ...beyond, end: 'refuse' as const };
+  t.same(flows.count([over], 41_000), [{ ...over, verdict: 'block', reason: null, interface: null }]);
+
+  const [blocked] = read(message('block no-rule', syn, 2));
+  const [allowed] = read(message('allow rule', syn, 3));
+  flows.add(allowed!, 50_000);
+  flows.add(blocked!, 50_100);
+  flows.add(blocked!, 51_000);
+  const both = [
+    { ...refused, attempts: 2 },
+    { ...passed, attempts: 1 },
+  ];
+  t.match(
+    flows.count(both, 52_000),
+    [
+      { attempts: 2, verdict: 'block' },
+      { attempts: 1, verdict: 'allow' },
+    ],
+    'one key that passed and was blocked in one window',
+  );
+  const next = flows.count([{ ...refused, attempts: 3 }], 53_000);
+  t.match(next, [{ attempts: 3, reason: 'no-rule' }], 'the next window has an event of its own');
   t.end();
 });
 

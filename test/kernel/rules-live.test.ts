@@ -71,8 +71,10 @@ async function testBackend(t: Tap, backend: 'nftables' | 'iptables'): Promise<vo
         t.match(await udp(to, 53), new RegExp(`^worker \\d from ${to}:53$`), to);
       }
       for (const worker of [1, 0]) {
-        await rules('pin', '10.77.0.2', worker);
-        await rules('pin', 'fd77::2', worker);
+        await rules('pin', [
+          ['10.77.0.2', worker],
+          ['fd77::2', worker],
+        ]);
         t.match(await udp('203.0.113.10', 53), `worker ${worker} `);
         for (const to of ['203.0.113.10', '2001:db8::10'])
           t.match(await tcp(to, 80), `"worker":${worker}`, to);
@@ -261,7 +263,14 @@ async function testBackend(t: Tap, backend: 'nftables' | 'iptables'): Promise<vo
     );
     t.same(
       of('10.77.9.8').find(({ port }) => port === 30_005),
-      { runner: '10.77.9.8', destination: '203.0.113.10', protocolNumber: 17, port: 30_005, attempts: 2 },
+      {
+        runner: '10.77.9.8',
+        destination: '203.0.113.10',
+        protocolNumber: 17,
+        port: 30_005,
+        attempts: 2,
+        end: 'refuse',
+      },
     );
     const events = (await prefixes()).filter((line) => line.startsWith('block no-rule: 10.77.9.8'));
     t.equal(events.length, 20, 'and has its events');

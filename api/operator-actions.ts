@@ -1,0 +1,63 @@
+// The operator's side that changes things, on a socket in the state directory that root alone may open: runners and
+// whoever may read metrics never reach it. Every action has a reason, which goes to the log.
+
+import { createServer, type Server } from 'node:http';
+import { fastify } from 'fastify';
+import { guardListener } from './guard-listener.ts';
+
+export interface OperatorActions {
+  readonly fd: number;
+  /** Cuts a runner off for `durationMs`; 0 lifts it. Rejected when the keeper refuses. */
+  quarantine(runner: string, durationMs: number, reason: string): Promise<void>;
+}
+
+const quarantineBody = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['runner', 'seconds', 'reason'],
+  properties: {
+    runner: { type: 'string', minLength: 2, maxLength: 45, description: 'Address of the runner.' },
+    seconds: { type: 'integer', minimum: 0, maximum: 31_536_000, description: 'How long; 0 lifts it.' },
+    reason: { type: 'string', minLength: 1, maxLength: 500, description: 'Why, for the log.' },
+  },
+} as const;
+
+interface QuarantineBody {
+  readonly runner: string;
+  readonly seconds: number;
+  readonly reason: string;
+}
+
+/** Serves `POST /v1/quarantine` on an inherited listening socket. */
+export async function startOperatorActions(actions: OperatorActions): Promise<Server> {
+  const { promise, resolve } = Promise.withResolvers<Server>();
+  const app = fastify({
+    bodyLimit: 4096,
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false } },
+    serverFactory: (handle) => {
+      const server = createServer(
+        { headersTimeout: 5000, requestTimeout: 10_000, maxHeaderSize: 8192 },
+        handle,
+      );
+      guardListener(server, { connections: 16, connectionsPerAddress: 16, idleMs: 15_000 });
+      resolve(server);
+      return server;
+    },
+  });
+  app.post<{ Body: QuarantineBody }>(
+    '/v1/quarantine',
+    { schema: { body: quarantineBody } },
+    async ({ body }, reply) => {
+      try {
+        await actions.quarantine(body.runner, body.seconds * 1000, body.reason);
+      } catch (error) {
+        return reply.code(400).send({ error: error instanceof Error ? error.message : String(error) });
+      }
+      return { runner: body.runner, seconds: body.seconds };
+    },
+  );
+  await app.ready();
+  const server = await promise;
+  server.listen({ fd: actions.fd });
+  return server;
+}
