@@ -10,6 +10,7 @@ import { addToHostIndex, createHostIndex, type HostIndex, type HostPattern } fro
 import { findNearKey } from './near-key.ts';
 import { presets } from './presets/all.ts';
 import { createProblemList, type ProblemList, type ValuePath } from './problem-list.ts';
+import { addToRangeIndex, createRangeIndex, type RangeIndex } from './range-index.ts';
 import { readHosts, toEntries, toList } from './read-values.ts';
 import type { NetworkRule, Rule } from './rule.ts';
 import type { MatchKey, PolicyFile, RuleListsFile, ScopeFile } from './schema.ts';
@@ -19,7 +20,9 @@ import { warnAboutPolicy } from './warn.ts';
 export interface RuleIndex {
   readonly rules: readonly Rule[];
   readonly byHost: HostIndex<Rule>;
+  /** Network rules with ranges, in their order. */
   readonly byRange: readonly NetworkRule[];
+  readonly ranges: RangeIndex<NetworkRule>;
 }
 
 /** The rules that apply together: the top level with its presets, or a scope with its bundles. */
@@ -126,7 +129,9 @@ export function createRuleIndex(rules: readonly Rule[]): RuleIndex {
   const byHost = createHostIndex<Rule>();
   for (const rule of rules) for (const pattern of rule.hosts) addToHostIndex(byHost, pattern, rule);
   const byRange = rules.filter((rule): rule is NetworkRule => rule.kind === 'network' && rule.to.length > 0);
-  return { rules, byHost, byRange };
+  const ranges = createRangeIndex<NetworkRule>();
+  for (const rule of byRange) for (const cidr of rule.to) addToRangeIndex(ranges, cidr, rule);
+  return { rules, byHost, byRange, ranges };
 }
 
 interface ScopeContext {

@@ -1,8 +1,9 @@
 // What the rules of a host say about one scheme and port, found once and kept with the host.
 
-import { cidrContains, parseAddress } from '../flow/address.ts';
+import { parseAddress } from '../flow/address.ts';
 import { findHostView, type Candidate, type ConnectionView, type HostView } from './host-view.ts';
 import { matchesHost } from './match-host.ts';
+import { findInRangeIndex } from './range-index.ts';
 import { coversPort, type HttpRule, type NetworkRule } from './rule.ts';
 import { blocksWholeHost, fitsEndpoint, needsInspection } from './rule-fit.ts';
 import type { EffectivePolicy } from './scope.ts';
@@ -23,18 +24,25 @@ const maxConnectionViews = 64;
 export function findConnection(effective: EffectivePolicy, question: HostQuestion): ConnectionView {
   const { host, address, port, protocol } = question;
   const view = findHostView(effective, host ?? address ?? '');
-  const key = `${protocol} ${port}`;
-  const hit = view.connections.get(key);
+  const isUnopened = protocol === 'tls' && !isIntercepted(effective, host ?? address ?? '');
+  const key = `${protocol} ${port}${isUnopened ? ' unopened' : ''}`;
+  // Rules by range join in where no name is known: those hold for one address only.
+  const known = host === null ? view.direct : view.connections;
+  const hit = known.get(key);
   if (hit !== undefined) return hit;
-  const found = readConnection(effective, view, question);
-  if (view.connections.size < maxConnectionViews) view.connections.set(key, found);
+  const found = readConnection(effective, view, question, isUnopened);
+  if (known.size < maxConnectionViews) known.set(key, found);
   return found;
 }
 
-function readConnection(effective: EffectivePolicy, view: HostView, question: HostQuestion): ConnectionView {
+function readConnection(
+  effective: EffectivePolicy,
+  view: HostView,
+  question: HostQuestion,
+  isUnopened: boolean,
+): ConnectionView {
   const { host, address, port, protocol } = question;
   const scheme = protocol === 'tls' ? 'https' : protocol === 'http' ? 'http' : null;
-  const isUnopened = scheme === 'https' && !isIntercepted(effective, host ?? address ?? '');
   const grants = view.groups.map((group, index) => [
     ...group.filter(({ rule }) => fitsEndpoint(rule, scheme, port) && !(isUnopened && needsInspection(rule))),
     ...(host === null ? findDirect(effective.groups[index]!, address, port) : []),
@@ -83,13 +91,12 @@ function findDirect(layers: EffectivePolicy['union'], address: string | null, po
   );
 }
 
-/** Network rules whose ranges hold the address. */
+/** Network rules whose ranges hold the address, in the order of the policy within each layer. */
 export function findByRange(layers: EffectivePolicy['union'], address: Uint8Array): Candidate<NetworkRule>[] {
   return layers.flatMap(({ scope, indexes }) =>
-    indexes.flatMap(({ byRange }) =>
-      byRange
-        .filter(({ to }) => to.some((cidr) => cidrContains(cidr, address)))
-        .map((rule) => ({ rule, scope })),
-    ),
+    indexes
+      .flatMap(({ ranges }) => [...findInRangeIndex(ranges, address)])
+      .sort((a, b) => a.order - b.order)
+      .map((rule) => ({ rule, scope })),
   );
 }

@@ -2,7 +2,7 @@
 
 import type { Cidr } from '../flow/address.ts';
 import type { Layer } from './compile.ts';
-import { findInHostIndex, matchesHost } from './match-host.ts';
+import { findHostGroups, matchesHost, type HostGroup } from './match-host.ts';
 import {
   isBlockRule,
   type HttpRule,
@@ -21,7 +21,8 @@ export interface Candidate<R extends Rule = Rule> {
 }
 export type Granting = HttpRule | OpaqueRule | NetworkRule | NameRule;
 
-export interface HostView {
+/** The rules that name a host; hosts that are named by the same patterns share one object. */
+export interface HostRules {
   readonly blocks: readonly BlockCandidate[];
   /** As in EffectivePolicy: every group must allow. */
   readonly groups: readonly (readonly Candidate[])[];
@@ -35,6 +36,11 @@ export interface HostView {
   };
   /** What decideHost found for a scheme and port. */
   readonly connections: Map<string, ConnectionView>;
+}
+
+export interface HostView extends HostRules {
+  /** What decideHost found for the address itself, where no name is known. */
+  readonly direct: Map<string, ConnectionView>;
 }
 type BlockCandidate = Candidate<HttpRule | NetworkRule>;
 
@@ -61,10 +67,42 @@ export function findHostView(effective: EffectivePolicy, host: string): HostView
   return view;
 }
 
+/** What was found for a host in each layer, and which of it the host is taken out of again. */
+interface Found {
+  readonly byLayer: ReadonlyMap<Layer, readonly HostGroup<Rule>[]>;
+  readonly excepted: ReadonlySet<Rule>;
+  /** The same text for every host with the same rules. */
+  readonly key: string;
+}
+
 function buildView(effective: EffectivePolicy, host: string): HostView {
+  const found = findGroups(effective, host);
+  let rules = effective.rules.get(found.key);
+  if (rules === undefined) {
+    rules = buildRules(effective, found);
+    if (effective.rules.size >= maxViews) effective.rules.delete(effective.rules.keys().next().value!);
+    effective.rules.set(found.key, rules);
+  }
+  return { ...rules, direct: new Map() };
+}
+
+function findGroups({ blocking }: EffectivePolicy, host: string): Found {
+  const byLayer = new Map(
+    blocking.map((layer) => [layer, layer.indexes.flatMap(({ byHost }) => findHostGroups(byHost, host))]),
+  );
+  const groups = [...byLayer.values()].flat();
+  const excepted = groups
+    .filter(({ mayExcept }) => mayExcept)
+    .flatMap(({ values }) => values)
+    .filter(({ exceptHosts }) => exceptHosts.some((pattern) => matchesHost(pattern, host)));
+  const key = `${groups.map(({ id }) => id).join(' ')} - ${excepted.map(({ order }) => order).join(' ')}`;
+  return { byLayer, excepted: new Set(excepted), key };
+}
+
+function buildRules(effective: EffectivePolicy, found: Found): HostRules {
   const grants = (layers: readonly Layer[]) =>
-    findCandidates(layers, host).filter(({ rule }) => !isBlockRule(rule));
-  const blocks = findCandidates(effective.blocking, host).filter(isBlockCandidate);
+    listCandidates(layers, found).filter(({ rule }) => !isBlockRule(rule));
+  const blocks = listCandidates(effective.blocking, found).filter(isBlockCandidate);
   const groups = effective.groups.map(grants);
   const union = effective.exclusive ? grants(effective.union) : groups[0]!;
   const groupPaths = groups.map((group) => createPathIndex(group));
@@ -86,14 +124,10 @@ function isBlockCandidate(candidate: Candidate): candidate is Candidate<HttpRule
 }
 
 /** Rules of the layers that name the host and do not except it, in the order of the policy. */
-export function findCandidates(layers: readonly Layer[], host: string): Candidate[] {
-  const candidates: Candidate[] = [];
-  for (const { scope, indexes } of layers) {
-    const found = new Set<Rule>();
-    for (const index of indexes) findInHostIndex(index.byHost, host, found);
-    for (const rule of found) {
-      if (!rule.exceptHosts.some((pattern) => matchesHost(pattern, host))) candidates.push({ rule, scope });
-    }
-  }
-  return candidates.toSorted((a, b) => a.rule.order - b.rule.order);
+function listCandidates(layers: readonly Layer[], { byLayer, excepted }: Found): Candidate[] {
+  const candidates = layers.flatMap((layer) => {
+    const rules = new Set(byLayer.get(layer)!.flatMap(({ values }) => values));
+    return [...rules].filter((rule) => !excepted.has(rule)).map((rule) => ({ rule, scope: layer.scope }));
+  });
+  return candidates.sort((a, b) => a.rule.order - b.rule.order);
 }

@@ -75,36 +75,62 @@ function isAddressText(host: string): boolean {
   return host.includes(':') || /\.\d+$/.test(host);
 }
 
+/** What a host index holds: rules that may except hosts. */
+interface Indexed {
+  readonly exceptHosts: readonly HostPattern[];
+}
+
+/** All values that give the same pattern. */
+export interface HostGroup<V> {
+  /** Unique in the process. */
+  readonly id: number;
+  readonly lead: readonly Token[] | null;
+  readonly values: V[];
+  /** Some value excepts hosts, so that not all of them hold for every host of the pattern. */
+  mayExcept: boolean;
+}
+
 export interface HostIndex<V> {
-  readonly exact: Map<string, V[]>;
-  readonly wild: Map<string, { readonly lead: readonly Token[]; readonly value: V }[]>;
+  readonly exact: Map<string, HostGroup<V>>;
+  /** By literal tail, then by the whole pattern. */
+  readonly wild: Map<string, Map<string, HostGroup<V>>>;
 }
 
 export function createHostIndex<V>(): HostIndex<V> {
   return { exact: new Map(), wild: new Map() };
 }
 
-export function addToHostIndex<V>(index: HostIndex<V>, pattern: HostPattern, value: V): void {
-  if (pattern.lead === null) append(index.exact, pattern.tail, value);
-  else append(index.wild, pattern.tail, { lead: pattern.lead, value });
+let groupCount = 0;
+
+export function addToHostIndex<V extends Indexed>(index: HostIndex<V>, pattern: HostPattern, value: V): void {
+  const { lead, tail, text } = pattern;
+  let groups = index.exact;
+  if (lead !== null) {
+    groups = index.wild.get(tail) ?? new Map();
+    index.wild.set(tail, groups);
+  }
+  const key = lead === null ? tail : text;
+  let group = groups.get(key);
+  if (group === undefined) {
+    group = { id: groupCount++, lead, values: [], mayExcept: false };
+    groups.set(key, group);
+  }
+  group.values.push(value);
+  if (value.exceptHosts.length > 0) group.mayExcept = true;
 }
 
-function append<K, V>(map: Map<K, V[]>, key: K, value: V): void {
-  const list = map.get(key);
-  if (list === undefined) map.set(key, [value]);
-  else list.push(value);
-}
-
-/** Adds to `found` every value whose pattern covers the canonical host; one probe for each label. */
-export function findInHostIndex<V>(index: HostIndex<V>, host: string, found: Set<V>): void {
-  for (const value of index.exact.get(host) ?? []) found.add(value);
-  if (index.wild.size === 0 || isAddressText(host)) return;
+/** The groups whose pattern covers the canonical host; one probe for each label. */
+export function findHostGroups<V>(index: HostIndex<V>, host: string): HostGroup<V>[] {
+  const exact = index.exact.get(host);
+  const found = exact === undefined ? [] : [exact];
+  if (index.wild.size === 0 || isAddressText(host)) return found;
   const labels = host.split('.');
   for (let count = labels.length, tail = ''; count > 0;) {
-    for (const { lead, value } of index.wild.get(tail) ?? []) {
-      if (matchesSequence(lead, labels, count)) found.add(value);
+    for (const group of index.wild.get(tail)?.values() ?? []) {
+      if (matchesSequence(group.lead ?? [], labels, count)) found.push(group);
     }
     count--;
     tail = tail === '' ? labels[count]! : `${labels[count]!}.${tail}`;
   }
+  return found;
 }

@@ -94,8 +94,37 @@ function splitText(key: MatchKey, text: string): string[] {
   return folded.split(key === 'server' ? '.' : '/');
 }
 
+/** What a job says to each key of `match`: parts as patterns see them, a flag, or null when it is not known. */
+export type JobValues = Readonly<Record<MatchKey, readonly string[] | boolean | null>>;
+
+/** Reads a job once for all scopes. */
+export function readJob(job: Job): JobValues {
+  const parts = (key: MatchKey, value: string | null) => (value === null ? null : splitText(key, value));
+  return {
+    server: parts('server', readServer(job.server)),
+    owner: parts('owner', job.repository?.split('/')[0] ?? null),
+    repo: parts('repo', job.repository),
+    project: parts('project', job.platform === 'gitlab' ? job.repository : null),
+    workflow: parts('workflow', job.workflow),
+    calledWorkflow: parts('calledWorkflow', job.calledWorkflow),
+    ref: parts('ref', job.ref),
+    event: parts('event', job.event),
+    environment: parts('environment', job.environment),
+    job: parts('job', job.name),
+    actor: parts('actor', job.actor),
+    runnerGroup: parts('runnerGroup', job.runnerGroup),
+    fork: job.fork,
+    protected: job.protected,
+  };
+}
+
+function readServer(server: string): string {
+  const host = canonicaliseHost(server);
+  return host.kind === 'name' ? host.name : server;
+}
+
 /** Whether the scope applies; null stands for a job of which nothing is known. */
-export function matchScope(match: ScopeMatch, job: Job | null): Applies {
+export function matchScope(match: ScopeMatch, job: JobValues | null): Applies {
   if (job === null) return 'maybe';
   if (!match.conditions.every((condition) => holds(condition, job) === true)) return 'no';
   let applies: Applies = 'yes';
@@ -108,32 +137,9 @@ export function matchScope(match: ScopeMatch, job: Job | null): Applies {
 }
 
 /** Null when the job's value is not known. */
-function holds(condition: Condition, job: Job): boolean | null {
-  const value = readJobValue(job, condition.key);
+function holds(condition: Condition, job: JobValues): boolean | null {
+  const value = job[condition.key];
   if (value === null) return null;
-  if (condition.patterns === null) return value === condition.flag;
-  const parts = splitText(condition.key, String(value));
-  return condition.patterns.some((tokens) => matchesSequence(tokens, parts, parts.length));
-}
-
-function readJobValue(job: Job, key: MatchKey): string | boolean | null {
-  switch (key) {
-    case 'repo':
-      return job.repository;
-    case 'project':
-      return job.platform === 'gitlab' ? job.repository : null;
-    case 'owner':
-      return job.repository?.split('/')[0] ?? null;
-    case 'job':
-      return job.name;
-    case 'server':
-      return readServer(job.server);
-    default:
-      return job[key];
-  }
-}
-
-function readServer(server: string): string {
-  const host = canonicaliseHost(server);
-  return host.kind === 'name' ? host.name : server;
+  if (typeof value === 'boolean' || condition.patterns === null) return value === condition.flag;
+  return condition.patterns.some((tokens) => matchesSequence(tokens, value, value.length));
 }

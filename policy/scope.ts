@@ -4,13 +4,13 @@
 import type { Mode } from '../flow/decision.ts';
 import type { Attribution, Job } from '../flow/job.ts';
 import type { CompiledScope, Layer, Policy } from './compile.ts';
-import type { HostView } from './host-view.ts';
-import { matchScope } from './match-scope.ts';
+import type { HostRules, HostView } from './host-view.ts';
+import { matchScope, readJob } from './match-scope.ts';
 
 export interface EffectivePolicy {
   readonly policy: Policy;
   readonly mode: Mode;
-  /** Layers whose block rules hold. */
+  /** Layers whose block rules hold: all that apply or may, each once. */
   readonly blocking: readonly Layer[];
   /** Every group must allow; a group allows when one of its layers does. */
   readonly groups: readonly (readonly Layer[])[];
@@ -22,11 +22,15 @@ export interface EffectivePolicy {
   readonly blocksUnattributed: boolean;
   /** Rules by host, filled as hosts are met; bounded. */
   readonly views: Map<string, HostView>;
+  /** The same by the patterns that name a host; bounded. */
+  readonly rules: Map<string, HostRules>;
 }
 
 interface Cache {
   readonly byAttribution: WeakMap<Attribution, EffectivePolicy>;
   readonly byKey: Map<string, EffectivePolicy>;
+  /** Jobs to which the same scopes apply share one object, and with it what was found for hosts. */
+  readonly byScopes: Map<string, EffectivePolicy>;
 }
 const caches = new WeakMap<Policy, Cache>();
 const maxCachedJobs = 4096;
@@ -34,18 +38,26 @@ const maxCachedJobs = 4096;
 /** The part of the policy that applies; the same object for the same job, O(1) when it was asked before. */
 export function effectivePolicy(policy: Policy, attribution: Attribution): EffectivePolicy {
   let cache = caches.get(policy);
-  if (cache === undefined) caches.set(policy, (cache = { byAttribution: new WeakMap(), byKey: new Map() }));
+  if (cache === undefined) {
+    cache = { byAttribution: new WeakMap(), byKey: new Map(), byScopes: new Map() };
+    caches.set(policy, cache);
+  }
   const hit = cache.byAttribution.get(attribution);
   if (hit !== undefined) return hit;
   const key = toKey(attribution);
   let effective = cache.byKey.get(key);
   if (effective === undefined) {
-    effective = computeEffective(policy, attribution);
-    if (cache.byKey.size >= maxCachedJobs) cache.byKey.delete(cache.byKey.keys().next().value!);
-    cache.byKey.set(key, effective);
+    effective = computeEffective(policy, attribution, cache);
+    keep(cache.byKey, key, effective);
   }
   cache.byAttribution.set(attribution, effective);
   return effective;
+}
+
+/** Adds to a bounded cache; the oldest goes first. */
+function keep(cache: Map<string, EffectivePolicy>, key: string, effective: EffectivePolicy): void {
+  if (cache.size >= maxCachedJobs) cache.delete(cache.keys().next().value!);
+  cache.set(key, effective);
 }
 
 function toKey(attribution: Attribution): string {
@@ -80,43 +92,53 @@ function isWeak({ source }: Attribution): boolean {
   return source === 'hook-claim' || source === 'process';
 }
 
-function computeEffective(policy: Policy, attribution: Attribution): EffectivePolicy {
+function computeEffective(policy: Policy, attribution: Attribution, { byScopes }: Cache): EffectivePolicy {
   const job = knownJob(attribution);
-  if (job === null && policy.onUnattributed === 'fleet' && !attribution.conflict) return fleetPolicy(policy);
+  const isFleet = job === null && policy.onUnattributed === 'fleet' && !attribution.conflict;
+  const [yes, maybe] = isFleet ? [[], []] : sortScopes(policy, job);
+  const isNarrowed = isWeak(attribution);
+  const key = JSON.stringify([job === null, isNarrowed, yes.map(({ id }) => id), maybe.map(({ id }) => id)]);
+  const hit = byScopes.get(key);
+  if (hit !== undefined) return hit;
+  const effective = uniteScopes(policy, yes, maybe, { isNobody: job === null, isNarrowed });
+  keep(byScopes, key, effective);
+  return effective;
+}
+
+/** The scopes that apply to the job, and those that may. */
+function sortScopes(policy: Policy, job: Job | null): [yes: CompiledScope[], maybe: CompiledScope[]] {
   const yes: CompiledScope[] = [];
   const maybe: CompiledScope[] = [];
+  const values = job === null ? null : readJob(job);
   for (const scope of policy.scopes) {
-    const applies = matchScope(scope.match, job);
+    const applies = matchScope(scope.match, values);
     if (applies !== 'no') (applies === 'yes' ? yes : maybe).push(scope);
   }
+  return [yes, maybe];
+}
+
+function uniteScopes(
+  policy: Policy,
+  yes: readonly CompiledScope[],
+  maybe: readonly CompiledScope[],
+  who: { readonly isNobody: boolean; readonly isNarrowed: boolean },
+): EffectivePolicy {
   const union = [policy.top, ...yes.map(({ layer }) => layer)];
   const exclusive = yes.filter((scope) => scope.exclusive);
   const groups = exclusive.length > 0 ? exclusive.map(({ layer }) => [layer]) : [union];
   for (const scope of maybe) if (scope.exclusive) groups.push([scope.layer]);
-  if (isWeak(attribution)) groups.push([policy.top]);
+  if (who.isNarrowed) groups.push([policy.top]);
+  const blocking = [...union, ...maybe.map(({ layer }) => layer)];
   return {
     policy,
     mode: chooseMode(policy.mode, yes, maybe),
-    blocking: [...union, ...maybe.map(({ layer }) => layer)],
+    blocking,
     groups,
     exclusive: groups[0] !== union || groups.length > 1,
     union,
-    blocksUnattributed: job === null && policy.onUnattributed === 'block',
+    blocksUnattributed: who.isNobody && policy.onUnattributed === 'block',
     views: new Map(),
-  };
-}
-
-function fleetPolicy(policy: Policy): EffectivePolicy {
-  const union = [policy.top];
-  return {
-    policy,
-    mode: policy.mode,
-    blocking: union,
-    groups: [union],
-    exclusive: false,
-    union,
-    blocksUnattributed: false,
-    views: new Map(),
+    rules: new Map(),
   };
 }
 

@@ -1,7 +1,7 @@
 // Warnings about what a policy says and can hardly mean.
 
 import type { Policy } from './compile.ts';
-import { addToHostIndex, createHostIndex, findInHostIndex, matchesHost } from './match-host.ts';
+import { addToHostIndex, createHostIndex, findHostGroups, matchesHost } from './match-host.ts';
 import { includesWrite } from './method-set.ts';
 import type { ProblemList, ValuePath } from './problem-list.ts';
 import { toEntries } from './read-values.ts';
@@ -90,10 +90,10 @@ function checkOpaque(rules: readonly Rule[], pathOf: (rule: Rule) => ValuePath, 
   if (byText.size === 0) return;
   for (const rule of rules) {
     if (rule.kind !== 'http' || !isSelective(rule)) continue;
-    const found = new Set<OpaqueRule>();
-    for (const { text, lead } of rule.hosts) if (lead === null) findInHostIndex(index, text, found);
+    const exact = rule.hosts.filter(({ lead }) => lead === null);
+    const found = exact.flatMap(({ text }) => findHostGroups(index, text).flatMap(({ values }) => values));
     const other =
-      rule.hosts.map(({ text }) => byText.get(text)).find((known) => known !== undefined) ?? [...found][0];
+      rule.hosts.map(({ text }) => byText.get(text)).find((known) => known !== undefined) ?? found[0];
     if (other === undefined) continue;
     const message = `${rule.id} names a path or method on a host that ${other.id} passes through unread`;
     list.error(pathOf(rule), message, 'drop the path or method, or the opaque rule');

@@ -241,9 +241,11 @@ void t.test('10,000 rules and 50,000 blocked hosts load in 2 s, and a problem th
   );
   const list = `hosts:\n${Array.from({ length: 50_000 }, (_, i) => `  - evil${i}.host${i % 1000}.example`).join('\n')}\n`;
   const text = `version: 1\nmode: block\nhttp:\n${rules.join('\n')}\nblocklist: {files: [l.yaml]}\n`;
-  const started = performance.now();
+  // Of the processor: the machine may have other work.
+  const started = process.cpuUsage();
   const policy = policyOf(text, { 'l.yaml': list });
-  t.ok(performance.now() - started < 2000);
+  const { user, system } = process.cpuUsage(started);
+  t.ok(user + system < 2_000_000, 'microseconds', { user, system });
   t.equal(policy.ruleCount, 10_000);
   t.equal(ask(policy, job(), 'POST https://h9999.a8.example/'), 'allow r9999');
   t.equal(ask(policy, job(), 'GET https://x.evil49999.host999.example/'), 'block blocklist l.yaml');

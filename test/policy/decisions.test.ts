@@ -13,7 +13,7 @@ import { findHostView } from '../../policy/host-view.ts';
 import { networkPlan } from '../../policy/network-plan.ts';
 import { selectByPath } from '../../policy/path-index.ts';
 import { effectivePolicy } from '../../policy/scope.ts';
-import { ask, conflicted, job, nobody, policyOf } from './judge.ts';
+import { ask, conflicted, job, jobFields, nobody, policyOf } from './judge.ts';
 
 const J = job();
 const pull = job({ event: 'pull_request' });
@@ -302,24 +302,58 @@ void t.test('packets without a name, with one, and of other protocols', (t) => {
   t.end();
 });
 
-void t.test('the same job gets the same object, and another job another one', (t) => {
+void t.test('jobs to which the same scopes apply share one object, and no other job gets it', (t) => {
   const policy = policyOf('scopes: {id: s, match: {repo: acme/app}, http: {host: a.example}}');
   t.equal(effectivePolicy(policy, J), effectivePolicy(policy, J));
-  t.equal(effectivePolicy(policy, J), effectivePolicy(policy, job()));
-  for (const change of ['repository', 'ref', 'event', 'workflow', 'job', 'actor', 'environment', 'server']) {
-    t.not(effectivePolicy(policy, J), effectivePolicy(policy, job({ [change]: 'refs/x' })), change);
-  }
-  for (const change of ['fork', 'protected']) {
-    t.not(
-      effectivePolicy(policy, job({ [change]: true })),
-      effectivePolicy(policy, job({ [change]: false })),
-      change,
-    );
-  }
+  t.equal(effectivePolicy(policy, J), effectivePolicy(policy, job({ ref: 'refs/x', actor: 'other' })));
+  t.not(effectivePolicy(policy, J), effectivePolicy(policy, job({ repository: 'acme/lib' })));
   t.not(effectivePolicy(policy, J), effectivePolicy(policy, unattributed));
   t.not(effectivePolicy(policy, conflicted), effectivePolicy(policy, J));
+  t.not(effectivePolicy(policy, { ...J, source: 'process' }), effectivePolicy(policy, J));
   for (let i = 0; i < 5000; i++) effectivePolicy(policy, job({ job: `j${i}` }));
   t.match(decideHost(effectivePolicy(policy, job()), tls('a.example')), { verdict: 'allow' });
+  t.end();
+});
+
+void t.test('a job that differs in any one value from one seen before is judged by its own', (t) => {
+  const full = {
+    ...jobFields,
+    called_workflow: 'acme/ci/.github/workflows/w.yml',
+    environment: 'prod',
+    runner_group: 'big',
+    fork: true,
+    protected: true,
+  };
+  const rows = [
+    ['server: github.com', { server: 'ghes.example' }],
+    ['owner: acme', { repository: 'other/app' }],
+    ['repo: acme/app', { repository: 'acme/lib' }],
+    ['workflow: .github/workflows/ci.yml', { workflow: 'x' }],
+    ['calledWorkflow: acme/ci/.github/workflows/w.yml', { called_workflow: 'x' }],
+    ['ref: refs/heads/main', { ref: 'refs/heads/x' }],
+    ['event: push', { event: 'schedule' }],
+    ['environment: prod', { environment: 'dev' }],
+    ['job: build', { job: 'test' }],
+    ['actor: octocat', { actor: 'mallory' }],
+    ['runnerGroup: big', { runner_group: 'small' }],
+    ['fork: true', { fork: false }],
+    ['protected: true', { protected: false }],
+  ] as const;
+  for (const [match, change] of rows) {
+    const policy = policyOf(`scopes: {id: s, match: {${match}}, http: {id: a, host: a.example}}`);
+    t.equal(ask(policy, job(full), 'GET https://a.example/'), 'allow s:a', match);
+    t.equal(ask(policy, job({ ...full, ...change }), 'GET https://a.example/'), 'block no-rule', match);
+  }
+  const gitlab = policyOf('scopes: {id: s, match: {project: acme/app}, http: {id: a, host: a.example}}');
+  t.equal(
+    ask(gitlab, job({ project: 'acme/app', server: 'gitlab.com' }), 'GET https://a.example/'),
+    'allow s:a',
+  );
+  t.equal(
+    ask(gitlab, job(), 'GET https://a.example/'),
+    'block no-rule',
+    'the same path on the other platform',
+  );
   t.end();
 });
 
