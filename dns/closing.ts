@@ -4,7 +4,7 @@
 import { formatAddress } from '../flow/address.ts';
 import { blocked } from '../flow/decision.ts';
 import type { Evidence } from '../flow/evidence.ts';
-import type { BatchRecorder, Meter } from '../flow/ports.ts';
+import type { BatchRecorder, Meter, PreparedHalf } from '../flow/ports.ts';
 import type { Reason } from '../flow/reason.ts';
 import {
   plainEdeOption,
@@ -15,6 +15,7 @@ import {
   writeTruncated,
 } from './answer.ts';
 import type { LocalAnswer } from './answer.ts';
+import { variantOf } from './cache.ts';
 import type { CacheEntry } from './cache.ts';
 import { ede, rcode as code, rcodeName } from './codes.ts';
 import { unreadable } from './flow-record.ts';
@@ -74,11 +75,35 @@ export class Closing {
     const { rcode } = entry;
     this.#tally.close(rcode, decision);
     const ended = entry.ede === 0 ? null : 'resolve-failed';
-    this.recording.answered(asked, verdict, judged, { rcode, answers: judged.answers, decision, ended });
+    const { answers } = judged;
+    const half = this.recording.answered(asked, verdict, judged, { rcode, answers, decision, ended });
+    if (half !== null && !isStale) makeReady(asked, verdict, { entry, judged, half });
     const age = isStale ? 0 : Math.floor(this.recording.nowMs / 1000) - entry.storedAt;
     const option = plainEdeOption(isStale ? ede.stale : entry.ede);
     const { limit, message, scan } = asked;
     return writeKept(out, limit, message, scan, judged.wire, age, isStale ? staleTtl : -1, option);
+  }
+
+  /** The answer to a question that was answered before and may still be: 0 when it has to be worked out anew. */
+  again(asked: Asked, verdict: NameVerdict, seconds: number, out: Uint8Array): number {
+    const { limit, message, scan } = asked;
+    const ready = verdict.ready[scan.type & 1]!;
+    if (ready === null || ready.type !== scan.type || ready.transport !== asked.transport) return 0;
+    const { entry, half, wire } = ready;
+    if (entry.variant !== variantOf(scan.dnssecOk, scan.checkingDisabled)) return 0;
+    if (entry.expiresAt <= seconds || !this.recording.again(asked, verdict.decision, half)) return 0;
+    this.#tally.close(entry.rcode, verdict.decision);
+    this.#tally.hit();
+    return writeKept(
+      out,
+      limit,
+      message,
+      scan,
+      wire,
+      seconds - entry.storedAt,
+      -1,
+      plainEdeOption(entry.ede),
+    );
   }
 
   hit(): void {
@@ -137,6 +162,15 @@ export class Closing {
   stop(): void {
     this.#tally.stop();
   }
+}
+
+// Two places, so that A and AAAA of one name do not take each other's.
+function makeReady(
+  { scan, transport }: Asked,
+  verdict: NameVerdict,
+  { entry, judged, half }: { entry: CacheEntry; judged: Judged; half: PreparedHalf },
+): void {
+  verdict.ready[scan.type & 1] = { type: scan.type, transport, entry, wire: judged.wire, half };
 }
 
 const texts = new WeakMap<Uint8Array, readonly string[]>();

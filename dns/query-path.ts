@@ -186,9 +186,12 @@ export class QueryPath {
   #answerNow(asked: Asked, ruled: Ruled, out: Uint8Array): number {
     const { scan } = asked;
     const { verdict } = ruled;
+    const seconds = Math.floor(this.#recording.nowMs / 1000);
+    // What needs a binding is looked at each time.
+    const size = verdict.bind.length > 0 ? 0 : this.#closing.again(asked, verdict, seconds, out);
+    if (size > 0) return size;
     const local = localAnswer(verdict, scan.type);
     if (local !== null) return this.#closing.local(asked, verdict, local, out);
-    const seconds = Math.floor(this.#recording.nowMs / 1000);
     const variant = variantOf(scan.dnssecOk, scan.checkingDisabled);
     const entry = this.#options.lookup.findFresh(scan, variant, seconds);
     if (entry === null) return heldBack;

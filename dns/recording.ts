@@ -84,18 +84,31 @@ export class Recording {
     }
   }
 
-  /** The closed record of an answer to `verdict`, made of `of`: the same object stands for the same answer. */
-  answered(asked: Asked, verdict: NameVerdict, of: object, answered: Answered): void {
+  /**
+   * The closed record of an answer to `verdict`, made of `of`: the same object stands for the same answer. Returns
+   * the prepared record that `again` takes, or null when this one stands alone.
+   */
+  answered(asked: Asked, verdict: NameVerdict, of: object, answered: Answered): PreparedHalf | null {
     if (answered.decision.mode === 'block') this.#isStrict = true;
-    const isFirst = asked.id !== null || asked.startedAt !== null || asked.evidence.length > 0;
-    if (isFirst || !verdict.recurs) {
+    if (!isAtOnce(asked) || !verdict.recurs) {
       // Names that are asked once are not worth preparing for.
       verdict.recurs = true;
       this.closed(asked, verdict.destination, answered);
-      return;
+      return null;
     }
     const outcome = this.#findOutcome(asked, verdict, of) ?? this.#prepare(asked, verdict, of, answered);
     this.#recorder.closedAgain(this.#sourceHalf(asked, verdict, answered), outcome.half, this.nowMs);
+    return outcome.half;
+  }
+
+  /** The closed record that `half` was prepared for, once more; false when this question's record is another one. */
+  again(asked: Asked, decision: Decision, half: PreparedHalf): boolean {
+    const { source } = asked;
+    if (source.prepared === null || source.preparedFor !== asked.attribution) return false;
+    if (!isAtOnce(asked) || !this.mayAnswer(decision)) return false;
+    if (decision.mode === 'block') this.#isStrict = true;
+    this.#recorder.closedAgain(source.prepared, half, this.nowMs);
+    return true;
   }
 
   #findOutcome(asked: Asked, verdict: NameVerdict, of: object): Outcome | null {
@@ -164,6 +177,10 @@ export class Recording {
       ended,
     });
   }
+}
+
+function isAtOnce(asked: Asked): boolean {
+  return asked.id === null && asked.startedAt === null && asked.evidence.length === 0;
 }
 
 function dnsOf(asked: Asked, rcode: string | null, answers: readonly string[]): FlowDns {

@@ -4,13 +4,17 @@
 import { blocked, isOpen } from '../flow/decision.ts';
 import type { Decision } from '../flow/decision.ts';
 import type { Destination } from '../flow/flow.ts';
+import type { PreparedHalf } from '../flow/ports.ts';
 import { edeOption } from './answer.ts';
 import type { LocalAnswer } from './answer.ts';
+import type { CacheEntry } from './cache.ts';
 import { ede, rcode as code, treatType, type as recordType } from './codes.ts';
+import type { Transport } from './flow-record.ts';
 import { findLocalName, isUnder } from './local-names.ts';
 import type { LocalName } from './local-names.ts';
 import { displayName, nameText } from './name.ts';
 import type { NamePolicyPort, NameVerdictOfPolicy } from './policy-port.ts';
+import type { Wire } from './rebuild.ts';
 import type { Outcome } from './recording.ts';
 import type { QueryScan } from './scan-query.ts';
 
@@ -27,6 +31,15 @@ export interface AnswerRules {
   readonly steer: boolean;
   /** False where runners have no IPv6: AAAA is then NODATA without asking. */
   readonly ipv6: boolean;
+}
+
+/** A kept answer as it was judged, with its record: until the entry expires the same question gets the same. */
+export interface Ready {
+  readonly type: number;
+  readonly transport: Transport;
+  readonly entry: CacheEntry;
+  readonly wire: Wire;
+  readonly half: PreparedHalf;
 }
 
 export interface NameVerdict {
@@ -47,6 +60,8 @@ export interface NameVerdict {
   /** Records that recur, prepared; and whether it was met before. */
   readonly outcomes: Outcome[];
   recurs: boolean;
+  /** The last kept answers, by the lowest bit of their type. */
+  readonly ready: [Ready | null, Ready | null];
 }
 
 const blockedTtl = 5;
@@ -267,6 +282,7 @@ function baseVerdict(name: Uint8Array, wireName: string, decision: Decision): Na
     empty: makeLocal(decision, { hasSoa: true }),
     outcomes: [],
     recurs: false,
+    ready: [null, null],
   };
 }
 
