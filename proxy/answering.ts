@@ -1,8 +1,6 @@
 // The upstream's side of the request loop: finds or dials a connection, frames the answer while its bytes
 // go to the client as they came, and hands the connection back to the pool.
 
-import { isOpen } from '../flow/decision.ts';
-import { decideNow } from './judge.ts';
 import { isDialBlock } from './dial.ts';
 import type { DialFailure } from './dial.ts';
 import type { Exchange } from './exchange.ts';
@@ -69,9 +67,12 @@ export class Answering implements UpstreamOwner {
       else this.#relay.fail(exchange, result.failure);
       return;
     }
-    if (isGone || result.isOver) {
+    // While it was dialled the policy may have become another one.
+    const reason = isGone ? null : exchange.mustEnd(result.address);
+    if (isGone || result.isOver || reason !== null) {
       result.destroy();
-      if (!isGone) this.#relay.fail(exchange, 'upstream-closed');
+      if (reason !== null) this.#relay.cutExchange(exchange, reason);
+      else if (!isGone) this.#relay.fail(exchange, 'upstream-closed');
       return;
     }
     this.#attach(exchange, result, false);
@@ -184,10 +185,8 @@ export class Answering implements UpstreamOwner {
       },
       over: (reason: Parameters<Exchange['close']>[0]) => exchange.close(reason),
     };
-    const mustEnd = () =>
-      isOpen(exchange.decision) !== isOpen(decideNow(connection, query, exchange.head.override));
     if (early !== null) connection.sentBytes -= early.length;
-    new Splice(connection, client, exchange.upstream!, count, mustEnd).start(
+    new Splice(connection, client, exchange.upstream!, count, () => exchange.mustEnd()).start(
       early,
       bytes.subarray(head.bodyStart),
     );

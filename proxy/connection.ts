@@ -23,8 +23,8 @@ import type { Told } from './record.ts';
 export interface Carrier {
   /** The deadline of the present state passed. */
   expire(): void;
-  /** True when the request in flight, if any, would be decided otherwise now. */
-  mustEnd(): boolean;
+  /** Why what is in flight, if anything, would be decided otherwise now, its address included; or null. */
+  mustEnd(): Reason | null;
   /** True when nothing is in flight. */
   isIdle(): boolean;
   /** The client's socket is gone or is about to be destroyed for this reason. */
@@ -51,6 +51,8 @@ export class Connection implements Told {
   address: string | null = null;
   port = 0;
   protocol: Protocol = 'unknown';
+  /** Let in by a grant from a redirect, which holds for single requests and therefore needs them to be seen. */
+  isGranted = false;
   /** Every request must name the connection's own host: TLS, or a tunnel by CONNECT. */
   isPinned = false;
   decision: Decision = blocked('internal-error');
@@ -108,12 +110,10 @@ export class Connection implements Told {
   }
 
   /** Asks policy for the host, with what is known now; null without a policy. */
-  askHost(protocol: HostQuery['protocol']): HostDecision | null {
-    const decider = this.core.decider;
-    if (decider === null) return null;
-    this.policyRevision = decider.revision;
-    const { host, address, port } = this;
-    return decider.host(this.attribution, { host, address, port, protocol });
+  askHost(): HostDecision | null {
+    const { host, address, port, protocol } = this;
+    const asked: HostQuery['protocol'] = protocol === 'tls' || protocol === 'http' ? protocol : 'unknown';
+    return this.core.decider?.host(this.attribution, { host, address, port, protocol: asked }) ?? null;
   }
 
   /** Writes the opened record once; false when the flow must be refused for want of it. */
@@ -143,19 +143,20 @@ export class Connection implements Told {
     else this.abort('timeout');
   }
 
-  /** Decides anew after a change of policy or job; closes what would come out otherwise. */
+  /**
+   * Decides anew after a change of policy or job, in whatever state the connection is; closes what would come out
+   * otherwise. The record keeps the decision, and the revision, that let it in.
+   */
   redecide(): void {
     const before = this.hostDecision;
-    if (before === null || this.carrier === null) return;
-    const after = this.askHost(
-      this.protocol === 'tls' || this.protocol === 'http' ? this.protocol : 'unknown',
-    );
-    const isSame = after !== null && isOpen(after) === isOpen(before) && after.treatment === before.treatment;
-    if (!isSame || this.carrier.mustEnd()) {
-      this.abort(after === null ? 'policy-unavailable' : after.reason);
-      return;
-    }
+    if (before === null) return;
+    const after = this.askHost();
+    if (after === null) return this.abort('policy-unavailable');
+    if (isOpen(after) !== isOpen(before) || after.treatment !== before.treatment)
+      return this.abort(after.reason);
     this.hostDecision = after;
+    const reason = this.carrier?.mustEnd() ?? null;
+    if (reason !== null) this.abort(reason);
   }
 
   /** Ends it at once for this reason. */

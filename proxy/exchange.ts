@@ -12,6 +12,7 @@ import type { Connection } from './connection.ts';
 import { byChunks, byLength } from './framing.ts';
 import type { Framer } from './framing.ts';
 import type { RequestHead } from './head.ts';
+import { reasonToEnd } from './judge.ts';
 import type { Judgement } from './judge.ts';
 import { recordClosed, recordOpened } from './record.ts';
 import type { Told } from './record.ts';
@@ -98,6 +99,11 @@ export class Exchange implements Told {
     const isWritten = recordOpened(this.connection.core.ports, this);
     if (!isWritten) this.decision = blocked('record-unavailable');
     return isWritten;
+  }
+
+  /** Why it would be decided otherwise now, the upstream's address included, or null. */
+  mustEnd(address = this.upstream?.address ?? null): Reason | null {
+    return reasonToEnd(this.connection, this.judgement, this.head.override, address);
   }
 
   markFirstByte(): void {

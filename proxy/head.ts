@@ -20,6 +20,8 @@ export interface RequestHead {
   readonly expectsContinue: boolean;
   /** Method named by an override header, or null. */
   readonly override: string | null;
+  /** Values of Accept and Content-Type that speak of DNS, or null. */
+  readonly dnsTypes: string | null;
   /** Hop-by-hop fields are there that must not reach the upstream as they are. */
   readonly mustRewrite: boolean;
   /** Where the request line begins, where it ends (its CR), and where the body begins. */
@@ -84,6 +86,7 @@ function assemble(
     upgrade: fields.upgrade,
     expectsContinue: fields.expectsContinue,
     override: fields.override,
+    dnsTypes: fields.dnsTypes,
     mustRewrite: fields.mustRewrite || isOld || fields.upgrade !== null || !isPlainConnection(connection),
     start,
     lineEnd,
@@ -105,6 +108,7 @@ class RequestFields implements FieldTaker {
   connection: string | null = null;
   upgrade: string | null = null;
   override: string | null = null;
+  dnsTypes: string | null = null;
   expectsContinue = false;
   mustRewrite = false;
   isSmuggling = false;
@@ -114,6 +118,7 @@ class RequestFields implements FieldTaker {
       case 4:
         return spells(bytes, start, 'host') ? this.#takeHost(fieldValue(bytes, nameEnd, valueEnd)) : null;
       case 6:
+        if (spells(bytes, start, 'accept')) this.#takeMediaType(bytes, nameEnd, valueEnd);
         return spells(bytes, start, 'expect') ? this.#takeExpect(fieldValue(bytes, nameEnd, valueEnd)) : null;
       case 7:
         if (spells(bytes, start, 'upgrade')) this.#takeUpgrade(fieldValue(bytes, nameEnd, valueEnd));
@@ -121,6 +126,9 @@ class RequestFields implements FieldTaker {
       case 10:
         if (spells(bytes, start, 'connection')) this.#takeConnection(fieldValue(bytes, nameEnd, valueEnd));
         else if (spells(bytes, start, 'keep-alive')) this.mustRewrite = true;
+        return null;
+      case 12:
+        if (spells(bytes, start, 'content-type')) this.#takeMediaType(bytes, nameEnd, valueEnd);
         return null;
       case 13:
       case 17:
@@ -178,6 +186,15 @@ class RequestFields implements FieldTaker {
   #takeExpect(text: string): string | null {
     this.expectsContinue = text.toLowerCase() === '100-continue';
     return this.expectsContinue ? null : 'an unknown expectation';
+  }
+
+  // Nearly every request has these fields: only one that speaks of DNS becomes a text.
+  #takeMediaType(bytes: Buffer, nameEnd: number, valueEnd: number): void {
+    for (let at = nameEnd + 1; at + 4 <= valueEnd; at++) {
+      if (!spells(bytes, at, 'dns-')) continue;
+      this.dnsTypes = `${this.dnsTypes ?? ''} ${fieldValue(bytes, nameEnd, valueEnd)}`;
+      return;
+    }
   }
 
   #takeUpgrade(text: string): void {

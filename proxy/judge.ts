@@ -10,6 +10,7 @@ import type { Reason } from '../flow/reason.ts';
 import { canonicaliseHost } from '../policy/canonicalise-host.ts';
 import { canonicalisePath } from '../policy/canonicalise-path.ts';
 import type { RequestDecision } from '../policy/decide.ts';
+import { findEncryptedDns } from '../policy/encrypted-dns.ts';
 import type { Connection } from './connection.ts';
 import { joinQuery } from './follow.ts';
 import type { FollowGrant } from './follow.ts';
@@ -85,6 +86,8 @@ function decide(
   const evidence = [...connection.evidence, ...(understood?.evidence ?? [])];
   if (head.override !== null)
     evidence.push({ kind: 'method-override', detail: `the request asks to be read as ${head.override}` });
+  const dns = findEncryptedDns({ path: bare.path, query: search, mediaTypes: head.dnsTypes });
+  if (dns !== null) evidence.push({ kind: 'encrypted-dns', detail: dns });
   const query = evidence.length === 0 ? bare : { ...bare, evidence };
   const told = {
     host: query.host,
@@ -95,22 +98,47 @@ function decide(
     originForm: target.originForm,
     detail: '',
   };
-  const decided = decideNow(connection, query, head.override);
+  return { ...told, ...settle(connection, query, search, head.override) };
+}
+
+type Settled = Pick<Judgement, 'decision' | 'allowed' | 'maxUploadBytes' | 'follow'>;
+
+/** Policy's answer at this moment, or the one that a grant supplies in place of a missing rule. */
+function settle(
+  connection: Connection,
+  query: RequestQuery,
+  search: string,
+  override: string | null,
+): Settled {
+  const decided = decideNow(connection, query, override);
   const grant = grantFor(connection, query, search, decided);
   if (grant !== null) {
     // A grant opens no private range: only rules for the host itself do.
     const allowed =
       'addresses' in decided ? decided.addresses : (connection.hostDecision?.addresses ?? noCidrs);
-    const decision = grantDecision(grant, decided.mode);
-    return { ...told, decision, allowed, maxUploadBytes: null, follow: grant };
+    return { decision: grantDecision(grant, decided.mode), allowed, maxUploadBytes: null, follow: grant };
   }
   if (!('maxUploadBytes' in decided)) {
-    return { ...told, decision: decided, allowed: noCidrs, maxUploadBytes: null, follow: null };
+    return { decision: decided, allowed: noCidrs, maxUploadBytes: null, follow: null };
   }
   const isFollowed = decided.follow && decided.verdict === 'allow';
   const follow = isFollowed ? { rule: decided.rule, scope: decided.scope, hops: 0 } : null;
   const { addresses, maxUploadBytes } = decided;
-  return { ...told, decision: plain(decided), allowed: addresses, maxUploadBytes, follow };
+  return { decision: plain(decided), allowed: addresses, maxUploadBytes, follow };
+}
+
+/** Why a request in flight would be decided otherwise now, or why its upstream's address may no longer be used; or null. */
+export function reasonToEnd(
+  connection: Connection,
+  judgement: Judgement,
+  override: string | null,
+  address: string | null,
+): Reason | null {
+  if (judgement.query === null) return null;
+  const now = settle(connection, judgement.query, judgement.search, override);
+  if (isOpen(now.decision) !== isOpen(judgement.decision)) return now.decision.reason;
+  if (address === null || !isOpen(now.decision)) return null;
+  return connection.addressCheck(now.allowed).reason(address);
 }
 
 /** The decision that a grant supplies in place of "nothing allows it". */
@@ -124,7 +152,7 @@ export function isGrantable(decision: Decision): boolean {
 }
 
 /** Policy's answer at this moment: the host's own block first, then the request, then what it claims to be. */
-export function decideNow(
+function decideNow(
   connection: Connection,
   query: RequestQuery,
   override: string | null,
@@ -153,7 +181,7 @@ function grantFor(
   if (!isGrantable(decided) || query.scheme !== 'https') return null;
   if (query.hasBody || query.upgrade !== null || (query.method !== 'GET' && query.method !== 'HEAD'))
     return null;
-  if (query.evidence.some(({ kind }) => kind === 'method-override')) return null;
+  if (query.evidence.some(({ kind }) => kind === 'method-override' || kind === 'encrypted-dns')) return null;
   const pathAndQuery = joinQuery(query.path, search);
   return connection.core.grants.url(connection.holder, { host: query.host, port: query.port, pathAndQuery });
 }

@@ -3,6 +3,7 @@
 
 import { createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
+import type { Reason } from '../flow/reason.ts';
 import type { Carrier } from './connection.ts';
 import { Core } from './core.ts';
 import type { ProxyPorts } from './options.ts';
@@ -16,6 +17,8 @@ export interface Proxy {
   acceptExplicit(socket: Socket): void;
   /** Asks again who the runner is and closes those of its connections that would now be decided otherwise. */
   cut(runner: string): Promise<void>;
+  /** Closes everything of a runner at once, for this reason: it was quarantined. */
+  end(runner: string, reason: Reason): void;
   /** Decides every open connection anew; a new policy revision does so by itself. */
   redecide(): void;
   /** Lets requests in flight end, then closes everything. */
@@ -29,6 +32,7 @@ export function createProxy(ports: ProxyPorts): Proxy {
     accept: (socket) => void carry(core, socket, 'redirected'),
     acceptExplicit: (socket) => void carry(core, socket, 'explicit'),
     cut: (runner) => cut(core, runner),
+    end: (runner, reason) => end(core, runner, reason),
     redecide: () => core.redecide(null),
     drain: () => drain(core),
   };
@@ -50,6 +54,16 @@ async function cut(core: Core, runner: string): Promise<void> {
   }
   core.grants.clear(`runner ${runner}`);
   core.redecide(runner);
+}
+
+function end(core: Core, runner: string, reason: Reason): void {
+  for (const connection of core.connections) {
+    if (connection.runner !== runner) continue;
+    core.grants.clear(connection.holder);
+    connection.abort(reason);
+  }
+  core.grants.clear(`runner ${runner}`);
+  core.upstreams.cut(runner);
 }
 
 async function drain(core: Core): Promise<void> {

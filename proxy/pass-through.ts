@@ -23,6 +23,15 @@ export async function passThrough(connection: Connection, client: Socket, bytes:
     if (isDialBlock(upstream.failure)) connection.decision = { ...blocked(upstream.failure), rule, scope };
     return connection.abort(upstream.failure);
   }
+  // While it was dialled the policy may have become another one.
+  if (!connection.isClosed) connection.redecide();
+  const mustEnd = () =>
+    connection.addressCheck(connection.hostDecision?.addresses ?? noCidrs).reason(upstream.address);
+  const reason = connection.isClosed ? null : mustEnd();
+  if (reason !== null) {
+    upstream.destroy();
+    return connection.abort(reason);
+  }
   if (connection.isClosed || upstream.isOver) {
     upstream.destroy();
     return connection.abort('upstream-closed');
@@ -39,5 +48,5 @@ export async function passThrough(connection: Connection, client: Socket, bytes:
     },
     over: () => {},
   };
-  new Splice(connection, client, upstream, count, () => false).start(bytes, null);
+  new Splice(connection, client, upstream, count, mustEnd).start(bytes, null);
 }

@@ -75,7 +75,8 @@ async function carryPeeked(connection: Connection, peeked: Peeked, arrival: Arri
   // 5 decide the host
   const problem = nameConnection(connection, peeked, arrival);
   if (problem !== null && peeked.protocol !== 'http') return block(connection, blocked(problem));
-  connection.hostDecision = problem === null ? connection.askHost(protocol) : null;
+  connection.policyRevision = connection.core.decider?.revision ?? null;
+  connection.hostDecision = problem === null ? connection.askHost() : null;
   connection.decision = decisionOf(connection, problem);
   if (peeked.protocol === 'h2') return block(connection, blocked('unknown-protocol'));
   // 6 record opened
@@ -90,9 +91,9 @@ async function carryPeeked(connection: Connection, peeked: Peeked, arrival: Arri
       arrival === 'explicit' && connection.host === null,
     ).start(peeked.bytes);
   }
-  const mayOpen = peeked.protocol === 'tls' && connection.hostDecision?.treatment !== 'pass-through';
+  const isPassed = connection.hostDecision?.treatment === 'pass-through' && !connection.isGranted;
   if (!isAllowed && protocol === 'unknown') return block(connection, connection.decision);
-  if (peeked.protocol === 'tls' && (mayOpen || !isAllowed)) {
+  if (peeked.protocol === 'tls' && !(isPassed && isAllowed)) {
     const stream = await interceptTls(connection, peeked.hello, peeked.bytes);
     if (typeof stream === 'string') return connection.abort(stream);
     // 8 per request
@@ -115,6 +116,7 @@ function decisionOf(connection: Connection, problem: Reason | null): Decision {
   if (hostDecision === null) return blocked('policy-unavailable');
   if (connection.host !== null && connection.protocol === 'tls' && isGrantable(hostDecision)) {
     const grant = connection.core.grants.host(connection.holder, connection.host, connection.port);
+    connection.isGranted = grant !== null;
     if (grant !== null) return grantDecision(grant, hostDecision.mode);
   }
   return plain(hostDecision);

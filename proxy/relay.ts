@@ -13,7 +13,7 @@ import { Gather } from './gather.ts';
 import { findHeadEnd } from './head-bytes.ts';
 import { isHeadProblem, parseRequestHead } from './head.ts';
 import type { RequestHead } from './head.ts';
-import { decideNow, judge } from './judge.ts';
+import { judge } from './judge.ts';
 import { refuseUnreadable } from './refuse-unreadable.ts';
 import { Sending } from './sending.ts';
 
@@ -313,13 +313,8 @@ export class Relay implements Carrier {
     this.finish();
   }
 
-  mustEnd(): boolean {
-    const { exchange } = this;
-    if (exchange === null || exchange.judgement.query === null) return false;
-    return (
-      isOpen(exchange.decision) !==
-      isOpen(decideNow(this.connection, exchange.judgement.query, exchange.head.override))
-    );
+  mustEnd(): Reason | null {
+    return this.exchange?.mustEnd() ?? null;
   }
 
   isIdle(): boolean {

@@ -19,7 +19,7 @@ export class Splice implements Carrier, UpstreamOwner {
   readonly #client: Socket;
   readonly #upstream: Upstream;
   readonly #count: TunnelCount;
-  readonly #mustEnd: () => boolean;
+  readonly #mustEnd: () => Reason | null;
   #isOver = false;
 
   constructor(
@@ -27,7 +27,7 @@ export class Splice implements Carrier, UpstreamOwner {
     client: Socket,
     upstream: Upstream,
     count: TunnelCount,
-    mustEnd: () => boolean,
+    mustEnd: () => Reason | null,
   ) {
     this.#connection = connection;
     this.#client = client;
@@ -76,6 +76,8 @@ export class Splice implements Carrier, UpstreamOwner {
   }
 
   #touch(): void {
+    // A client may not hold what has ended by going on to send.
+    if (this.#upstream.isOver) return;
     this.#connection.setDeadline(this.#connection.core.limits.tunnelIdleMs);
   }
 
@@ -83,7 +85,7 @@ export class Splice implements Carrier, UpstreamOwner {
     this.#connection.abort('timeout');
   }
 
-  mustEnd(): boolean {
+  mustEnd(): Reason | null {
     return this.#mustEnd();
   }
 

@@ -1,0 +1,209 @@
+import { connect, createServer as createTcp } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
+import { connect as connectTls, createServer as createTls } from 'node:tls';
+import t from 'tap';
+import type { Reason } from '../../flow/reason.ts';
+import {
+  asHost,
+  asRequest,
+  collect,
+  enterNamespace,
+  makeAuthority,
+  makeRig,
+  open,
+  openTls,
+  serverAddress,
+  shut,
+} from './rig.ts';
+import type { Rig } from './rig.ts';
+
+enterNamespace();
+const authority = makeAuthority();
+async function listen(server: Server): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, serverAddress, resolve));
+  t.teardown(() => server.close());
+  return (server.address() as AddressInfo).port;
+}
+const last = 'Connection: close\r\n\r\n';
+
+await t.test('a grant from a redirect opens requests, never a tunnel', async (t) => {
+  const heads: string[] = [];
+  const files = authority.filesFor('a.test');
+  const server = createTls(
+    { ...files, SNICallback: (name, done) => done(null, authority.contextFor(name)) },
+    (socket) => {
+      socket
+        .on('error', () => {})
+        .on('data', (bytes: Buffer) => {
+          const head = bytes.toString('latin1').split(' HTTP/')[0]!;
+          heads.push(`${String(socket.servername)} ${head}`);
+          const to = `https://evil.test:${(server.address() as AddressInfo).port}/one`;
+          socket.end(
+            head === 'GET /start'
+              ? `HTTP/1.1 302 Found\r\nLocation: ${to}\r\nContent-Length: 0\r\n\r\n`
+              : 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok',
+          );
+        });
+    },
+  );
+  const port = await listen(server);
+  const rig = await makeRig(authority, port);
+  t.teardown(() => rig.close());
+  rig.host = ({ host }) => (host === 'a.test' ? asHost(open) : asHost(shut, 'pass-through'));
+  rig.request = ({ host }) => (host === 'a.test' ? asRequest(open, { follow: true }) : asRequest(shut));
+  const ask = async (host: string, method: string, path: string) => {
+    const client = await openTls(rig.port, host, authority.ca);
+    const answer = await collect(client, `${method} ${path} HTTP/1.1\r\nHost: ${host}\r\n${last}`);
+    return answer.slice(9, 12);
+  };
+  t.equal(await ask('a.test', 'GET', '/start'), '302');
+  t.equal(await ask('evil.test', 'POST', '/one'), '403');
+  t.equal(await ask('evil.test', 'GET', '/two'), '403');
+  t.equal(await ask('evil.test', 'GET', '/one'), '200');
+  t.same(heads, ['a.test GET /start', 'evil.test GET /one']);
+});
+
+/** A tunnel that is being dialled: resolution waits for `go`. */
+async function openSlowly(): Promise<{ rig: Rig; go: () => void; got: string[] }> {
+  const got: string[] = [];
+  const port = await listen(
+    createTcp(
+      (socket) =>
+        void socket
+          .on('error', () => {})
+          .on('data', (bytes: Buffer) => got.push(bytes.toString('hex', 0, 1))),
+    ),
+  );
+  let go = () => {};
+  const gate = new Promise<void>((resolve) => (go = resolve));
+  const resolver = { resolve: async () => (await gate, [serverAddress]) };
+  const rig = await makeRig(authority, port, { resolver });
+  t.teardown(() => rig.close());
+  rig.host = () => asHost(open, 'pass-through');
+  const client = connectTls({ port: rig.port, host: '127.0.0.1', servername: 'a.test' });
+  client.on('error', () => {});
+  t.teardown(() => client.destroy());
+  await rig.until(() => rig.records.length === 1);
+  return { rig, go, got };
+}
+
+await t.test('a policy that changes while a connection is being dialled counts', async (t) => {
+  const changes: readonly [what: string, change: (rig: Rig) => void, reason: Reason][] = [
+    ['the host is blocked', (rig) => (rig.host = () => asHost(shut, 'pass-through')), 'no-rule'],
+    ['the host is to be opened', (rig) => (rig.host = () => asHost(open, 'intercept')), 'rule'],
+    ['the address is on the blocklist', (rig) => (rig.dial = () => 'blocklist'), 'blocklist'],
+  ];
+  for (const [what, change, reason] of changes) {
+    const { rig, go, got } = await openSlowly();
+    change(rig);
+    rig.revision = 'r1';
+    go();
+    await rig.until(() => rig.closed('connection').length === 1);
+    t.equal(rig.closed('connection')[0]?.ended, reason, what);
+    t.same(got, [], 'nothing was sent');
+  }
+  const { rig, go, got } = await openSlowly();
+  rig.revision = 'r1';
+  go();
+  await rig.until(() => got.length > 0);
+  t.equal(got[0], '16', 'the same answer again lets it through');
+});
+
+/** A transfer that goes on for ever, by tunnel or by request. */
+async function openEndless(isTunnel: boolean): Promise<{ rig: Rig; client: Socket }> {
+  const port = await listen(
+    createTcp((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\nx'));
+    }),
+  );
+  const rig = await makeRig(authority, port);
+  t.teardown(() => rig.close());
+  if (isTunnel) rig.host = () => asHost(open, 'pass-through');
+  const client = connect(rig.port, '127.0.0.1').on('error', () => {});
+  t.teardown(() => client.destroy());
+  const hello = Buffer.from(helloOf('a.test'), 'hex');
+  client.write(isTunnel ? hello : 'GET / HTTP/1.1\r\nHost: a.test\r\n\r\n');
+  await new Promise((resolve) => client.once('data', resolve));
+  return { rig, client };
+}
+
+/** The smallest ClientHello with a server name (RFC 8446 §4.1.2, RFC 6066 §3), as hex. */
+function helloOf(name: string): string {
+  const sized = (hex: string, bytes: number) => (hex.length / 2).toString(16).padStart(bytes * 2, '0') + hex;
+  const list = sized(`00${sized(Buffer.from(name).toString('hex'), 2)}`, 2);
+  const extensions = sized(`0000${sized(list, 2)}`, 2);
+  const body = `0303${'00'.repeat(32)}00${sized('1301', 2)}0100${extensions}`;
+  return `160301${sized(`01${sized(body, 3)}`, 2)}`;
+}
+
+await t.test('an address that may no longer be used ends what is open to it', async (t) => {
+  for (const isTunnel of [true, false]) {
+    const { rig } = await openEndless(isTunnel);
+    rig.revision = 'r1';
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    t.equal(rig.closed('connection').length, 0, 'the same answers leave it open');
+    rig.dial = () => 'blocklist';
+    rig.revision = 'r2';
+    await rig.until(() => rig.closed('connection').length === 1);
+    const [closed] = rig.closed(isTunnel ? 'connection' : 'request');
+    t.match(closed, { ended: 'blocklist', policyRevision: 'r0', decision: { verdict: 'allow', rule: 'r1' } });
+  }
+});
+
+await t.test('a quarantine closes everything of its runner', async (t) => {
+  const { rig, client } = await openEndless(true);
+  rig.proxy.end('192.0.2.1', 'quarantine');
+  t.equal(client.destroyed, false);
+  rig.proxy.end('127.0.0.1', 'quarantine');
+  await rig.until(() => rig.closed('connection').length === 1);
+  t.equal(rig.closed('connection')[0]?.ended, 'quarantine');
+});
+
+await t.test('a transfer that a redirect opened outlives a reload that changes nothing', async (t) => {
+  const port = await listen(
+    createTls(
+      {
+        ...authority.filesFor('a.test'),
+        SNICallback: (name, done) => done(null, authority.contextFor(name)),
+      },
+      (socket) => {
+        socket
+          .on('error', () => {})
+          .on('data', (bytes: Buffer) => {
+            const to = `https://b.test:${port}/part`;
+            if (!bytes.includes('GET /start'))
+              return void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\na');
+            socket.write(`HTTP/1.1 302 Found\r\nLocation: ${to}\r\nContent-Length: 0\r\n\r\n`);
+          });
+      },
+    ),
+  );
+  const rig = await makeRig(authority, port, { limits: { lingerMs: 50, drainMs: 50 } });
+  t.teardown(() => rig.close());
+  rig.host = ({ host }) => asHost(host === 'a.test' ? open : shut);
+  rig.request = ({ host }) => (host === 'a.test' ? asRequest(open, { follow: true }) : asRequest(shut));
+  const start = await openTls(rig.port, 'a.test', authority.ca);
+  t.match(await collect(start, `GET /start HTTP/1.1\r\nHost: a.test\r\n${last}`), /302/);
+  const client = await openTls(rig.port, 'b.test', authority.ca);
+  client.write('GET /part HTTP/1.1\r\nHost: b.test\r\n\r\n');
+  await new Promise((resolve) => client.once('data', resolve));
+  rig.revision = 'r1';
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  t.equal(rig.closed('request').length, 1, 'only the redirect is over');
+  client.destroy();
+});
+
+await t.test('a client cannot hold a tunnel whose server has ended it', async (t) => {
+  const port = await listen(createTcp((socket) => void socket.on('error', () => {}).end()));
+  const rig = await makeRig(authority, port, { limits: { lingerMs: 100 } });
+  t.teardown(() => rig.close());
+  rig.host = () => asHost(open, 'pass-through');
+  const client = connect({ port: rig.port, host: '127.0.0.1', allowHalfOpen: true }).on('error', () => {});
+  client.write(Buffer.from(helloOf('a.test'), 'hex'));
+  const timer = setInterval(() => client.write('more'), 20);
+  await rig.until(() => rig.closed('connection').length === 1, 3_000);
+  clearInterval(timer);
+  client.destroy();
+  t.ok(true, 'it was closed');
+});
