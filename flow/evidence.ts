@@ -3,6 +3,7 @@
 export type EvidenceKind =
   | 'sni-mismatch'
   | 'encrypted-client-hello'
+  | 'encrypted-dns'
   | 'dns-tunnel'
   | 'rebinding'
   | 'direct-address'

@@ -2,7 +2,7 @@
 // Pure and synchronous. A block beats an allow, the order of rules never matters, the blocklist beats everything.
 
 import { parseAddress, type Cidr } from '../flow/address.ts';
-import type { Decision } from '../flow/decision.ts';
+import { isOpen as maySend, type Decision } from '../flow/decision.ts';
 import type { Evidence } from '../flow/evidence.ts';
 import type { Reason } from '../flow/reason.ts';
 import { findBlockedAddress, findBlockedHost } from './blocklist.ts';
@@ -12,7 +12,7 @@ import { findByRange, findConnection, type HostQuestion } from './connection-vie
 import { findHostView, type Candidate, type HostView } from './host-view.ts';
 import { blocksMethod } from './method-set.ts';
 import { selectByPath } from './path-index.ts';
-import { coversPort, type HttpRule, type NetworkRule } from './rule.ts';
+import { coversPort, type HttpRule, type NetworkRule, type Rule } from './rule.ts';
 import { blocksRequest, blocksWholeHost, fitsEndpoint, grantsRequest, type RequestUse } from './rule-fit.ts';
 import type { EffectivePolicy } from './scope.ts';
 import { blockNow, findListed, isNever, settle } from './settle.ts';
@@ -123,8 +123,11 @@ export function decideRequest(effective: EffectivePolicy, question: RequestQuest
   });
   const addresses = uniteAddresses(open);
   const own = decision.verdict === 'allow' ? ownAddress(host) : [];
+  const isResolver =
+    question.evidence.some(({ kind }) => kind === 'encrypted-dns') &&
+    !open.every((group) => group.some(({ rule }) => namesPath(rule, path)));
   return {
-    ...decision,
+    ...(isResolver && maySend(decision) ? blockNow(effective, 'encrypted-dns') : decision),
     ...uniteGrants(open),
     addresses: own.length === 0 ? addresses : [...addresses, ...own],
   };
@@ -186,6 +189,15 @@ function findNamedRanges(effective: EffectivePolicy, view: HostView): readonly C
     ),
   );
   return lists.reduce((a, b) => intersectCidrs(a, b));
+}
+
+/** True when the rule was written for this very path. */
+function namesPath(rule: Rule, path: string): boolean {
+  return (
+    rule.kind === 'http' &&
+    rule.paths !== null &&
+    rule.paths.some(({ form, literal }) => form === 'exact' && literal === path)
+  );
 }
 
 function mayUpgrade({ rule }: Candidate): boolean {

@@ -1,6 +1,7 @@
 // Answers for a person or a program what a policy says to one request: the same decisions as on the path, in its order.
 
 import { blocked, isOpen, type Decision } from '../flow/decision.ts';
+import type { Evidence } from '../flow/evidence.ts';
 import type { Attribution } from '../flow/job.ts';
 import { canonicalisePath } from './canonicalise-path.ts';
 import { checkAddress } from './check-address.ts';
@@ -13,6 +14,7 @@ import {
   type RequestDecision,
   type RequestQuestion,
 } from './decide.ts';
+import { findEncryptedDns } from './encrypted-dns.ts';
 import { readQuestionUrl, type QuestionUrl } from './read-url.ts';
 import { effectivePolicy, type EffectivePolicy } from './scope.ts';
 
@@ -75,7 +77,10 @@ function explainHttp(
     path: path.path,
     hasBody: question.hasBody || namesBody(question.headers),
     upgrade: url.upgrade ? 'websocket' : readUpgrade(question.headers.get('upgrade')),
-    evidence: override === null ? [] : [{ kind: 'method-override', detail: override }],
+    evidence: [
+      ...(override === null ? [] : [{ kind: 'method-override', detail: override } as const]),
+      ...readEncryptedDns(path, question.headers),
+    ],
   });
   if (request.verdict === 'block' || address === null) return answer(request);
   const reason = checkAddress(address, request.addresses);
@@ -106,6 +111,15 @@ function findOverride(headers: ReadonlyMap<string, string>): string | null | und
 // An offer of cleartext HTTP/2 is not passed on and opens nothing (RFC 9113 3.1).
 function readUpgrade(header: string | undefined): string | null {
   return header === undefined || header.trim().toLowerCase() === 'h2c' ? null : header;
+}
+
+function readEncryptedDns(
+  { path, query }: { readonly path: string; readonly query: string },
+  headers: ReadonlyMap<string, string>,
+): Evidence[] {
+  const mediaTypes = `${headers.get('accept') ?? ''} ${headers.get('content-type') ?? ''}`;
+  const detail = findEncryptedDns({ path, query, mediaTypes });
+  return detail === null ? [] : [{ kind: 'encrypted-dns', detail }];
 }
 
 function namesBody(headers: ReadonlyMap<string, string>): boolean {

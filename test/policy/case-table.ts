@@ -765,6 +765,31 @@ const packets: readonly Case[] = [
     ],
   ],
   [
+    'DNS over HTTPS on an allowed host is blocked in audit mode too; a rule for the very path opens it',
+    'mode: audit\nhttp: [{id: w, host: w.example}, {id: d, host: d.example, paths: [/dns-query, /v1/**]}]',
+    [
+      [J, 'GET https://w.example/ accept=application/dns-message', 'block encrypted-dns'],
+      [J, 'GET https://w.example/x accept=text/html,Application/DNS-JSON', 'block encrypted-dns'],
+      [J, 'POST https://w.example/ +body content-type=application/dns-message', 'block encrypted-dns'],
+      [
+        J,
+        'POST https://w.example/ +body content-type=application/oblivious-dns-message',
+        'block encrypted-dns',
+      ],
+      [J, 'GET https://w.example/dns-query', 'block encrypted-dns'],
+      [J, 'GET https://w.example/a1b2/DNS-Query/', 'block encrypted-dns'],
+      [J, 'GET https://w.example/resolve?type=16&name=secret.z.example', 'block encrypted-dns'],
+      [J, 'GET https://w.example/q?dns=AAABAAABAAAAAAAAA3d3dwdleGFtcGxlA2NvbQAAAQAB', 'block encrypted-dns'],
+      [J, 'GET https://w.example/q?dns=AAABAAACAAAAAAAAA3d3dwdleGFtcGxlA2NvbQAAAQAB', 'allow w'],
+      [J, 'GET https://w.example/q?dns=yes', 'allow w'],
+      [J, 'GET https://w.example/resolve?name=lodash', 'allow w'],
+      [J, 'GET https://w.example/dns-query-docs accept=application/json', 'allow w'],
+      [J, 'GET https://w.example/dns-query/x', 'allow w'],
+      [J, 'GET https://d.example/dns-query accept=application/dns-message', 'allow d'],
+      [J, 'GET https://d.example/v1/dns-query', 'block encrypted-dns'],
+    ],
+  ],
+  [
     'intercepted ports: a rule by range opens connections without a name only when it says so',
     'network: [{id: raw, to: 9.9.9.9, port: 443, inspect: false}, {id: dir, to: 9.9.9.8, port: 443, direct: true}, {id: no, to: 9.9.9.7, port: 8443}]\nhttp: {id: h, host: h.example, port: 8443}',
     [
