@@ -13,7 +13,8 @@ import { runIpBatch } from './ip.ts';
 import { Namespaces } from './namespace.ts';
 import { hostResolvers, jobResolvConf } from './resolv-conf.ts';
 import { needsForwarding } from './run-policy.ts';
-import { planForwarding, readSetting } from './sysctl.ts';
+import { forwardsV6ByInterface, planForwarding, readSetting } from './sysctl.ts';
+import { divertUnforwarded } from './unforwarded.ts';
 import { trustForApt, trustVariables } from './trust.ts';
 
 export interface GateOptions {
@@ -146,7 +147,7 @@ async function openGate(options: GateOptions, made: Namespaces, build: Build): P
   const link = chooseLink(taken, process.pid);
   const { namespace, interfaceName } = joinRunner(made, link);
   const policy = options.policy(directory);
-  const external = openForwarding(made, interfaceName, policy);
+  const external = openForwarding(made, interfaceName, hasIpv6(), policy);
   const gateway = await options.startGateway(
     gatewayConfig({ options, link, interfaceName, policy, state, upstreams, external }),
   );
@@ -155,10 +156,14 @@ async function openGate(options: GateOptions, made: Namespaces, build: Build): P
   return build(made, namespace, link, gateway, { state, resolvConf });
 }
 
+function hasIpv6(): boolean {
+  return readSetting('ipv6/conf/all/disable_ipv6') === '0';
+}
+
 function joinRunner(made: Namespaces, link: LinkAddresses): { namespace: string; interfaceName: string } {
   const namespace = made.create('runner');
   const interfaceName = made.linkName();
-  const hasV6 = readSetting('ipv6/conf/all/disable_ipv6') === '0';
+  const hasV6 = hasIpv6();
   const both = (v4: string, v6: string) => (hasV6 ? [`${v4}/30`, `${v6}/126`] : [`${v4}/30`]);
   made.link(
     { namespace: null, name: interfaceName, addresses: both(link.gateway4, link.gateway6) },
@@ -173,15 +178,23 @@ function joinRunner(made: Namespaces, link: LinkAddresses): { namespace: string;
 
 /**
  * The interface towards the internet, with forwarding on where this policy may need it. From the runner it is always
- * on: only what reaches the forward chain is refused with an answer, and recorded.
+ * on, or what it sends is led to the gateway's own ports: only what reaches a chain is answered, and recorded.
  */
-function openForwarding(made: Namespaces, interfaceName: string, policy: string): string | null {
-  const external = defaultInterface(4) ?? defaultInterface(6);
-  const inward = `ipv4/conf/${interfaceName}/forwarding`;
-  const before = readSetting(inward);
-  if (before === '0') made.change([{ path: inward, before, after: '1' }]);
-  if (external === null || !needsForwarding(readFileSync(policy, 'utf8'))) return external;
-  made.change(planForwarding(interfaceName, external, defaultInterface(6) !== null));
+function openForwarding(
+  made: Namespaces,
+  interfaceName: string,
+  hasV6: boolean,
+  policy: string,
+): string | null {
+  const routes = { 4: defaultInterface(4), 6: hasV6 ? defaultInterface(6) : null };
+  const external = routes[4] ?? routes[6];
+  const mayForward = external !== null && needsForwarding(readFileSync(policy, 'utf8'));
+  const outward = [...new Set([routes[4], routes[6]])].filter((name) => name !== null);
+  const withV6 = hasV6 && (forwardsV6ByInterface() || (mayForward && routes[6] !== null));
+  made.change(planForwarding([interfaceName, ...(mayForward ? outward : [])], withV6));
+  if (routes[4] === null) divertUnforwarded(null, interfaceName, 4, 'unrouted');
+  if (hasV6 && !withV6) divertUnforwarded(null, interfaceName, 6, 'all');
+  else if (hasV6 && routes[6] === null) divertUnforwarded(null, interfaceName, 6, 'unrouted');
   return external;
 }
 
@@ -198,7 +211,7 @@ interface ConfigParts {
 function gatewayConfig(parts: ConfigParts): GatewayConfig {
   const { options, link, interfaceName, external } = parts;
   const job = options.job([link.runner4, link.runner6]);
-  const hasV6 = readSetting('ipv6/conf/all/disable_ipv6') === '0';
+  const hasV6 = hasIpv6();
   return {
     version: 1,
     gateway: 'run',

@@ -2,21 +2,22 @@
 // by the run itself or, when it was killed, by the next one that starts.
 
 import { readdirSync, readlinkSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runIp, runIpBatch } from './ip.ts';
 import {
   defaultStateDirectory,
   listDeadRuns,
+  listSharedSettings,
   newRunState,
   openStateDirectory,
   removeRunState,
-  type ChangedSetting,
   type RunState,
   writeRunState,
 } from './run-state.ts';
 import { inNamespace, namespacePath } from './socket.ts';
-import { readSetting, restoreSettings, writeSetting } from './sysctl.ts';
+import { planChanges, readSetting, restoreSettings, writeSetting, type WantedSetting } from './sysctl.ts';
+import { removeDiversions } from './unforwarded.ts';
 
 /** One end of a veth pair; namespace null is the one that the caller runs in. */
 export interface LinkEnd {
@@ -72,9 +73,10 @@ export class Namespaces {
   }
 
   /** Sets kernel settings of the namespace that the caller runs in, to be put back by `remove`. @throws SallyportError */
-  change(settings: readonly ChangedSetting[]): void {
+  change(wanted: readonly WantedSetting[]): void {
+    const settings = planChanges(wanted, listSharedSettings(dirname(this.#path), this.#path));
     this.#note({ settings: [...this.#state.settings, ...settings] });
-    for (const { path, after } of settings) writeSetting(path, after);
+    for (const { path, after } of settings) if (readSetting(path) !== after) writeSetting(path, after);
   }
 
   /** Takes on a temporary directory, to be removed with the rest. */
@@ -129,10 +131,14 @@ export function removeLeftovers(directory: string = defaultStateDirectory): stri
 
 function removeRun(path: string, state: RunState): void {
   signalInside(state.namespaces, 'SIGKILL');
-  for (const name of state.links) if (linkExists(name)) runIp(['link', 'delete', name]);
+  for (const name of state.links) {
+    removeDiversions(name);
+    if (linkExists(name)) runIp(['link', 'delete', name]);
+  }
   for (const name of state.namespaces)
     if (inodeOf(namespacePath(name)) !== null) runIp(['netns', 'delete', name]);
-  restoreSettings(state.settings);
+  const shared = listSharedSettings(dirname(path), path).map((setting) => setting.path);
+  restoreSettings(state.settings.filter((setting) => !shared.includes(setting.path)));
   for (const directory of state.directories) rmSync(directory, { recursive: true, force: true });
   removeRunState(path);
 }

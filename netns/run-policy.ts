@@ -45,5 +45,9 @@ export function replaceMode(text: string, mode: Mode): string {
 /** Whether this policy may let anything through that the kernel forwards: an audit, or a `network` rule. */
 export function needsForwarding(text: string): boolean {
   // Bundles and scopes may hold either key; a false yes only means forwarding that nothing uses.
-  return !/^mode:\s*block\b/m.test(text) || /\bnetwork\s*:/.test(text) || /\bmode\s*:\s*audit\b/.test(text);
+  return (
+    !/^mode:\s*block\b/m.test(text) ||
+    /\bnetwork['"]?\s*:/.test(text) ||
+    /\bmode['"]?\s*:\s*['"]?audit\b/.test(text)
+  );
 }

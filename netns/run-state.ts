@@ -55,12 +55,26 @@ export function openStateDirectory(directory: string): void {
 
 /** State files whose process is gone, with what they list; files that cannot be read are left alone. */
 export function listDeadRuns(directory: string): { readonly path: string; readonly state: RunState }[] {
+  return listRuns(directory).filter(({ state }) => !isAlive(state));
+}
+
+/** Settings that living runs have changed, those of one state file left out. */
+export function listSharedSettings(directory: string, own: string): ChangedSetting[] {
+  const living = listRuns(directory).filter(({ path, state }) => path !== own && isAlive(state));
+  return living.flatMap(({ state }) => state.settings);
+}
+
+function isAlive(state: RunState): boolean {
+  return processStartTime(state.pid) === state.startTime;
+}
+
+function listRuns(directory: string): { readonly path: string; readonly state: RunState }[] {
   return readdirSync(directory)
     .filter((name) => /^run-\d+-\d+\.json$/.test(name))
     .map((name) => join(directory, name))
     .flatMap((path) => {
       const state = readRunState(path);
-      return state !== null && processStartTime(state.pid) !== state.startTime ? [{ path, state }] : [];
+      return state === null ? [] : [{ path, state }];
     });
 }
 

@@ -4,6 +4,12 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { SallyportError } from '../flow/errors.ts';
 import type { ChangedSetting } from './run-state.ts';
 
+/** A setting and the value that it should have. */
+export interface WantedSetting {
+  readonly path: string;
+  readonly after: string;
+}
+
 /** The value of a setting below /proc/sys/net, or null when this kernel has none of that name. */
 export function readSetting(path: string): string | null {
   try {
@@ -23,30 +29,45 @@ export function writeSetting(path: string, value: string): void {
 }
 
 /**
- * The changes that let the kernel forward between a runner's interface and the one towards the internet.
- * IPv4 forwards by the interface a packet came in on; IPv6 only as a whole, and stops believing router
- * advertisements then, unless accept_ra is 2 (Documentation/networking/ip-sysctl).
+ * What lets the kernel forward what comes in on these interfaces. IPv4 is switched by interface; so is IPv6
+ * from Linux 6.17 on. Before, it forwards as a whole or not at all, and stops believing router advertisements then,
+ * unless accept_ra is 2 (Documentation/networking/ip-sysctl).
  */
-export function planForwarding(
-  runnerInterface: string,
-  externalInterface: string,
-  withV6: boolean,
-): ChangedSetting[] {
-  const wanted: [path: string, value: string][] = [
-    [`ipv4/conf/${runnerInterface}/forwarding`, '1'],
-    [`ipv4/conf/${externalInterface}/forwarding`, '1'],
-  ];
-  if (withV6) {
-    for (const name of interfacesWithV6()) {
-      if (readSetting(`ipv6/conf/${name}/accept_ra`) === '1')
-        wanted.push([`ipv6/conf/${name}/accept_ra`, '2']);
-    }
-    wanted.push(['ipv6/conf/all/forwarding', '1']);
+export function planForwarding(interfaces: readonly string[], withV6: boolean): WantedSetting[] {
+  const wanted = interfaces.map((name) => ({ path: `ipv4/conf/${name}/forwarding`, after: '1' }));
+  if (!withV6) return wanted;
+  if (forwardsV6ByInterface()) {
+    return [
+      ...wanted,
+      ...interfaces.map((name) => ({ path: `ipv6/conf/${name}/force_forwarding`, after: '1' })),
+    ];
   }
-  return wanted.flatMap(([path, after]) => {
-    const before = readSetting(path);
+  const listening = interfacesWithV6().filter((name) => readSetting(`ipv6/conf/${name}/accept_ra`) === '1');
+  return [
+    ...wanted,
+    ...listening.map((name) => ({ path: `ipv6/conf/${name}/accept_ra`, after: '2' })),
+    { path: 'ipv6/conf/all/forwarding', after: '1' },
+  ];
+}
+
+/**
+ * What has to be changed, and what to put back one day. A setting that another living run changed first is shared:
+ * whoever ends last puts back what that one found.
+ */
+export function planChanges(
+  wanted: readonly WantedSetting[],
+  others: readonly ChangedSetting[],
+): ChangedSetting[] {
+  return wanted.flatMap(({ path, after }) => {
+    const shared = others.find((other) => other.path === path && other.after === after);
+    const before = shared?.before ?? readSetting(path);
     return before === null || before === after ? [] : [{ path, before, after }];
   });
+}
+
+/** Whether IPv6 can be forwarded for one interface alone (Linux 6.17). */
+export function forwardsV6ByInterface(): boolean {
+  return readSetting('ipv6/conf/all/force_forwarding') !== null;
 }
 
 function interfacesWithV6(): string[] {

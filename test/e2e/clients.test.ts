@@ -6,11 +6,11 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { findRegistry, redactRegistry } from '../../netns/demo-registry.ts';
-import { startInside, waitForExit } from '../../netns/enter.ts';
 import type { FlowSummary } from '../../netns/flow-table.ts';
 import { hasProgram } from '../../netns/install-programs.ts';
 import { startClientServers } from '../lab/client-servers.ts';
 import { Lab } from '../lab/lab.ts';
+import { runOnHost, type Ran } from '../lab/run-on-host.ts';
 
 const main = join(import.meta.dirname, '../../main.ts');
 const lab = await Lab.open();
@@ -36,44 +36,9 @@ http:
 `,
 );
 
-interface Ran {
-  readonly code: number;
-  /** What the command printed, both streams. */
-  readonly printed: string;
-  readonly summary: FlowSummary & { readonly exitCode: number };
-}
-
 /** `sallyport run --json` on the lab's host. */
-async function run(command: readonly string[], options: readonly string[] = []): Promise<Ran> {
-  const program = [process.execPath, '--disable-warning=ExperimentalWarning', main, 'run'];
-  const own = [
-    '--policy',
-    policyFile,
-    '--authority',
-    join(lab.directory, 'lab-ca.pem'),
-    '--json',
-    ...options,
-  ];
-  const child = startInside([...program, ...own, '--', ...command], {
-    namespace: lab.topology.gateway,
-    resolvConf: join(lab.directory, 'resolv.conf'),
-    user: null,
-    env: {
-      PATH: process.env['PATH'],
-      HOME: lab.directory,
-      GIT_TERMINAL_PROMPT: '0',
-      GIT_CONFIG_NOSYSTEM: '1',
-    },
-    cwd: workDirectory(),
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let [stdout, printed] = ['', ''];
-  child.stdout?.on('data', (chunk) => (stdout += String(chunk)));
-  child.stderr?.on('data', (chunk) => (printed += String(chunk)));
-  const code = await waitForExit(child);
-  // Printed by run-command.ts in this shape.
-  return { code, printed, summary: JSON.parse(stdout || '{"flows":[]}') as Ran['summary'] };
-}
+const run = (command: readonly string[], options: readonly string[] = []): Promise<Ran> =>
+  runOnHost(lab, ['--policy', policyFile, ...options], command, workDirectory());
 
 t.setTimeout(120_000);
 let runs = 0;
@@ -97,7 +62,6 @@ function without(...programs: string[]): string | false {
   return missing.length > 0 && `not installed: ${missing.join(', ')}`;
 }
 
-lab.useResolver('198.41.0.4');
 const arrivedAt = (host: string): number => servers.arrived.filter((request) => request.host === host).length;
 
 t.test(

@@ -77,7 +77,7 @@ t.test('the next start cleans what kill -9 left, and nothing of a run that lives
     const made = new Namespaces(${JSON.stringify(place)});
     const name = made.create('gone');
     made.link({ namespace: null, name: made.linkName(), addresses: ['10.127.254.1/30'] }, { namespace: name, name: 'eth0', addresses: [] });
-    made.change([{ path: ${JSON.stringify(setting)}, before: '${wasForwarding}', after: '${wasForwarding === '1' ? 0 : 1}' }]);
+    made.change([{ path: ${JSON.stringify(setting)}, after: '${wasForwarding === '1' ? 0 : 1}' }]);
     inNamespace(name, () => spawn('sleep', ['60'], { stdio: 'ignore', detached: true }));
     process.stdout.write(name);
     setInterval(() => {}, 1000);
@@ -159,4 +159,18 @@ t.test('a link collides with nothing that the host knows', (t) => {
   }
   t.throws(() => chooseLink(['10.0.0.0/8'], 1), { code: 'kernel' });
   t.end();
+});
+
+t.test('a setting that two runs share is put back by the last of them', async (t) => {
+  const place = join(directory, 'shared');
+  const path = 'ipv4/conf/lo/forwarding';
+  const before = readSetting(path);
+  const wanted = [{ path, after: before === '1' ? '0' : '1' }];
+  const [first, second] = [new Namespaces(place), new Namespaces(place)];
+  first.change(wanted);
+  second.change(wanted);
+  await first.remove();
+  t.equal(readSetting(path), wanted[0]?.after);
+  await second.remove();
+  t.equal(readSetting(path), before);
 });
