@@ -88,8 +88,6 @@ function decide(
     evidence.push({ kind: 'method-override', detail: `the request asks to be read as ${head.override}` });
   const dns = findEncryptedDns({ path: bare.path, query: search, mediaTypes: head.dnsTypes });
   if (dns !== null) evidence.push({ kind: 'encrypted-dns', detail: dns });
-  const dns = findEncryptedDns({ path: bare.path, query: search, mediaTypes: head.dnsTypes });
-  if (dns !== null) evidence.push({ kind: 'encrypted-dns', detail: dns });
   const query = evidence.length === 0 ? bare : { ...bare, evidence };
   const told = {
     host: query.host,
