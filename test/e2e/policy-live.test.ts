@@ -10,7 +10,7 @@ import type { Attribution } from '../../flow/job.ts';
 import type { DeclaredJob } from '../../netns/gateway-port.ts';
 import { runIpBatch } from '../../netns/ip.ts';
 import { Lab } from '../lab/lab.ts';
-import { outcomeOf, RecordTail, sendRequest } from '../lab/live-client.ts';
+import { declareJob, outcomeOf, RecordTail, sendRequest } from '../lab/live-client.ts';
 import { labAddresses } from '../lab/origins.ts';
 import { askName, knock, sendPing, sendUdp } from '../lab/packets.ts';
 import { sections, type Row } from '../policy/case-table.ts';
@@ -54,14 +54,13 @@ function addressOf(job: number, question: number, isSix: boolean): string {
 }
 
 function declaredJobs(): DeclaredJob[] {
-  return [...jobs.values()].flatMap((job, index) => {
-    if (job === null) return [];
-    const known = Object.entries(job).filter(([, value]) => value !== null);
-    const numbers = Array.from({ length: maxQuestions }, (_, n) => n);
-    const addresses = numbers.flatMap((n) => [addressOf(index, n, false), addressOf(index, n, true)]);
-    // The keys of a job are those of a declared one.
-    return { ...(Object.fromEntries(known) as Omit<DeclaredJob, 'addresses'>), addresses };
-  });
+  const numbers = Array.from({ length: maxQuestions }, (_, n) => n);
+  return [...jobs.values()].flatMap((job, index) =>
+    declareJob(
+      job,
+      numbers.flatMap((n) => [addressOf(index, n, false), addressOf(index, n, true)]),
+    ),
+  );
 }
 
 interface Asked {

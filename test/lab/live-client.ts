@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { FlowRecord } from '../../flow/flow.ts';
+import type { Job } from '../../flow/job.ts';
+import type { DeclaredJob } from '../../netns/gateway-port.ts';
 import { canonicaliseHost } from '../../policy/canonicalise-host.ts';
 import { dialTcp } from '../../netns/socket.ts';
 
@@ -74,6 +76,14 @@ function encode(question: string, authority: string, target: string, isWebSocket
   if (headers.has('transfer-encoding')) body = '1\r\nx\r\n0\r\n\r\n';
   const lines = [...headers].map(([name, value]) => `${name}: ${value}\r\n`).join('');
   return `${method} ${target.startsWith('/') ? target : `/${target}`} HTTP/1.1\r\n${lines}\r\n${body}`;
+}
+
+/** The job as `jobs:` of sallyport.yaml declares it, for these addresses. */
+export function declareJob(job: Job | null, addresses: readonly string[]): DeclaredJob[] {
+  if (job === null) return [];
+  const known = Object.entries(job).filter(([, value]) => value !== null);
+  // The keys of a job are those of a declared one.
+  return [{ ...(Object.fromEntries(known) as Omit<DeclaredJob, 'addresses'>), addresses: [...addresses] }];
 }
 
 /** `allow RULE`, `block REASON [RULE]` or `would REASON [RULE]`, as judge.ts writes a decision. */
