@@ -18,6 +18,7 @@ import { defaultRateLimits } from './dns/rate.ts';
 import { Resolver } from './dns/resolver.ts';
 import { startDns, type DnsServer } from './dns/server.ts';
 import type { UpstreamConfig } from './dns/upstreams.ts';
+import { formatAddress, parseAddress, unmapAddress } from './flow/address.ts';
 import type { Frame } from './flow/channel.ts';
 import { unattributed } from './flow/job.ts';
 import { KeeperClient } from './flow/keeper-client.ts';
@@ -68,7 +69,8 @@ class Worker {
   readonly #keeper: KeeperClient;
   readonly #jobs: DeclaredJobs;
   #policy: Policy | null = null;
-  #ownAddresses: ReadonlySet<string> = machineAddresses();
+  /** Canonical; DNS and proxy hold this very set. */
+  readonly #ownAddresses = new Set<string>();
   #dns: DnsServer | null = null;
   #proxy: Proxy | null = null;
 
@@ -92,6 +94,7 @@ class Worker {
 
   async start(): Promise<void> {
     const { config, state, fds, ownPorts } = this.#settings;
+    this.#readOwnAddresses();
     this.#watchPolicy();
     const extra = config.tls.extraAuthorities.map((path) => readFileSync(path, 'utf8'));
     const lookup = new Lookup({
@@ -101,7 +104,7 @@ class Worker {
         upstreams: upstreams.map((upstream) => toUpstream(upstream, extra)),
       })),
       meter: this.#meter,
-      ownAddresses: [...this.#ownAddresses],
+      ownAddresses: this.#ownAddresses,
     });
     this.#dns = await this.#startDns(lookup);
     const dns = this.#dns;
@@ -138,7 +141,7 @@ class Worker {
     acceptOn(fds.tcp, (socket) => proxy.accept(socket));
     for (const fd of fds.explicit) acceptOn(fd, (socket) => proxy.acceptExplicit(socket));
     setInterval(() => void this.#writeStats(), statsEveryMs).unref();
-    setInterval(() => (this.#ownAddresses = machineAddresses()), addressesEveryMs).unref();
+    setInterval(() => this.#readOwnAddresses(), addressesEveryMs).unref();
     await this.#untilPolicy();
     await this.#writeStats();
     this.#keeper.ready({});
@@ -194,7 +197,7 @@ class Worker {
       blockedAnswer: config.dns.blockedAnswer,
       searchDomains: config.dns.searchDomains,
       gatewayAddresses: { v4: config.addresses.v4[0] ?? null, v6: config.addresses.v6[0] ?? null },
-      guardedAddresses: [...this.#ownAddresses],
+      ownAddresses: this.#ownAddresses,
       ownNames: [config.dns.gatewayName],
       steer: config.mode === 'steer',
       ipv6: config.addresses.v6.length > 0,
@@ -204,6 +207,13 @@ class Worker {
         burst: 2 * config.limits.queriesPerSecond,
       },
     });
+  }
+
+  #readOwnAddresses(): void {
+    const { v4, v6 } = this.#settings.config.addresses;
+    const now = new Set([...machineAddresses(), ...v4, ...v6].map(canonicalText));
+    for (const address of now) this.#ownAddresses.add(address);
+    for (const address of this.#ownAddresses) if (!now.has(address)) this.#ownAddresses.delete(address);
   }
 
   #isBlocklisted(name: string): boolean {
@@ -262,6 +272,11 @@ function toUpstream(upstream: Upstream, extraAuthorities: readonly string[]): Up
   if (tls === null) return { address, port, transport: 'udp' };
   const ca = [...rootCertificates, ...extraAuthorities].join('\n');
   return { address, port, transport: 'tls', serverName: tls, ...(extraAuthorities.length > 0 ? { ca } : {}) };
+}
+
+function canonicalText(address: string): string {
+  const bytes = parseAddress(address);
+  return bytes === null ? address : formatAddress(unmapAddress(bytes));
 }
 
 function machineAddresses(): Set<string> {

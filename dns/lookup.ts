@@ -23,8 +23,8 @@ export interface LookupOptions {
   readonly forwardZones?: readonly ForwardZone[];
   readonly meter: Meter;
   readonly cache?: CacheBounds;
-  /** Addresses of the gateway itself as text: answers that lead there are judged one by one. */
-  readonly ownAddresses?: readonly string[];
+  /** Addresses of the gateway itself as canonical text, read anew each time: answers that lead there are judged one by one. */
+  readonly ownAddresses?: ReadonlySet<string>;
 }
 
 /** What a look-up came to; `isStale` answers are older than their TTL and go out with 30 s. */
@@ -53,7 +53,7 @@ export class Lookup {
     this.#upstreams = new Upstreams(options.upstreams, options.forwardZones ?? [], options.meter);
     this.#meter = options.meter;
     this.cache = new DnsCache(options.cache);
-    this.#own = new Set(options.ownAddresses);
+    this.#own = options.ownAddresses ?? new Set();
   }
 
   /** True when a forward zone covers this folded wire name. */

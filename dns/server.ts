@@ -34,8 +34,8 @@ export interface DnsOptions {
   readonly searchDomains: readonly string[];
   /** Where runners reach this gateway: what `explain`, own names and steer mode answer. */
   readonly gatewayAddresses: { readonly v4: string | null; readonly v6: string | null };
-  /** Further addresses of the gateway, to which no name may lead. */
-  readonly guardedAddresses?: readonly string[];
+  /** All addresses of the gateway as canonical text, read anew each time: no name may lead there. Default: those above. */
+  readonly ownAddresses?: ReadonlySet<string>;
   readonly ownNames: readonly string[];
   /** Steer mode: allowed names are answered with the gateway's own address. */
   readonly steer: boolean;
@@ -61,7 +61,7 @@ export interface DnsServer {
 /** Starts to serve. @throws Error of the socket when an address cannot be bound */
 export async function startDns(options: DnsOptions): Promise<DnsServer> {
   const { v4, v6 } = options.gatewayAddresses;
-  const own = [v4, v6, ...(options.guardedAddresses ?? [])].filter((address) => address !== null);
+  const own = [v4, v6].filter((address) => address !== null).map(canonicalText);
   const answers = {
     blockedAnswer: options.blockedAnswer,
     searchDomains: options.searchDomains,
@@ -71,7 +71,7 @@ export async function startDns(options: DnsOptions): Promise<DnsServer> {
     steer: options.steer,
     ipv6: options.ipv6,
   };
-  const path = new QueryPath({ ...options, answers, ownAddresses: new Set(own.map(canonicalText)) });
+  const path = new QueryPath({ ...options, answers, ownAddresses: options.ownAddresses ?? new Set(own) });
   const sources = new Sources(options.rate ?? defaultRateLimits);
   const drain = options.drain === false ? null : openDrain();
   const servers = options.udp.map((place) => new UdpServer(familyOf(place), path, sources, drain));
