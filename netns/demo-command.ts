@@ -20,6 +20,7 @@ const usage = `usage: sallyport demo [--json] [--] [COMMAND]
 
 Without COMMAND: a sample job behind a gateway in block mode; ends with the table of its flows.
 With COMMAND: that command behind a gateway in audit mode, as \`sallyport run\` does it.
+What is missing of nftables and iproute2, and for the sample job of curl and git, is installed with apt-get first.
 `;
 
 /** Runs the demo and answers its exit code. @throws SallyportError */
@@ -32,7 +33,7 @@ export async function runDemo(args: readonly string[], io: Io, startGateway: Sta
   }
   const command = rest[0] === '--' ? rest.slice(1) : rest;
   requireRoot();
-  installMissing((line) => io.stderr.write(`${line}\n`));
+  installMissing(command.length === 0, (line) => io.stderr.write(`${line}\n`));
   if (command.length > 0)
     return runRun(['--mode', 'audit', ...(isJson ? ['--json'] : []), '--', ...command], io, startGateway);
   return runSample(io, isJson, startGateway);

@@ -7,6 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TestAuthority } from './authority.ts';
 import { answerGit, makeRepository } from './demo-git.ts';
+import { hasProgram } from './install-programs.ts';
 import { runIpBatch } from './ip.ts';
 import { NameServer } from './name-server.ts';
 import type { Namespaces } from './namespace.ts';
@@ -60,7 +61,7 @@ function startWeb(
   authority: TestAuthority,
   directory: string,
 ): WebServer {
-  makeRepository(directory);
+  if (hasProgram('git')) makeRepository(directory);
   return new WebServer({
     namespace,
     addresses: [address],

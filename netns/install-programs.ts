@@ -1,30 +1,49 @@
-// Installs the two programs that everything here needs, on Debian and Ubuntu, and says so before it does.
+// Installs programs on Debian and Ubuntu, and says so before it does: nft and ip, without which nothing here works,
+// and for the demo the clients of its sample job.
 
 import { spawnSync } from 'node:child_process';
 import { SallyportError } from '../flow/errors.ts';
 
-const packages = { nft: 'nftables', ip: 'iproute2' } as const;
+const needed = { nft: 'nftables', ip: 'iproute2' } as const;
+const clients = { curl: 'curl', git: 'git' } as const;
 
 /** Whether a program can be started. */
 export function hasProgram(name: string): boolean {
   return spawnSync(name, ['--version'], { stdio: 'ignore' }).error === undefined;
 }
 
-/** Makes sure that nft and ip are there. @throws SallyportError missing-program */
-export function installMissing(say: (line: string) => void): void {
-  const missing = Object.entries(packages).flatMap(([program, name]) => (hasProgram(program) ? [] : [name]));
-  if (missing.length === 0) return;
-  if (!hasProgram('apt-get')) {
-    throw new SallyportError('missing-program', `${missing.join(' and ')} must be installed first`);
+/**
+ * Makes sure that nft and ip are there, and tries to get the clients of the sample job when it is to be run: without
+ * one of those its steps are left out. @throws SallyportError missing-program
+ */
+export function installMissing(withClients: boolean, say: (line: string) => void): void {
+  const missing = missingOf(withClients ? { ...needed, ...clients } : needed);
+  if (missing.length > 0 && hasProgram('apt-get')) {
+    say(`installing ${missing.join(', ')} with apt-get`);
+    const failure = install(missing);
+    if (failure !== null) say(failure);
   }
-  say(`installing ${missing.join(' and ')} with apt-get`);
+  const still = missingOf(needed);
+  if (still.length > 0)
+    throw new SallyportError('missing-program', `${still.join(' and ')} must be installed first`);
+  const without = withClients ? missingOf(clients) : [];
+  if (without.length > 0)
+    say(`not here: ${without.join(', ')}; the steps of the sample job that use it are left out`);
+}
+
+function missingOf(programs: Readonly<Record<string, string>>): string[] {
+  return Object.entries(programs).flatMap(([program, name]) => (hasProgram(program) ? [] : [name]));
+}
+
+/** Installs packages; answers what failed. */
+function install(packages: readonly string[]): string | null {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   for (const args of [
     ['update', '-qq'],
-    ['install', '-y', '-qq', '--no-install-recommends', ...missing],
+    ['install', '-y', '-qq', '--no-install-recommends', ...packages],
   ]) {
     const { status } = spawnSync('apt-get', args, { env, stdio: ['ignore', 2, 2] });
-    if (status !== 0)
-      throw new SallyportError('missing-program', `apt-get ${args.join(' ')} failed (${status})`);
+    if (status !== 0) return `apt-get ${args.join(' ')} failed (${status})`;
   }
+  return null;
 }
