@@ -19,6 +19,8 @@ export interface Mark {
 
 export interface Bypass {
   readonly id: BypassId;
+  /** What tells this attempt from others of the same id, in a few words (`IPv6`). */
+  readonly how?: string;
   /** Makes the attempt on a runner of the lab; its answer is what `check` sees. Must end within 15 s by itself. */
   readonly run: (lab: Lab, mark: Mark) => Promise<unknown>;
   /** Whether the attempt got out: what the capture or a server of the lab saw, found by the mark. */
@@ -48,17 +50,21 @@ const sideBySide = 6;
 const settleMs = 2500;
 
 export function markOf(index: number, id: string): Mark {
-  return { token: `bp-${id}`, port: 21_000 + index };
+  return { token: `bp${index}-${id}`, port: 21_000 + index };
+}
+
+function nameOf({ id, how }: Bypass): string {
+  return how === undefined ? id : `${id}, ${how}`;
 }
 
 /** Runs every attempt, some side by side. A failing one answers its error: whether it got out is judged alone. */
-export async function runAll(lab: Lab, attempts: readonly Bypass[]): Promise<Map<BypassId, unknown>> {
-  const answers = new Map<BypassId, unknown>();
+export async function runAll(lab: Lab, attempts: readonly Bypass[]): Promise<Map<Bypass, unknown>> {
+  const answers = new Map<Bypass, unknown>();
   const waiting = attempts.map((attempt, index) => ({ attempt, mark: markOf(index, attempt.id) }));
   const next = async (): Promise<void> => {
     for (let one = waiting.shift(); one !== undefined; one = waiting.shift()) {
       const answer = await one.attempt.run(lab, one.mark).catch((error: unknown) => error);
-      answers.set(one.attempt.id, answer);
+      answers.set(one.attempt, answer);
     }
   };
   await Promise.all(Array.from({ length: sideBySide }, next));
@@ -70,9 +76,9 @@ export async function runAll(lab: Lab, attempts: readonly Bypass[]): Promise<Map
 export async function expectControl(t: Test, lab: Lab, attempts: readonly Bypass[]): Promise<void> {
   const answers = await runAll(lab, attempts);
   attempts.forEach((attempt, index) => {
-    const title = `${attempt.id}: arrives when no gateway holds it`;
+    const title = `${nameOf(attempt)}: arrives when no gateway holds it`;
     if (attempt.withoutControl !== undefined) t.skip(`${title}: ${attempt.withoutControl}`);
-    else t.ok(attempt.arrived(lab, markOf(index, attempt.id)), title, { answer: answers.get(attempt.id) });
+    else t.ok(attempt.arrived(lab, markOf(index, attempt.id)), title, { answer: answers.get(attempt) });
   });
 }
 
@@ -88,14 +94,14 @@ export async function expectHeld(
   const records = await lab.gateway.records();
   for (const attempt of attempts) {
     const index = applying.indexOf(attempt);
-    if (index < 0) t.skip(`${attempt.id}: not in ${variant}: ${attempt.notIn?.[variant]}`);
+    if (index < 0) t.skip(`${nameOf(attempt)}: not in ${variant}: ${attempt.notIn?.[variant]}`);
     else
       judge(t, lab, {
         attempt,
         mark: markOf(index, attempt.id),
         records,
         variant,
-        answer: answers.get(attempt.id),
+        answer: answers.get(attempt),
       });
   }
 }
@@ -109,7 +115,7 @@ interface Judged {
 }
 
 function judge(t: Test, lab: Lab, { attempt, mark, records, variant, answer }: Judged): void {
-  const title = `${attempt.id} (${variant})`;
+  const title = `${nameOf(attempt)} (${variant})`;
   t.ok(!attempt.arrived(lab, mark), `${title}: nothing got out`, { answer });
   const verdict = attempt.verdict ?? 'block';
   const mine = records.filter((record) => attempt.recorded(record, mark));
