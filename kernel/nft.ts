@@ -124,7 +124,10 @@ export class NftConnection {
   run(commands: string): void {
     if (libnftables().run(this.#context, commands) !== 0) {
       const text = libnftables().errors(this.#context).trim().slice(0, 2000);
-      throw new SallyportError('kernel', `nftables refused the rules: ${text}`);
+      const remedy = text.includes('resolve protocol')
+        ? '\ninstall the package netbase: nft reads /etc/protocols'
+        : '';
+      throw new SallyportError('kernel', `nftables refused the rules: ${text}${remedy}`);
     }
     this.commits += 1;
   }

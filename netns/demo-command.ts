@@ -20,7 +20,7 @@ const usage = `usage: sallyport demo [--json] [--] [COMMAND]
 
 Without COMMAND: a sample job behind a gateway in block mode; ends with the table of its flows.
 With COMMAND: that command behind a gateway in audit mode, as \`sallyport run\` does it.
-What is missing of nftables and iproute2, and for the sample job of curl and git, is installed with apt-get first.
+What is missing of nftables, iproute2 and netbase, and for the sample job of curl and git, is installed with apt-get first.
 `;
 
 /** Runs the demo and answers its exit code. @throws SallyportError */

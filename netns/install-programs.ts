@@ -1,10 +1,11 @@
-// Installs programs on Debian and Ubuntu, and says so before it does: nft and ip, without which nothing here works,
-// and for the demo the clients of its sample job.
+// Installs programs on Debian and Ubuntu, and says so before it does: nft (which reads /etc/protocols) and ip, without
+// which nothing here works, and for the demo the clients of its sample job.
 
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { SallyportError } from '../flow/errors.ts';
 
-const needed = { nft: 'nftables', ip: 'iproute2' } as const;
+const needed = { nft: 'nftables', ip: 'iproute2', '/etc/protocols': 'netbase' } as const;
 const clients = { curl: 'curl', git: 'git' } as const;
 
 /** Whether a program can be started. */
@@ -13,7 +14,7 @@ export function hasProgram(name: string): boolean {
 }
 
 /**
- * Makes sure that nft and ip are there, and tries to get the clients of the sample job when it is to be run: without
+ * Makes sure that what every gateway needs is there, and tries to get the clients of the sample job when it is to be run: without
  * one of those its steps are left out. @throws SallyportError missing-program
  */
 export function installMissing(withClients: boolean, say: (line: string) => void): void {
@@ -32,7 +33,8 @@ export function installMissing(withClients: boolean, say: (line: string) => void
 }
 
 function missingOf(programs: Readonly<Record<string, string>>): string[] {
-  return Object.entries(programs).flatMap(([program, name]) => (hasProgram(program) ? [] : [name]));
+  const isHere = (name: string): boolean => (name.startsWith('/') ? existsSync(name) : hasProgram(name));
+  return Object.entries(programs).flatMap(([program, name]) => (isHere(program) ? [] : [name]));
 }
 
 /** Installs packages; answers what failed. */
@@ -42,8 +44,8 @@ function install(packages: readonly string[]): string | null {
     ['update', '-qq'],
     ['install', '-y', '-qq', '--no-install-recommends', ...packages],
   ]) {
-    const { status } = spawnSync('apt-get', args, { env, stdio: ['ignore', 2, 2] });
-    if (status !== 0) return `apt-get ${args.join(' ')} failed (${status})`;
+    const { status, stdout, stderr } = spawnSync('apt-get', args, { env, encoding: 'utf8' });
+    if (status !== 0) return `${stdout}${stderr}apt-get ${args.join(' ')} failed (${status})`;
   }
   return null;
 }
