@@ -6,7 +6,7 @@ import type { Attribution, AttributionPort } from '../flow/job.ts';
 import { unattributed } from '../flow/job.ts';
 import type { BatchRecorder, KeeperPort, Meter } from '../flow/ports.ts';
 import { blocked } from '../flow/decision.ts';
-import type { LocalAnswer } from './answer.ts';
+import type { Decision } from '../flow/decision.ts';
 import { Bindings } from './bindings.ts';
 import { variantOf } from './cache.ts';
 import type { CacheEntry } from './cache.ts';
@@ -276,9 +276,11 @@ export class QueryPath {
       const { message, scan } = asked;
       return this.settle() ? size : this.#closing.withhold(message, message.length, scan, out);
     }
-    const closed = this.#watchTunnel(asked, ruled.verdict);
-    if (closed !== null) return this.#closing.local(asked, ruled.verdict, closed, out);
-    this.#recording.opened(asked, ruled.verdict);
+    const suspicion = this.#watchTunnel(asked, ruled.verdict);
+    if (suspicion?.enforced) {
+      return this.#closing.local(asked, ruled.verdict, blockedAbsent(suspicion), out);
+    }
+    this.#recording.opened(asked, underSuspicion(ruled.verdict, suspicion));
     const { scan } = asked;
     const variant = variantOf(scan.dnssecOk, scan.checkingDisabled);
     const question = { name: ruled.verdict.wireName, type: scan.type, variant };
@@ -286,7 +288,8 @@ export class QueryPath {
     // Policy or job may have changed meanwhile: what leaves is judged by what holds now.
     asked.attribution = await withLimit(this.#options.attribution.attribute(asked.source.address, port));
     ruled = { ...this.#ruleNow(asked) };
-    return this.#finish(asked, ruled, found, out);
+    const verdict = underSuspicion(ruled.verdict, suspicion);
+    return this.#finish(asked, { ...ruled, verdict }, found, out);
   }
 
   #ruleNow(asked: Asked): Ruled {
@@ -296,16 +299,17 @@ export class QueryPath {
     return this.#rule(asked, policy);
   }
 
-  #watchTunnel(asked: Asked, verdict: NameVerdict): LocalAnswer | null {
+  /** What the name's zone comes to: a block, in audit mode on paper only, or null. */
+  #watchTunnel(asked: Asked, verdict: NameVerdict): Decision | null {
     const { source, scan } = asked;
     const seen = this.#tunnels.ask(source.address, verdict.wireName, scan.type, this.#recording.nowMs);
     if (seen === 'clear') return null;
     const detail = seen === 'budget' ? 'name budget of this zone spent' : 'names look like a tunnel';
     asked.evidence = [{ kind: 'dns-tunnel', detail }];
+    if (seen === 'suspect') return null;
     const { mode, rule, scope } = verdict.decision;
-    if (seen === 'suspect' || mode !== 'block') return null;
     const reason = seen === 'budget' ? 'dns-budget' : 'dns-tunnel';
-    return blockedAbsent({ ...blocked(reason, rule), scope });
+    return { ...blocked(reason, rule), scope, mode, enforced: mode === 'block' };
   }
 
   async #finish(asked: Asked, ruled: Ruled, found: Found | null, out: Uint8Array): Promise<number> {
@@ -336,6 +340,12 @@ export class QueryPath {
   stop(): void {
     this.#closing.stop();
   }
+}
+
+/** The verdict on an allowed name with the would-be block of its zone for a decision. */
+function underSuspicion(verdict: NameVerdict, suspicion: Decision | null): NameVerdict {
+  if (suspicion === null || verdict.decision.verdict === 'block') return verdict;
+  return { ...verdict, decision: suspicion };
 }
 
 function newAsked(message: Uint8Array, scan: QueryScan, source: Source, transport: Transport): Asked {

@@ -1,12 +1,15 @@
 // DNS as a channel: how many and what kind of names one runner asks under one zone. Only questions that leave the
-// gateway count. One signal alone is what content networks do; two are evidence, three close the zone to new names.
-// Starting values, not measured. Bounded: 1000 zones and 100,000 names in all, oldest out first.
+// gateway count. One signal alone is what content networks do; two are evidence, three close the zone to new names,
+// and so does a spent budget. Starting values, not measured.
+// Bounded: 256 runners, 64 zones of each, 200,000 names in all, as hashes. No runner makes another's counts vanish
+// by asking much, nor its own: a zone whose budget is half spent stays until its hour is over.
 
-import { nameLabels } from './name.ts';
+import { nameBytes, nameLabels } from './name.ts';
 import { type as recordType } from './codes.ts';
+import { hashName } from './scan-query.ts';
 
 export interface TunnelLimits {
-  /** Distinct names under one zone and runner in an hour, before new ones are refused. */
+  /** Distinct names under one zone and runner in an hour, before new ones are refused; ten times that in all zones. */
   readonly nameBudget: number;
 }
 export const defaultTunnelLimits: TunnelLimits = { nameBudget: 1000 };
@@ -15,36 +18,42 @@ export type TunnelVerdict = 'clear' | 'suspect' | 'tunnel' | 'budget';
 
 const minuteMs = 60_000;
 const hourMs = 3_600_000;
-const maxZones = 1000;
-const maxNames = 100_000;
-const carriers: ReadonlySet<number> = new Set([
-  recordType.TXT,
-  recordType.NULL,
-  recordType.CNAME,
-  recordType.MX,
-]);
+const maxRunners = 256;
+const maxZones = 64;
+const maxNames = 200_000;
+const runnerBudgets = 10;
+/** Types that hosts are looked up with; all others carry more, and are seldom asked by jobs. */
+const plainTypes: ReadonlySet<number> = new Set([recordType.A, recordType.AAAA, recordType.PTR]);
 
 interface ZoneWatch {
   /** Hashes of the names seen this hour. */
-  readonly names: Set<string>;
+  readonly names: Set<number>;
   hourAt: number;
+  /** Bytes below the zone in the names of this hour, and how many of them look random. */
+  dataBytes: number;
+  dense: number;
   minuteAt: number;
   asked: number;
   fresh: number;
   absent: number;
-  labelBytes: number;
-  dense: number;
   carriers: number;
   answerBytes: number;
   closedUntil: number;
 }
 
-/** The registered zone of a folded wire name, roughly: two labels, three under a two-letter country's short label. */
-export function registeredZone(name: string): string {
-  const labels = nameLabels(name);
-  const [second = '', top = ''] = labels.slice(-2);
-  const size = top.length === 2 && second.length <= 3 && labels.length > 2 ? 3 : 2;
-  return labels.slice(-size).join('.');
+interface RunnerWatch {
+  readonly zones: Map<string, ZoneWatch>;
+  hourAt: number;
+  /** New names of all zones this hour. */
+  fresh: number;
+}
+
+/**
+ * The zone of a folded wire name: its last two labels. Too wide where a registry sells third-level names, which
+ * counts too much; a guess that were too narrow (`data.abc.io` a zone of its own) would count nothing.
+ */
+export function zoneOf(name: string): string {
+  return nameLabels(name).slice(-2).join('.');
 }
 
 /** Shannon entropy of a text in bits per character. */
@@ -58,20 +67,37 @@ export function entropyOf(text: string): number {
 
 export class TunnelWatch {
   readonly #limits: TunnelLimits;
-  readonly #zones = new Map<string, ZoneWatch>();
+  readonly #runners = new Map<string, RunnerWatch>();
   #names = 0;
 
   constructor(limits: TunnelLimits = defaultTunnelLimits) {
     this.#limits = limits;
   }
 
+  /** Names kept at this moment, of all runners. */
+  get names(): number {
+    return this.#names;
+  }
+
   /** Counts a question that is about to leave, and judges the zone. `name` is a folded wire name. */
   ask(runner: string, name: string, type: number, nowMs: number): TunnelVerdict {
-    const watch = this.#watch(runner, name, nowMs);
-    const isNew = !watch.names.has(name);
+    const ofRunner = this.#runner(runner, nowMs);
+    const watch = this.#zone(ofRunner, zoneOf(name), nowMs);
+    if (watch === null) return 'budget';
+    const hash = hashName(nameBytes(name));
+    const isNew = !watch.names.has(hash);
     if (isNew && watch.closedUntil > nowMs) return 'tunnel';
-    if (isNew && watch.names.size >= this.#limits.nameBudget) return 'budget';
-    this.#count(watch, name, type, isNew);
+    const { nameBudget } = this.#limits;
+    if (isNew && (watch.names.size >= nameBudget || ofRunner.fresh >= runnerBudgets * nameBudget))
+      return 'budget';
+    watch.asked++;
+    if (!plainTypes.has(type)) watch.carriers++;
+    if (isNew) {
+      watch.names.add(hash);
+      this.#names++;
+      ofRunner.fresh++;
+      countName(watch, name);
+    }
     const signals = countSignals(watch);
     if (signals >= 3) watch.closedUntil = nowMs + minuteMs;
     return signals >= 3 && isNew ? 'tunnel' : signals >= 2 ? 'suspect' : 'clear';
@@ -79,71 +105,82 @@ export class TunnelWatch {
 
   /** Counts what came back. */
   answered(runner: string, name: string, isAbsent: boolean, bytes: number): void {
-    const watch = this.#zones.get(`${runner} ${registeredZone(name)}`);
+    const watch = this.#runners.get(runner)?.zones.get(zoneOf(name));
     if (!watch) return;
     if (isAbsent) watch.absent++;
     watch.answerBytes += bytes;
   }
 
-  #watch(runner: string, name: string, nowMs: number): ZoneWatch {
-    const key = `${runner} ${registeredZone(name)}`;
-    let watch = this.#zones.get(key);
-    if (watch) this.#zones.delete(key);
-    else watch = newWatch(nowMs);
-    this.#zones.set(key, watch);
-    if (nowMs - watch.minuteAt >= minuteMs) startMinute(watch, nowMs);
+  #runner(runner: string, nowMs: number): RunnerWatch {
+    let watch = this.#runners.get(runner);
+    if (watch) this.#runners.delete(runner);
+    else watch = { zones: new Map(), hourAt: nowMs, fresh: 0 };
+    this.#runners.set(runner, watch);
     if (nowMs - watch.hourAt >= hourMs) {
       watch.hourAt = nowMs;
-      this.#names -= watch.names.size;
-      watch.names.clear();
+      watch.fresh = 0;
     }
-    while (this.#zones.size > maxZones || (this.#names > maxNames && this.#zones.size > 1))
-      this.#forgetOldest();
+    while (this.#runners.size > maxRunners || (this.#names > maxNames && this.#runners.size > 1)) {
+      const [oldest, gone] = this.#runners.entries().next().value!;
+      this.#runners.delete(oldest);
+      for (const { names } of gone.zones.values()) this.#names -= names.size;
+    }
     return watch;
   }
 
-  #forgetOldest(): void {
-    const oldest = this.#zones.entries().next().value;
-    if (!oldest) return;
-    this.#zones.delete(oldest[0]);
-    this.#names -= oldest[1].names.size;
+  /** Null when the runner's zones are all half spent: it may ask no more of them. */
+  #zone({ zones }: RunnerWatch, zone: string, nowMs: number): ZoneWatch | null {
+    let watch = zones.get(zone);
+    if (watch) zones.delete(zone);
+    else if (zones.size < maxZones || this.#forgetZone(zones, nowMs)) watch = newWatch(nowMs);
+    else return null;
+    zones.set(zone, watch);
+    if (nowMs - watch.minuteAt >= minuteMs) startMinute(watch, nowMs);
+    if (nowMs - watch.hourAt >= hourMs) {
+      this.#names -= watch.names.size;
+      watch.names.clear();
+      Object.assign(watch, { hourAt: nowMs, dataBytes: 0, dense: 0 });
+    }
+    return watch;
   }
 
-  #count(watch: ZoneWatch, name: string, type: number, isNew: boolean): void {
-    watch.asked++;
-    if (carriers.has(type)) watch.carriers++;
-    if (!isNew) return;
-    watch.names.add(name);
-    this.#names++;
-    const label = name.slice(1, 1 + name.charCodeAt(0));
-    watch.fresh++;
-    watch.labelBytes += label.length;
-    if (label.length < 20) return;
-    if (entropyOf(label) > 3.8) watch.dense++;
+  #forgetZone(zones: Map<string, ZoneWatch>, nowMs: number): boolean {
+    for (const [zone, { names, hourAt }] of zones) {
+      if (names.size * 2 >= this.#limits.nameBudget && nowMs - hourAt < hourMs) continue;
+      zones.delete(zone);
+      this.#names -= names.size;
+      return true;
+    }
+    return false;
   }
+}
+
+function countName(watch: ZoneWatch, name: string): void {
+  // All labels below the zone: data need not sit in the first one.
+  const data = nameLabels(name).slice(0, -2).join('');
+  watch.fresh++;
+  watch.dataBytes += data.length;
+  if (data.length >= 20 && entropyOf(data) > 3.8) watch.dense++;
 }
 
 function newWatch(nowMs: number): ZoneWatch {
-  const counts = { asked: 0, fresh: 0, absent: 0, labelBytes: 0, dense: 0, carriers: 0 };
-  return { names: new Set(), hourAt: nowMs, minuteAt: nowMs, answerBytes: 0, closedUntil: 0, ...counts };
+  const ofHour = { names: new Set<number>(), hourAt: nowMs, dataBytes: 0, dense: 0 };
+  const ofMinute = { minuteAt: nowMs, asked: 0, fresh: 0, absent: 0, carriers: 0, answerBytes: 0 };
+  return { ...ofHour, ...ofMinute, closedUntil: 0 };
 }
 
 function startMinute(watch: ZoneWatch, nowMs: number): void {
-  Object.assign(watch, {
-    ...newWatch(nowMs),
-    names: watch.names,
-    hourAt: watch.hourAt,
-    closedUntil: watch.closedUntil,
-  });
+  Object.assign(watch, { minuteAt: nowMs, asked: 0, fresh: 0, absent: 0, carriers: 0, answerBytes: 0 });
 }
 
 function countSignals(watch: ZoneWatch): number {
+  const { size } = watch.names;
   let signals = 0;
-  if (watch.fresh > 100) signals++;
+  if (watch.fresh > 100 || size > 300) signals++;
   if (watch.asked > 50 && watch.absent > watch.asked * 0.3) signals++;
   // A few long names say nothing about the zone.
-  if (watch.fresh >= 20 && watch.labelBytes / watch.fresh > 30) signals++;
-  if (watch.dense >= 20 && watch.dense > watch.fresh * 0.5) signals++;
+  if (size >= 20 && watch.dataBytes / size > 30) signals++;
+  if (watch.dense >= 20 && watch.dense > size * 0.5) signals++;
   if (watch.asked > 30 && watch.carriers > watch.asked * 0.3) signals++;
   if (watch.answerBytes > 100 * 1024) signals++;
   return signals;
