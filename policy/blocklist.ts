@@ -257,7 +257,10 @@ function readPlainFile(name: string, text: string): PlainFile | null {
 
 // Unquoted, these are numbers or words of YAML, or mappings.
 function isYamlWord(value: string): boolean {
-  return value.endsWith(':') || /^(?:null|true|false|[\d.]+|0x[\da-f]+|0o[0-7]+|\d.*e\d+)$/i.test(value);
+  return (
+    value.endsWith(':') ||
+    /^(?:null|true|false|\d+(?:\.\d*)?(?:e[-+]?\d+)?|0x[\da-f]+|0o[0-7]+)$/i.test(value)
+  );
 }
 
 function readPlainKey(row: string, file: PlainFile, seen: Set<string>): boolean {

@@ -9,6 +9,7 @@ import { compilePolicy, type Policy } from './compile.ts';
 import { matchesSequence, readToken } from './match-sequence.ts';
 import { parseYaml } from './parse-yaml.ts';
 import { toList } from './read-values.ts';
+import { readOneKey } from './split-yaml.ts';
 import { matchKeys, type MatchKey } from './schema.ts';
 
 /** The policy file with every file it names, as text; names are relative to the folder of the policy. */
@@ -86,14 +87,17 @@ function readText(path: string, name: string): string {
 
 /** File patterns of `blocklist`, as far as the text can be read; loadPolicy reports what is wrong with it. */
 function listGlobs(text: string): string[] {
-  if (!/^blocklist\s*:|\bblocklist\b/m.test(text)) return [];
-  const { data } = parseYaml('', text, []);
-  if (typeof data !== 'object' || data === null || !('blocklist' in data)) return [];
-  const entries = toList<unknown>(data.blocklist);
+  if (!/\bblocklist\b/.test(text)) return [];
+  const entries = toList<unknown>((readOneKey(text, 'blocklist') ?? readBlocklist(text)).value);
   return entries.flatMap((entry) => {
     const files = typeof entry === 'object' && entry !== null && 'files' in entry ? entry.files : [];
     return toList<unknown>(files).filter((glob) => typeof glob === 'string');
   });
+}
+
+function readBlocklist(text: string): { readonly value: unknown } {
+  const { data } = parseYaml('', text, []);
+  return { value: typeof data === 'object' && data !== null && 'blocklist' in data ? data.blocklist : null };
 }
 
 const maxFiles = 10_000;

@@ -17,6 +17,15 @@ export function readInPieces(text: string): { readonly data: Record<string, unkn
   return Object.keys(data).length === 0 ? null : { data };
 }
 
+/** The value of one top-level key; undefined when the text must be read as a whole to know it. */
+export function readOneKey(text: string, key: string): { readonly value: unknown } | undefined {
+  const sections = splitSections(text)?.filter(([first = '']) => first.startsWith(key));
+  if (sections === undefined) return undefined;
+  if (sections.length === 0) return { value: null };
+  const read = sections.length === 1 ? readSection(sections[0]!) : null;
+  return read === null || !Object.hasOwn(read, key) ? undefined : { value: read[key] };
+}
+
 /** Lines from one top-level key to before the next; null when another thing stands in the first column. */
 function splitSections(text: string): string[][] | null {
   const sections: string[][] = [];

@@ -116,10 +116,15 @@ export class LabGateway {
     renameSync(`${this.policyPath}.new`, this.policyPath);
   }
 
-  /** Replaces the policy and waits until control and every worker act by it. @throws Error with the end of the log */
+  /** Replaces the policy and waits until it is in force. @throws Error with the end of the log */
   async reload(text: string): Promise<void> {
     this.writePolicy(text);
     this.signal('SIGHUP');
+    await this.inForce();
+  }
+
+  /** Waits until control and every worker act by the policy as it stands. @throws Error with the end of the log */
+  async inForce(): Promise<void> {
     const { revision } = loadPolicy(readPolicyBundle(this.policyPath)).policy;
     const isInForce = () => {
       const last = new Map<string, string>();
