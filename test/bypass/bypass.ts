@@ -2,6 +2,7 @@
 // what was recorded. Attempts run side by side, so each leaves its own mark and is judged by that mark alone.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Test } from 'tap';
 import type { FlowRecord } from '../../flow/flow.ts';
 import type { Reason } from '../../flow/reason.ts';
 import type { Lab } from '../lab/lab.ts';
@@ -11,7 +12,7 @@ export type Variant = 'gateway-nft' | 'gateway-iptables' | 'steer-nft' | 'sideca
 
 /** What tells an attempt's traffic from that of the others. */
 export interface Mark {
-  /** Letters, digits and hyphens, at most 40: fits a path, a DNS label and a payload. */
+  /** Letters, digits and hyphens, at most 40: fits a path, a DNS label and a payload. The same in every variant. */
   readonly token: string;
   /** A port that no other attempt uses, for packets that can carry nothing else. */
   readonly port: number;
@@ -39,18 +40,22 @@ export interface Bypass {
   readonly withoutControl?: string;
 }
 
-/** The part of a tap test that is used here. */
-interface Test {
-  ok(value: unknown, message: string, extra?: Record<string, unknown>): boolean;
-  skip(message: string): unknown;
-}
-
 const sideBySide = 6;
 /** Time in which a packet that gets out has arrived, and a packet's record (one a second) is written. */
 const settleMs = 2500;
 
-export function markOf(index: number, id: string): Mark {
-  return { token: `bp${index}-${id}`, port: 21_000 + index };
+/** An attempt with the mark that it has in every lab. */
+export interface Marked {
+  readonly attempt: Bypass;
+  readonly mark: Mark;
+}
+
+/** Gives each attempt a mark of its own by its place in the whole list. */
+export function markAll(attempts: readonly Bypass[]): Marked[] {
+  return attempts.map((attempt, index) => ({
+    attempt,
+    mark: { token: `bp${index}-${attempt.id}`, port: 21_000 + index },
+  }));
 }
 
 function nameOf({ id, how }: Bypass): string {
@@ -58,13 +63,14 @@ function nameOf({ id, how }: Bypass): string {
 }
 
 /** Runs every attempt, some side by side. A failing one answers its error: whether it got out is judged alone. */
-export async function runAll(lab: Lab, attempts: readonly Bypass[]): Promise<Map<Bypass, unknown>> {
+async function runAll(lab: Lab, attempts: readonly Marked[]): Promise<Map<Bypass, unknown>> {
   const answers = new Map<Bypass, unknown>();
-  const waiting = attempts.map((attempt, index) => ({ attempt, mark: markOf(index, attempt.id) }));
+  const waiting = [...attempts];
   const next = async (): Promise<void> => {
     for (let one = waiting.shift(); one !== undefined; one = waiting.shift()) {
-      const answer = await one.attempt.run(lab, one.mark).catch((error: unknown) => error);
-      answers.set(one.attempt, answer);
+      const { attempt, mark } = one;
+      const answer = await attempt.run(lab, mark).catch((error: unknown) => error);
+      answers.set(attempt, answer);
     }
   };
   await Promise.all(Array.from({ length: sideBySide }, next));
@@ -74,12 +80,13 @@ export async function runAll(lab: Lab, attempts: readonly Bypass[]): Promise<Map
 
 /** Without a gateway every attempt arrives: what holds it later is the gateway, not the lab. */
 export async function expectControl(t: Test, lab: Lab, attempts: readonly Bypass[]): Promise<void> {
-  const answers = await runAll(lab, attempts);
-  attempts.forEach((attempt, index) => {
+  const marked = markAll(attempts);
+  const answers = await runAll(lab, marked);
+  for (const { attempt, mark } of marked) {
     const title = `${nameOf(attempt)}: arrives when no gateway holds it`;
     if (attempt.withoutControl !== undefined) t.skip(`${title}: ${attempt.withoutControl}`);
-    else t.ok(attempt.arrived(lab, markOf(index, attempt.id)), title, { answer: answers.get(attempt) });
-  });
+    else t.ok(attempt.arrived(lab, mark), title, { answer: answers.get(attempt) });
+  }
 }
 
 /** With the gateway nothing of any attempt arrives, and a record tells of each. */
@@ -89,26 +96,20 @@ export async function expectHeld(
   attempts: readonly Bypass[],
   variant: Variant,
 ): Promise<void> {
-  const applying = attempts.filter((attempt) => attempt.notIn?.[variant] === undefined);
-  const answers = await runAll(lab, applying);
+  const marked = markAll(attempts);
+  const answers = await runAll(
+    lab,
+    marked.filter(({ attempt }) => attempt.notIn?.[variant] === undefined),
+  );
   const records = await lab.gateway.records();
-  for (const attempt of attempts) {
-    const index = applying.indexOf(attempt);
-    if (index < 0) t.skip(`${nameOf(attempt)}: not in ${variant}: ${attempt.notIn?.[variant]}`);
-    else
-      judge(t, lab, {
-        attempt,
-        mark: markOf(index, attempt.id),
-        records,
-        variant,
-        answer: answers.get(attempt),
-      });
+  for (const { attempt, mark } of marked) {
+    const why = attempt.notIn?.[variant];
+    if (why !== undefined) t.skip(`${nameOf(attempt)}: not in ${variant}: ${why}`);
+    else judge(t, lab, { attempt, mark, records, variant, answer: answers.get(attempt) });
   }
 }
 
-interface Judged {
-  readonly attempt: Bypass;
-  readonly mark: Mark;
+interface Judged extends Marked {
   readonly records: readonly FlowRecord[];
   readonly variant: Variant;
   readonly answer: unknown;

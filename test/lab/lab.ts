@@ -23,6 +23,8 @@ export type LabMode = 'gateway' | 'steer' | 'sidecar' | 'explicit';
 export interface LabOptions {
   readonly runners?: number;
   readonly mode?: LabMode;
+  /** In steer and explicit mode too, runners have a default route through the gateway. */
+  readonly isRouted?: boolean;
 }
 
 /** What a command on a runner came to. */
@@ -62,7 +64,7 @@ export class Lab {
       const topology = buildTopology(made, {
         runners: options.runners ?? 1,
         internetAddresses: Object.values(labAddresses),
-        withoutDefaultRoute: mode === 'steer' || mode === 'explicit',
+        withoutDefaultRoute: (mode === 'steer' || mode === 'explicit') && options.isRouted !== true,
       });
       const lab = new Lab(made, topology, directory, mode);
       writeFileSync(join(directory, 'lab-ca.pem'), lab.origins.authority.certificate);
