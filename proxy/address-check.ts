@@ -2,6 +2,8 @@
 // connection's when policy, job or opened ranges are other ones than those under which it was dialled.
 
 import type { Cidr } from '../flow/address.ts';
+import { blocked } from '../flow/decision.ts';
+import type { Decision } from '../flow/decision.ts';
 import type { Attribution } from '../flow/job.ts';
 import type { Reason } from '../flow/reason.ts';
 import type { Decider, ProxyPorts } from './options.ts';
@@ -30,6 +32,11 @@ export class AddressCheck {
     if (this.#decider === null) return 'policy-unavailable';
     if (this.#machine.isOwnAddress(address)) return 'never-address';
     return this.#decider.dial(this.#attribution, address, this.#allowed);
+  }
+
+  /** What policy says of a name that is resolved. */
+  judge(name: string): Decision {
+    return this.#decider?.name(this.#attribution, name) ?? blocked('policy-unavailable');
   }
 
   /** True when the other one answers the same for every address: what it approved needs no second look. */

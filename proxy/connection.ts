@@ -31,6 +31,8 @@ export interface Carrier {
   gone(reason: Reason): void;
 }
 
+const uncountedBytes = 4_096;
+
 /** A connection from accept to close. */
 export class Connection implements Told {
   readonly kind = 'connection';
@@ -78,6 +80,7 @@ export class Connection implements Told {
   #holderOf: Attribution | null = null;
   #holder = '';
   #isHalfOpen = true;
+  #keptBytes = 0;
   #isRecorded = false;
 
   constructor(core: Core, socket: Socket, runner: string, runnerPort: number, isCounted: boolean) {
@@ -132,6 +135,15 @@ export class Connection implements Told {
     this.core.limiter.leaveHalfOpen(this.runner);
   }
 
+  /** So many bytes wait here now; answers the limit that they pass. Small ones are not worth the counting. */
+  keep(bytes: number): Reason | null {
+    const kept = bytes > uncountedBytes ? bytes : 0;
+    if (kept === this.#keptBytes || !this.#isCounted || this.isClosed) return null;
+    const more = kept - this.#keptBytes;
+    this.#keptBytes = kept;
+    return this.core.limiter.keep(this.runner, more);
+  }
+
   setDeadline(inMs: number): void {
     this.deadlineMs = this.core.nowMs + inMs;
   }
@@ -170,6 +182,7 @@ export class Connection implements Told {
 
   #close(): void {
     if (this.isClosed) return;
+    this.keep(0);
     this.isClosed = true;
     this.core.remove(this);
     if (this.#isCounted) this.core.limiter.leaveConnection(this.runner, this.#isHalfOpen);

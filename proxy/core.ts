@@ -3,7 +3,8 @@
 
 import type { Connection } from './connection.ts';
 import { FollowGrants } from './follow.ts';
-import { defaultLimits, Limiter } from './limits.ts';
+import { Limiter } from './limiter.ts';
+import { defaultLimits } from './limits.ts';
 import type { Limits } from './limits.ts';
 import type { Decider, ProxyPorts } from './options.ts';
 import { Upstreams } from './upstream.ts';

@@ -4,7 +4,7 @@
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { parseAddress } from '../flow/address.ts';
-import type { ResolverPort } from '../flow/ports.ts';
+import type { ResolverPort, UnresolvedHost } from '../flow/ports.ts';
 import type { Reason } from '../flow/reason.ts';
 import type { AddressCheck } from './address-check.ts';
 
@@ -12,6 +12,7 @@ import type { AddressCheck } from './address-check.ts';
 export interface DialTarget {
   readonly host: string;
   readonly port: number;
+  readonly runner: string;
   readonly check: AddressCheck;
 }
 export interface DialOptions {
@@ -37,14 +38,15 @@ const maxAddresses = 8;
 export async function dial(target: DialTarget, options: DialOptions): Promise<Dialled | DialFailure> {
   const startedAt = performance.now();
   const isLiteral = parseAddress(target.host) !== null;
-  let addresses: readonly string[];
+  let addresses: readonly string[] | UnresolvedHost;
   try {
-    addresses = isLiteral
-      ? [target.host]
-      : await within(options.resolver.resolve(target.host), options.connectMs);
+    const { host, runner, check } = target;
+    const asker = { runner, judge: (name: string) => check.judge(name) };
+    addresses = isLiteral ? [host] : await within(options.resolver.resolve(host, asker), options.connectMs);
   } catch (error) {
     return { failure: 'resolve-failed', detail: messageOf(error) };
   }
+  if ('refused' in addresses) return { failure: addresses.refused, detail: addresses.detail };
   const resolvedAt = performance.now();
   const usable: string[] = [];
   let refused: Reason | null = null;
@@ -122,9 +124,20 @@ function race(addresses: readonly string[], port: number, limitMs: number): Prom
   });
 }
 
-/** True for failures that are decisions: the address may not be dialled. */
+const dialBlocks: ReadonlySet<Reason> = new Set([
+  'private-address',
+  'never-address',
+  'blocklist',
+  'block-rule',
+  'ambiguous-host',
+  'dns-budget',
+  'dns-tunnel',
+  'runner-limit',
+]);
+
+/** True for failures that are decisions: the name may not be resolved, or its address not dialled. */
 export function isDialBlock(failure: Reason): boolean {
-  return failure === 'private-address' || failure === 'never-address' || failure === 'blocklist';
+  return dialBlocks.has(failure);
 }
 
 export function messageOf(error: unknown): string {

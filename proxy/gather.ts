@@ -16,13 +16,18 @@ export class Gather {
     }
     const needed = this.#length + piece.length;
     if (needed > this.#buffer.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(needed * 2, 1024));
+      const grown = Buffer.allocUnsafeSlow(Math.max(needed + (needed >> 1), 1024));
       this.#buffer.copy(grown, 0, 0, this.#length);
       this.#buffer = grown;
     }
     piece.copy(this.#buffer, this.#length);
     this.#length = needed;
     return this.#buffer.subarray(0, needed);
+  }
+
+  /** Bytes of memory held, which are more than those gathered. */
+  get capacity(): number {
+    return this.#buffer?.length ?? 0;
   }
 
   get length(): number {

@@ -101,6 +101,38 @@ function isPlainConnection(connection: string | null): boolean {
 const malformed = (detail: string): HeadProblem => ({ problem: 'malformed-request', detail });
 const smuggling = (detail: string): HeadProblem => ({ problem: 'request-smuggling', detail });
 
+const dashedNames = new Set([
+  'content-length',
+  'transfer-encoding',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authorization',
+  'http2-settings',
+  'x-http-method',
+  'x-method-override',
+  'x-http-method-override',
+]);
+const dashedLengths = new Set([...dashedNames].map((name) => name.length));
+// By these some servers route a request to another path than the one in its first line.
+const reroutingNames = ['x-original-url', 'x-rewrite-url'];
+
+/** The name that a server would take the field for which we must not let pass unread (`_` is `-` to CGI and WSGI), or null. */
+function findMisread(bytes: Buffer, start: number, nameEnd: number): string | null {
+  const length = nameEnd - start;
+  const isX = (bytes[start]! | 32) === 120;
+  if (isX && (length === 13 || length === 14) && reroutingNames.includes(plainName(bytes, start, nameEnd)))
+    return 'another path';
+  if (!dashedLengths.has(length)) return null;
+  let at = start;
+  while (at < nameEnd && bytes[at] !== 95) at++;
+  if (at === nameEnd) return null;
+  const name = plainName(bytes, start, nameEnd);
+  return dashedNames.has(name) ? name : null;
+}
+
+const plainName = (bytes: Buffer, start: number, end: number) =>
+  bytes.toString('latin1', start, end).toLowerCase().replaceAll('_', '-');
+
 class RequestFields implements FieldTaker {
   host: string | null = null;
   length = -1;
@@ -114,6 +146,8 @@ class RequestFields implements FieldTaker {
   isSmuggling = false;
 
   take(bytes: Buffer, start: number, nameEnd: number, valueEnd: number): string | null {
+    const misread = findMisread(bytes, start, nameEnd);
+    if (misread !== null) return this.#smuggle(`a field that some servers read as ${misread}`);
     switch (nameEnd - start) {
       case 4:
         return spells(bytes, start, 'host') ? this.#takeHost(fieldValue(bytes, nameEnd, valueEnd)) : null;

@@ -1,7 +1,4 @@
-// Limits of every state of a connection, and the counting of what each runner and all runners hold.
-// A runner at its share is refused; others never notice.
-
-import type { Reason } from '../flow/reason.ts';
+// Limits of every state of a connection, and of what a runner and all runners may hold at a time (limiter.ts).
 
 /** Times in milliseconds, sizes in bytes, the rest are counts. */
 export interface Limits {
@@ -26,6 +23,9 @@ export interface Limits {
   /** Connections that have not yet brought one whole request or tunnel. */
   readonly halfOpenPerRunner: number;
   readonly halfOpen: number;
+  /** Bytes that wait here: of heads, of pipelined requests, of answers that a client does not read. */
+  readonly keptBytesPerRunner: number;
+  readonly keptBytes: number;
   readonly requestsPerRunner: number;
   readonly requests: number;
   readonly pooledPerRunner: number;
@@ -51,77 +51,9 @@ export const defaultLimits: Limits = {
   connections: 16_384,
   halfOpenPerRunner: 1_024,
   halfOpen: 8_192,
+  keptBytesPerRunner: 64 * 1_048_576,
+  keptBytes: 512 * 1_048_576,
   requestsPerRunner: 2_048,
   requests: 8_192,
   pooledPerRunner: 128,
 };
-
-interface Held {
-  connections: number;
-  halfOpen: number;
-  requests: number;
-}
-
-/** Counts what is held per runner and in all. Every `enter` that answered null is matched by one `leave`. */
-export class Limiter {
-  readonly #limits: Limits;
-  readonly #runners = new Map<string, Held>();
-  readonly #all: Held = { connections: 0, halfOpen: 0, requests: 0 };
-
-  constructor(limits: Limits) {
-    this.#limits = limits;
-  }
-
-  /** A new connection, half-open at first; answers the limit that forbids it. */
-  enterConnection(runner: string): Reason | null {
-    const held = this.#runners.get(runner) ?? { connections: 0, halfOpen: 0, requests: 0 };
-    const limits = this.#limits;
-    if (held.connections >= limits.connectionsPerRunner || held.halfOpen >= limits.halfOpenPerRunner) {
-      return 'runner-limit';
-    }
-    if (this.#all.connections >= limits.connections || this.#all.halfOpen >= limits.halfOpen) {
-      return 'gateway-limit';
-    }
-    this.#runners.set(runner, held);
-    for (const counts of [held, this.#all]) {
-      counts.connections++;
-      counts.halfOpen++;
-    }
-    return null;
-  }
-
-  leaveConnection(runner: string, isHalfOpen: boolean): void {
-    const held = this.#runners.get(runner);
-    if (held === undefined) return;
-    held.connections--;
-    this.#all.connections--;
-    if (isHalfOpen) this.leaveHalfOpen(runner);
-    if (held.connections === 0) this.#runners.delete(runner);
-  }
-
-  leaveHalfOpen(runner: string): void {
-    const held = this.#runners.get(runner);
-    if (held === undefined) return;
-    held.halfOpen--;
-    this.#all.halfOpen--;
-  }
-
-  enterRequest(runner: string): Reason | null {
-    const held = this.#runners.get(runner);
-    if (held === undefined || held.requests >= this.#limits.requestsPerRunner) return 'runner-limit';
-    if (this.#all.requests >= this.#limits.requests) return 'gateway-limit';
-    held.requests++;
-    this.#all.requests++;
-    return null;
-  }
-
-  leaveRequest(runner: string): void {
-    const held = this.#runners.get(runner);
-    this.#all.requests--;
-    if (held !== undefined) held.requests--;
-  }
-
-  get connections(): number {
-    return this.#all.connections;
-  }
-}

@@ -9,6 +9,7 @@ import type { Attribution, AttributionPort } from '../flow/job.ts';
 import type { Operation } from '../flow/operation.ts';
 import type { Meter, Recorder, ResolverPort } from '../flow/ports.ts';
 import type { Reason } from '../flow/reason.ts';
+import type { Decision } from '../flow/decision.ts';
 import type { HostDecision, RequestDecision } from '../policy/decide.ts';
 import type { Limits } from './limits.ts';
 
@@ -38,6 +39,8 @@ export interface Decider {
   readonly revision: string;
   host(attribution: Attribution, query: HostQuery): HostDecision;
   request(attribution: Attribution, query: RequestQuery): RequestDecision;
+  /** What is said of a name alone: the host, or one that its CNAMEs lead to. */
+  name(attribution: Attribution, name: string): Decision;
   /** Why an address that a host led to may not be dialled, or null; `allowed` are private ranges that rules open. */
   dial(attribution: Attribution, address: string, allowed: readonly Cidr[]): Reason | null;
 }

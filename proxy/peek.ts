@@ -30,6 +30,7 @@ export function peek(connection: Connection): Promise<Peeked> {
       socket.removeListener('end', onEnd);
       socket.removeListener('close', onEnd);
       connection.onDeadline = null;
+      connection.keep(0);
       connection.deadlineMs = Number.POSITIVE_INFINITY;
       resolve(peeked);
     };
@@ -37,7 +38,9 @@ export function peek(connection: Connection): Promise<Peeked> {
       const bytes = gather.push(piece);
       const peeked = read(bytes, scanned, core.limits.headBytes, core.limits.helloBytes);
       scanned = bytes.length;
-      if (peeked !== null) finish(peeked);
+      if (peeked !== null) return finish(peeked);
+      const limit = connection.keep(gather.capacity);
+      if (limit !== null) connection.abort(limit);
     };
     const onEnd = () =>
       finish({ protocol: gather.length === 0 ? 'closed' : 'unknown', bytes: gather.take() ?? nothing });

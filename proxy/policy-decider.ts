@@ -1,7 +1,7 @@
 // Policy behind the three questions of the path: one object per policy, made once.
 
 import type { Policy } from '../policy/compile.ts';
-import { checkDial, decideHost, decideRequest } from '../policy/decide.ts';
+import { checkDial, decideHost, decideName, decideRequest } from '../policy/decide.ts';
 import { effectivePolicy } from '../policy/scope.ts';
 import type { Decider } from './options.ts';
 
@@ -15,6 +15,7 @@ export function deciderOf(policy: Policy): Decider {
     revision: policy.revision,
     host: (attribution, query) => decideHost(effectivePolicy(policy, attribution), query),
     request: (attribution, query) => decideRequest(effectivePolicy(policy, attribution), query),
+    name: (attribution, name) => decideName(effectivePolicy(policy, attribution), { name }),
     dial: (attribution, address, allowed) =>
       checkDial(effectivePolicy(policy, attribution), address, allowed),
   };

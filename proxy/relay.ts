@@ -69,6 +69,16 @@ export class Relay implements Carrier {
     const gathered = this.#gather.push(bytes);
     if (exchange === null) this.#pump(gathered);
     else if (gathered.length >= this.connection.core.limits.pipelineBytes) this.hold();
+    this.#countKept();
+  }
+
+  /** What waits here counts for the runner: bytes not yet sent on, and answers that the client does not read. */
+  #countKept(): void {
+    const unread = this.client.writableNeedDrain ? this.client.writableLength : 0;
+    const limit = this.connection.keep(this.#gather.capacity + unread);
+    if (limit === null) return;
+    if (unread > 0 || this.exchange !== null) this.connection.abort(limit);
+    else this.refuse(limit);
   }
 
   /** Takes nothing more from the client until whatever is full has room again. */
@@ -98,12 +108,14 @@ export class Relay implements Carrier {
     }
     this.#isPumping = false;
     if (this.exchange !== null) return;
+    if (this.#isLingering) return;
     if (this.client.writableNeedDrain) this.#waitForClient();
-    else if (this.#clientEnded && !this.#isLingering) this.#endOfRequests();
+    else if (this.#clientEnded) this.#endOfRequests();
   }
 
   #mayTakeHead(): boolean {
-    return this.exchange === null && !this.#isLingering && !this.client.writableNeedDrain;
+    const isOpen = !this.#isLingering && !this.connection.socket.destroyed;
+    return isOpen && this.exchange === null && !this.client.writableNeedDrain;
   }
 
   /** A client that sends requests and reads no answers is taken no more from, or its answers would pile up here. */
@@ -113,6 +125,7 @@ export class Relay implements Carrier {
   }
 
   #onClientDrain(): void {
+    this.#countKept();
     if (this.exchange !== null) return void this.exchange.upstream?.socket.resume();
     if (this.#isLingering) return;
     const { limits } = this.connection.core;
@@ -249,7 +262,9 @@ export class Relay implements Carrier {
   /** Writes to the client and holds the upstream back when it does not keep up. */
   toClient(bytes: Buffer): void {
     this.connection.receivedBytes += bytes.length;
-    if (!this.client.write(bytes)) this.exchange?.upstream?.socket.pause();
+    if (this.client.write(bytes)) return;
+    this.exchange?.upstream?.socket.pause();
+    this.#countKept();
   }
 
   /** The exchange is over and the connection stays: the next head, if it is here already. */
@@ -272,6 +287,7 @@ export class Relay implements Carrier {
     if (this.#isLingering) return;
     this.#isLingering = true;
     this.#gather.take();
+    this.connection.keep(0);
     this.client.end();
     if (this.#clientEnded) this.client.destroySoon();
     this.connection.setDeadline(this.connection.core.limits.lingerMs);

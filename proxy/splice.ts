@@ -39,6 +39,8 @@ export class Splice implements Carrier, UpstreamOwner {
   /** Starts with bytes that were read already from either side. */
   start(fromClient: Buffer | null, fromUpstream: Buffer | null): void {
     this.#upstream.owner = this;
+    // It would keep the policy of this hour alive for as long as the tunnel lasts.
+    this.#upstream.check = null;
     this.#connection.carrier = this;
     this.#connection.settle();
     this.#touch();

@@ -9,7 +9,6 @@ import { UpstreamTls } from './upstream-tls.ts';
 
 /** A server as requests name it, and for whom: no connection is shared between runners, nor between jobs of one. */
 export interface UpstreamTarget extends DialTarget {
-  readonly runner: string;
   /** The job, or what stands for it (`grantHolder`). */
   readonly holder: string;
   readonly isTls: boolean;
@@ -37,7 +36,7 @@ export class Upstream {
   readonly timings: UpstreamTimings;
   owner: UpstreamOwner | null = null;
   /** The check that approved the address last. */
-  check: AddressCheck;
+  check: AddressCheck | null;
   uses = 0;
   idleSince = 0;
   isOver = false;
@@ -185,7 +184,8 @@ export class Upstreams {
 
 /** The address was dialled under another decision than the one that would use it now: it is looked at again. */
 function isApproved(upstream: Upstream, check: AddressCheck): boolean {
-  if (!check.isSame(upstream.check) && check.reason(upstream.address) !== null) return false;
+  if ((upstream.check === null || !check.isSame(upstream.check)) && check.reason(upstream.address) !== null)
+    return false;
   upstream.check = check;
   return true;
 }

@@ -217,6 +217,26 @@ await t.test(
   },
 );
 
+await t.test('heads that wait on many connections of one runner are bounded in all', async (t) => {
+  const rig = await rigOf(80, short({ keptBytesPerRunner: 2_000_000 }));
+  rig.request = () => asRequest(shut);
+  const answers: string[] = [];
+  const clients = Array.from({ length: 60 }, (_, at) => {
+    const client = connect(rig.port, '127.0.0.1').on('error', () => {});
+    answers[at] = '';
+    client.on('data', (bytes: Buffer) => (answers[at] += bytes.toString('latin1')));
+    client.write(get('/'));
+    return client;
+  });
+  await rig.until(() => rig.closed('request').length === 60);
+  for (const client of clients) client.write(`GET / HTTP/1.1\r\nHost: a.test\r\nX: ${'x'.repeat(60_000)}`);
+  const refused = () => answers.filter((text) => /HTTP\/1\.1 503 [^]*runner-limit/.test(text)).length;
+  await rig.until(() => refused() >= 20);
+  await sleep(100);
+  t.ok(refused() < 50, `${refused()} of 60 refused: the others are still under the limit`);
+  for (const client of clients) client.destroy();
+});
+
 await t.test('a client that reads no answers is cut in time', async (t) => {
   const rig = await rigOf(80, short({ bodyIdleMs: 100 }));
   rig.request = () => asRequest(shut);
@@ -417,6 +437,11 @@ await t.test('the door stays shut without policy, records, leaves or a working p
       /^HTTP\/1\.1 502 [^]*resolve-failed/,
     ],
     [
+      'a name that leads to a blocked one',
+      { resolver: { resolve: async () => ({ refused: 'block-rule', detail: 'by CNAME' }) } },
+      /^HTTP\/1\.1 403 [^]*block-rule/,
+    ],
+    [
       'a resolver that throws',
       {
         resolver: {
@@ -436,6 +461,7 @@ await t.test('the door stays shut without policy, records, leaves or a working p
             throw new Error('bug');
           },
           request: () => asRequest(open),
+          name: () => open,
           dial: () => null,
         }),
       },

@@ -13,7 +13,8 @@ import { Gather } from '../../proxy/gather.ts';
 import { findHeadEnd } from '../../proxy/head-bytes.ts';
 import { isHeadProblem, parseRequestHead } from '../../proxy/head.ts';
 import { Hold } from '../../proxy/hold.ts';
-import { defaultLimits, Limiter } from '../../proxy/limits.ts';
+import { Limiter } from '../../proxy/limiter.ts';
+import { defaultLimits } from '../../proxy/limits.ts';
 import { parseResponseHead } from '../../proxy/response-head.ts';
 import { shut } from './rig.ts';
 
@@ -208,6 +209,12 @@ await t.test('a request head that is not strictly one is refused', async (t) => 
     [`${head}X: a\x7fb\r\n\r\n`, 'malformed-request'],
     [`${head}Expect: 200-ok\r\n\r\n`, 'malformed-request'],
     [`${head}X-HTTP-Method: GET\r\nX-HTTP-Method-Override: PUT\r\n\r\n`, 'malformed-request'],
+    [`${head}Content_Length: 1\r\n\r\n`, 'request-smuggling'],
+    [`${head}transfer_encoding: chunked\r\n\r\n`, 'request-smuggling'],
+    [`${head}X_HTTP_Method-Override: DELETE\r\n\r\n`, 'request-smuggling'],
+    [`${head}X-Original-URL: /admin\r\n\r\n`, 'request-smuggling'],
+    [`${head}x_rewrite_url: /admin\r\n\r\n`, 'request-smuggling'],
+    [`${head}X_Rewrite_Uri: /fine\r\nmy_field_name_: 1\r\n\r\n`, 'accepted'],
     ['GET / HTTP/1.1\r\n\r\n', 'malformed-request'],
     ['GET / HTTP/1.1\r\nHost:\r\n\r\n', 'malformed-request'],
     ['GET  / HTTP/1.1\r\nHost: a\r\n\r\n', 'malformed-request'],
@@ -477,6 +484,26 @@ await t.test('a runner at its share is refused while another is not', async (t) 
   limiter.leaveConnection('a', true);
   t.equal(limiter.enterConnection('c'), null);
   t.equal(limiter.connections, 4);
+});
+
+await t.test('the addresses of one IPv6 subnet hold half of everything together', async (t) => {
+  const limiter = new Limiter({ ...defaultLimits, connections: 8, connectionsPerRunner: 3 });
+  const enter = (address: string) => limiter.enterConnection(address);
+  t.same(['2001:db8::1', '2001:db8::2', '2001:db8::3', '2001:db8::4'].map(enter), [null, null, null, null]);
+  t.equal(enter('2001:db8::5'), 'runner-limit');
+  t.same(['2001:db8:0:1::5', '10.0.0.1'].map(enter), [null, null], 'others never notice');
+  limiter.leaveConnection('2001:db8::1', true);
+  t.equal(enter('2001:db8::5'), null);
+});
+
+await t.test('what waits for a runner is counted in bytes', async (t) => {
+  const limiter = new Limiter({ ...defaultLimits, keptBytesPerRunner: 100, keptBytes: 150 });
+  for (const runner of ['a', 'b', 'c']) limiter.enterConnection(runner);
+  t.equal(limiter.keep('a', 60), null);
+  t.equal(limiter.keep('a', 60), 'runner-limit');
+  t.equal(limiter.keep('a', -60), null);
+  t.equal(limiter.keep('b', 60), null);
+  t.equal(limiter.keep('c', 60), 'gateway-limit');
 });
 
 await t.test('a block is explained in the form that the client shows', async (t) => {

@@ -187,6 +187,7 @@ export async function makeRig(
       revision: rig.revision,
       host: (_who, query) => rig.host(query),
       request: (_who, query) => rig.request(query),
+      name: () => ({ ...open, rule: null }),
       dial: (_who, address, allowed) => rig.dial(address, allowed),
     }),
     attribution: { attribute: () => unattributed },
