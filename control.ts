@@ -4,7 +4,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
-import { pino, type Logger } from 'pino';
+import type { Logger } from 'pino';
 import { createMeter, MetricsSum, type Snapshot } from './api/metrics.ts';
 import { startOperatorActions } from './api/operator-actions.ts';
 import { startOperatorServer } from './api/operator-server.ts';
@@ -31,6 +31,7 @@ import { decideNetwork } from './policy/decide.ts';
 import { loadPolicy, readPolicyBundle, type PolicyBundle } from './policy/load.ts';
 import { networkPlan } from './policy/network-plan.ts';
 import { effectivePolicy } from './policy/scope.ts';
+import { openLog } from './program-log.ts';
 import { SegmentWriter } from './store/segment.ts';
 import type { StateDirectory } from './store/state-directory.ts';
 
@@ -50,7 +51,7 @@ export interface ControlConfiguration {
 }
 
 /** What the keeper tells of itself. */
-type KeeperEvent =
+export type KeeperEvent =
   | { readonly kind: 'worker-ready' | 'worker-ended'; readonly worker: string }
   | { readonly kind: 'rules-repaired'; readonly detail: string }
   | { readonly kind: 'rules-verified'; readonly ok: boolean }
@@ -88,7 +89,7 @@ class Control {
     const { config, state } = settings;
     this.#settings = settings;
     this.#keeper = keeper;
-    this.#log = pino({ name: 'control', level: config.log.level }, pino.destination({ dest: 2, sync: true }));
+    this.#log = openLog('control', config.log.level);
     this.#recorder = new SegmentWriter({
       directory: state.segments,
       process: 'control',

@@ -63,7 +63,7 @@ const commands: readonly Command[] = [
         await Promise.all([
           import('./kernel/rules-command.ts'),
           import('./config.ts'),
-          import('./keeper.ts'),
+          import('./keeper-rules.ts'),
           import('./policy/load.ts'),
           import('./policy/network-plan.ts'),
         ]);

@@ -8,7 +8,7 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { rootCertificates } from 'node:tls';
-import { pino, type Logger } from 'pino';
+import type { Logger } from 'pino';
 import { createMeter } from './api/metrics.ts';
 import { readPublicAuthority } from './certs/authority.ts';
 import { LeafIssuer } from './certs/leaf.ts';
@@ -31,10 +31,11 @@ import type { Policy } from './policy/compile.ts';
 import { decideName } from './policy/decide.ts';
 import { loadPolicy } from './policy/load.ts';
 import { effectivePolicy } from './policy/scope.ts';
+import { openLog } from './program-log.ts';
 import { acceptOn, type Proxy } from './proxy/listener.ts';
 import { startProxy } from './proxy/start.ts';
 import { SegmentWriter } from './store/segment.ts';
-import { writeWhole, type StateDirectory } from './store/state-directory.ts';
+import { writeStatus, type StateDirectory } from './store/state-directory.ts';
 
 /** What the keeper sends first. */
 export interface WorkerConfiguration {
@@ -54,7 +55,7 @@ export interface WorkerConfiguration {
 
 /** What the keeper tells of the kernel's rules. */
 export type WorkerEvent =
-  { readonly kind: 'cut'; readonly runner: string } | { readonly kind: 'rules-repaired' };
+  { readonly kind: 'cut' | 'quarantine'; readonly runner: string } | { readonly kind: 'rules-repaired' };
 
 const policyPollMs = 100;
 const policyWaitMs = 2000;
@@ -78,10 +79,7 @@ class Worker {
     const { config, state } = settings;
     this.#settings = settings;
     this.#keeper = keeper;
-    this.#log = pino(
-      { name: settings.name, level: config.log.level },
-      pino.destination({ dest: 2, sync: true }),
-    );
+    this.#log = openLog(settings.name, config.log.level);
     this.#recorder = new SegmentWriter({
       directory: state.segments,
       process: settings.name,
@@ -157,6 +155,7 @@ class Worker {
   #onEvent(event: WorkerEvent): void {
     this.#dns?.forgetBindings();
     if (event.kind === 'cut') void this.#proxy?.cut(event.runner);
+    if (event.kind === 'quarantine') this.#proxy?.end(event.runner, 'quarantine');
   }
 
   /** Lets what is in flight end, writes the last records, and ends the process. */
@@ -260,7 +259,7 @@ class Worker {
         time: Date.now(),
         snapshot,
       });
-      writeWhole(join(state.stats, `${name}.json`), content, 0o640);
+      writeStatus(join(state.stats, `${name}.json`), content, 0o640);
     } catch (error) {
       this.#log.warn({ err: error }, 'statistics cannot be written');
     }

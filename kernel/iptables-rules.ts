@@ -77,8 +77,8 @@ export class IptablesRules implements HeldRules {
     forgetSource(this.#fd, runner);
   }
 
-  quarantine(runner: string, durationMs: number): void {
-    this.#live.quarantine(runner, durationMs);
+  quarantine(runner: string, durationMs: number, { mayShorten } = { mayShorten: true }): void {
+    this.#live.quarantine(runner, durationMs, mayShorten);
     if (durationMs > 0) this.cut(runner);
   }
 

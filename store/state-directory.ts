@@ -14,6 +14,8 @@ import {
 import { join } from 'node:path';
 import { SallyportError } from '../flow/errors.ts';
 
+const statusBlock = 32_768;
+
 export interface StateDirectory {
   readonly root: string;
   readonly authority: string;
@@ -111,6 +113,24 @@ function asUser(user: number, act: () => void): void {
 /** Writes a file so that a reader sees all of it or none. */
 export function writeWhole(path: string, content: string | Uint8Array, mode: number): void {
   const temporary = `${path}.${process.pid}`;
-  writeFileSync(temporary, content, { mode });
-  renameSync(temporary, path);
+  try {
+    writeFileSync(temporary, content, { mode });
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+/**
+ * The same for JSON that is written again and again, also on a full disk: there it goes over the old content, whose
+ * room the padding keeps. A reader may then catch it half written, which is no JSON.
+ */
+export function writeStatus(path: string, json: string, mode: number): void {
+  const padded = json.padEnd(Math.ceil(json.length / statusBlock + 0.5) * statusBlock);
+  try {
+    writeWhole(path, padded, mode);
+  } catch {
+    writeFileSync(path, padded, { flag: 'r+' });
+  }
 }

@@ -26,6 +26,10 @@ import type { Lab } from './lab.ts';
 export interface LabGatewayOptions {
   readonly jobs?: readonly DeclaredJob[];
   readonly workers?: number;
+  /** Command to put in front of the program. */
+  readonly prefix?: readonly string[];
+  /** Called before the program starts, with the empty state directory and the path of the policy. */
+  readonly prepare?: (stateDirectory: string, policyPath: string) => void;
   /** Merged over the generated configuration, one level deep. */
   readonly config?: Readonly<Record<string, unknown>>;
 }
@@ -63,10 +67,11 @@ export class LabGateway {
     mkdirSync(state, { mode: 0o755 });
     const policyPath = join(state, '..', `policy${started}.yaml`);
     writeFileSync(policyPath, policy);
+    options.prepare?.(state, policyPath);
     const file = join(state, 'lab.json');
     writeFileSync(file, JSON.stringify({ ...labConfig(lab, state, policyPath, options), ...options.config }));
     const log = openSync(join(state, 'gateway.log'), 'a');
-    const prefix = insidePrefix(lab.gatewayNamespace);
+    const prefix = [...insidePrefix(lab.gatewayNamespace), ...(options.prefix ?? [])];
     const child = spawn(
       prefix[0]!,
       [...prefix.slice(1), process.execPath, join(root, 'main.ts'), 'serve', '--config', file],

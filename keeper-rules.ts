@@ -1,0 +1,244 @@
+// The keeper's kernel side: puts plans and bindings in force, verifies and repairs, pins runners to workers, and counts
+// what was blocked. The keeper's other side, keeper.ts, starts the processes that this one serves.
+
+import type { Logger } from 'pino';
+import type { Config } from './config.ts';
+import type { KeeperEvent } from './control.ts';
+import type { NetworkPlan } from './flow/network-plan.ts';
+import type { Binding } from './flow/ports.ts';
+import { DeclaredJobs } from './jobs/declared.ts';
+import { BoundNames } from './kernel/bound-names.ts';
+import { choosePins } from './kernel/choose-pins.ts';
+import { openRules, type HeldRules } from './kernel/held-rules.ts';
+import { bindBothFamilies, NeighbourTable } from './kernel/neighbours.ts';
+import type { KernelConfig } from './kernel/rule-model.ts';
+import type { WorkerEvent } from './worker.ts';
+
+// One small netlink message when nobody wrote anything.
+const verifyEveryMs = 250;
+const countEveryMs = 1_000;
+// At once, and once more when workers have put the new policy in force and bind nothing by the old one.
+const bindingReviewsMs = [50, 2_000] as const;
+const reviewAfterMs = 50;
+const pinEveryMs = 5_000;
+/** Until control has read a policy: everything is redirected to workers that have none, or blocked. */
+const closedPlan: NetworkPlan = {
+  revision: '',
+  interceptedPorts: [80, 443],
+  fleet: { mode: 'block', allow: [], block: [] },
+  runners: {},
+  blocklist: [],
+};
+
+export interface KeptRulesOptions {
+  readonly config: Config;
+  readonly ports: ListeningPorts;
+  readonly log: Logger;
+  readonly tellControl: (event: KeeperEvent) => void;
+  readonly tellWorkers: (event: WorkerEvent) => void;
+}
+
+/** The ports that the listeners are really bound to. */
+export interface ListeningPorts {
+  readonly workers: readonly number[];
+  readonly runner: number;
+  readonly operator: number;
+}
+
+export class KeptRules {
+  readonly #options: KeptRulesOptions;
+  readonly #rules: HeldRules;
+  readonly #jobs: DeclaredJobs;
+  readonly #neighbours = new NeighbourTable();
+  readonly #names = new BoundNames();
+  readonly #timers: NodeJS.Timeout[] = [];
+  #isVerified = true;
+  #isReviewing = false;
+  #isStopping = false;
+
+  /** Everything is blocked when it returns. @throws SallyportError */
+  constructor(options: KeptRulesOptions) {
+    const { config, ports } = options;
+    this.#options = options;
+    this.#jobs = new DeclaredJobs(config.jobs);
+    this.#rules = openRules(config.kernel.backend, kernelConfigOf(config, ports));
+    this.#rules.start(closedPlan);
+  }
+
+  /** Begins to verify, pin and count. @throws SallyportError */
+  watch(): void {
+    this.#timers.push(setInterval(() => this.#verify(), verifyEveryMs));
+    // By time, and at once when the kernel tells of another process's change.
+    this.#rules.watch(() => this.#verify());
+    this.#pinRunners();
+    this.#timers.push(setInterval(() => this.#pinRunners(), pinEveryMs));
+    const count = (): void => {
+      this.#reportBlocked();
+      this.#options.tellControl({ kind: 'sets', sizes: this.#rules.counters() });
+    };
+    this.#timers.push(setInterval(count, countEveryMs));
+  }
+
+  /** @throws SallyportError */
+  update(plan: NetworkPlan): void {
+    this.#rules.update(plan);
+    for (const delayMs of bindingReviewsMs) this.#reviewBindings(delayMs);
+  }
+
+  /** @throws SallyportError */
+  bind(bindings: readonly Binding[]): void {
+    const all = bindBothFamilies(bindings, (runner) => this.#siblingsOf(runner));
+    this.#rules.bind(all);
+    this.#names.remember(all);
+  }
+
+  /** @throws SallyportError */
+  unbind(bindings: readonly Binding[]): void {
+    this.#rules.unbind(bindings);
+    this.#names.forget(bindings);
+    this.#reviewConnections();
+  }
+
+  /** @throws SallyportError */
+  cut(runner: string): void {
+    this.#rules.cut(runner);
+    this.#names.forgetRunner(runner);
+    this.#options.tellWorkers({ kind: 'cut', runner });
+  }
+
+  /** A worker may only lengthen a quarantine. @throws SallyportError */
+  quarantine(runner: string, durationMs: number, by: 'control' | 'worker'): void {
+    this.#rules.quarantine(runner, durationMs, { mayShorten: by === 'control' });
+    if (durationMs === 0) return;
+    this.#names.forgetRunner(runner);
+    this.#options.tellWorkers({ kind: 'quarantine', runner });
+  }
+
+  /** Ends the timers and tells of everything that was counted so far. */
+  stop(): void {
+    this.#isStopping = true;
+    for (const timer of this.#timers) clearInterval(timer);
+    // Each half of the counts once: what was blocked up to now is recorded before control ends.
+    this.#reportBlocked();
+    this.#reportBlocked();
+  }
+
+  /** @throws SallyportError */
+  close(options: { readonly remove: boolean }): void {
+    this.#rules.close(options);
+    this.#neighbours.close();
+  }
+
+  // Bindings are taken back in parts: one look at all connections afterwards is enough.
+  #reviewConnections(): void {
+    if (this.#isReviewing) return;
+    this.#isReviewing = true;
+    setTimeout(() => {
+      this.#isReviewing = false;
+      try {
+        this.#rules.review();
+      } catch (error) {
+        this.#options.log.error({ err: error }, 'connections that are no longer allowed could not be ended');
+      }
+    }, reviewAfterMs).unref();
+  }
+
+  /** Other addresses of the runner, as far as they belong to the same job: what one may reach the other may. */
+  #siblingsOf(runner: string): string[] {
+    const own = this.#jobs.attribute(runner);
+    const declared = own.job === null ? [] : [...this.#jobs.addresses()].map(([address]) => address);
+    return [...declared, ...this.#neighbours.siblingsOf(runner)].filter(
+      (address) => this.#jobs.attribute(address) === own,
+    );
+  }
+
+  /** Tells control what is bound, so that it takes back what its policy allows no more. */
+  #reviewBindings(delayMs: number): void {
+    const tell = (): void => {
+      const bindings = this.#names.list();
+      for (let i = 0; i < bindings.length; i += 1000) {
+        this.#options.tellControl({ kind: 'bound', bindings: bindings.slice(i, i + 1000) });
+      }
+    };
+    setTimeout(tell, delayMs).unref();
+  }
+
+  #verify(): void {
+    if (this.#isStopping) return;
+    try {
+      const difference = this.#rules.verify();
+      if (!this.#isVerified) this.#options.tellControl({ kind: 'rules-verified', ok: true });
+      this.#isVerified = true;
+      if (difference === null) return;
+      this.#rules.repair();
+      this.#options.log.error({ difference }, 'the kernel’s rules differed from ours and were repaired');
+      this.#options.tellControl({ kind: 'rules-repaired', detail: difference });
+      this.#options.tellWorkers({ kind: 'rules-repaired' });
+    } catch (error) {
+      if (this.#isVerified)
+        this.#options.log.error({ err: error }, 'the kernel’s rules could not be verified');
+      this.#isVerified = false;
+      this.#options.tellControl({ kind: 'rules-verified', ok: false });
+    }
+  }
+
+  // Declared jobs first: what an operator wrote is surer than what the neighbour table says.
+  #pinRunners(): void {
+    try {
+      const declared = Map.groupBy(this.#jobs.addresses(), ([, attribution]) => attribution);
+      const groups = [...declared.values()].map((entries) => entries.map(([address]) => address));
+      const pins = choosePins([...groups, ...this.#neighbours.machines()], {
+        workers: this.#options.config.workers,
+        networks: this.#options.config.runners.networks,
+      });
+      this.#rules.pin(pins);
+    } catch (error) {
+      this.#options.log.warn(
+        { err: error },
+        'runners could not be pinned: the hash of their address decides',
+      );
+    }
+  }
+
+  #reportBlocked(): void {
+    try {
+      const rows = this.#rules.countBlocked().map((row) => ({ ...row, host: this.#names.find(row) }));
+      // An empty window is told too: events that wait for their count end by time.
+      for (let i = 0; i === 0 || i < rows.length; i += 1000) {
+        this.#options.tellControl({ kind: 'blocked', rows: rows.slice(i, i + 1000) });
+      }
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'blocked packets could not be counted');
+    }
+  }
+}
+
+/** NFLOG group: several gateways of one machine (each `run` is one) must not read one another's log. */
+export function blockLogGroup(config: Config): number {
+  let hash = 0;
+  for (const char of config.kernel.table) hash = (hash * 31 + char.charCodeAt(0)) & 0x7fff;
+  return 1000 + (hash % 60_000);
+}
+
+/** What the rule set needs of the configuration; `ports` are those that the listeners are really bound to. */
+export function kernelConfigOf(config: Config, ports: ListeningPorts): KernelConfig {
+  return {
+    mode: config.mode,
+    table: config.kernel.table,
+    runnerInterfaces: config.runners.interfaces,
+    runnerNetworks: config.runners.networks,
+    gatewayAddresses: config.addresses,
+    externalInterface: config.external?.interface ?? null,
+    masquerade: config.external?.masquerade ?? false,
+    workers: ports.workers.length,
+    workerPorts: ports.workers,
+    explicitPort: config.listen.explicit,
+    runnerPort: ports.runner,
+    operatorPort: ports.operator,
+    guardMark: config.kernel.guardMark,
+    // In a sidecar only workers dial; a job may well be root.
+    exemptUids: [config.users.worker],
+    seed: process.pid & 0xffff,
+    logGroup: blockLogGroup(config),
+  };
+}
