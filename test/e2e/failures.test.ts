@@ -107,37 +107,46 @@ t.test('processes and rules, one after the other', async (t) => {
     t.same(trying.leaks(), []);
   });
 
-  await t.test('tables deleted and the rule set flushed by another process', async (t) => {
-    for (const table of ['sallyport', 'sallyport_guard'])
-      onGateway(lab, 'nft', 'delete', 'table', 'inet', table);
-    t.ok(onGateway(lab, 'nft', 'flush', 'ruleset').isDone);
-    const back = await untilBack(lab);
-    t.ok(back, `back after ${back} ms`);
-    t.same(trying.leaks(), []);
-  });
+  await t.test(
+    '[time-rules-deleted] tables deleted and the rule set flushed by another process',
+    async (t) => {
+      for (const table of ['sallyport', 'sallyport_guard'])
+        onGateway(lab, 'nft', 'delete', 'table', 'inet', table);
+      t.ok(onGateway(lab, 'nft', 'flush', 'ruleset').isDone);
+      const back = await untilBack(lab);
+      t.ok(back, `back after ${back} ms`);
+      t.same(trying.leaks(), []);
+    },
+  );
 
-  await t.test('the keeper killed: the door stays shut until it is started again', async (t) => {
-    await gateway.kill();
-    t.not(await status(lab), '200');
-    await sleep(500);
-    t.same(trying.leaks(), []);
-    gateway = await lab.startGateway(policy);
-    const back = await untilBack(lab);
-    t.ok(back, `back after ${back} ms`);
-    t.same(trying.leaks(), []);
-  });
+  await t.test(
+    '[time-gateway-killed] the keeper killed: the door stays shut until it is started again',
+    async (t) => {
+      await gateway.kill();
+      t.not(await status(lab), '200');
+      await sleep(500);
+      t.same(trying.leaks(), []);
+      gateway = await lab.startGateway(policy);
+      const back = await untilBack(lab);
+      t.ok(back, `back after ${back} ms`);
+      t.same(trying.leaks(), []);
+    },
+  );
 
-  await t.test('all of its processes killed, and then the main table deleted', async (t) => {
-    process.kill(-gateway.pid, 'SIGKILL');
-    await gateway.kill();
-    t.ok(onGateway(lab, 'nft', 'delete', 'table', 'inet', 'sallyport').isDone, 'nobody owns it any more');
-    await sleep(1000);
-    t.same(trying.leaks(), [], 'the guard holds');
-    gateway = await lab.startGateway(policy);
-    const back = await untilBack(lab);
-    t.ok(back, `back after ${back} ms`);
-    t.same(trying.leaks(), []);
-  });
+  await t.test(
+    '[time-gateway-killed] all of its processes killed, and then the main table deleted',
+    async (t) => {
+      process.kill(-gateway.pid, 'SIGKILL');
+      await gateway.kill();
+      t.ok(onGateway(lab, 'nft', 'delete', 'table', 'inet', 'sallyport').isDone, 'nobody owns it any more');
+      await sleep(1000);
+      t.same(trying.leaks(), [], 'the guard holds');
+      gateway = await lab.startGateway(policy);
+      const back = await untilBack(lab);
+      t.ok(back, `back after ${back} ms`);
+      t.same(trying.leaks(), []);
+    },
+  );
 
   await t.test('descriptors exhausted', async (t) => {
     gateway = await lab.startGateway(policy, {
@@ -157,25 +166,28 @@ t.test('processes and rules, one after the other', async (t) => {
   });
 });
 
-t.test('iptables: chains and sets flushed by another process are back, and it is told', async (t) => {
-  const { lab, trying } = await openTrying(t);
-  const gateway = await start(lab, trying, { config: { kernel: { backend: 'iptables' } } });
-  for (const program of ['iptables', 'ip6tables'])
-    for (const table of ['nat', 'raw', 'filter']) t.ok(onGateway(lab, program, '-t', table, '-F').isDone);
-  t.ok(onGateway(lab, 'ipset', 'flush', 'sallyport-never4').isDone);
-  const back = await untilBack(lab);
-  t.ok(back, `back after ${back} ms`);
-  t.same(trying.leaks(), []);
-  t.match((await gateway.operator('/metrics')).body, /^sallyport_rules_repaired_total [1-9]/m);
-  t.match(gateway.log(), 'differed from ours and were repaired');
-  process.kill(-gateway.pid, 'SIGKILL');
-  await gateway.kill();
-  await sleep(500);
-  t.same(trying.leaks(), [], 'the whole gateway killed');
-});
+t.test(
+  '[time-rules-deleted] iptables: chains and sets flushed by another process are back, and it is told',
+  async (t) => {
+    const { lab, trying } = await openTrying(t);
+    const gateway = await start(lab, trying, { config: { kernel: { backend: 'iptables' } } });
+    for (const program of ['iptables', 'ip6tables'])
+      for (const table of ['nat', 'raw', 'filter']) t.ok(onGateway(lab, program, '-t', table, '-F').isDone);
+    t.ok(onGateway(lab, 'ipset', 'flush', 'sallyport-never4').isDone);
+    const back = await untilBack(lab);
+    t.ok(back, `back after ${back} ms`);
+    t.same(trying.leaks(), []);
+    t.match((await gateway.operator('/metrics')).body, /^sallyport_rules_repaired_total [1-9]/m);
+    t.match(gateway.log(), 'differed from ours and were repaired');
+    process.kill(-gateway.pid, 'SIGKILL');
+    await gateway.kill();
+    await sleep(500);
+    t.same(trying.leaks(), [], 'the whole gateway killed');
+  },
+);
 
 t.test(
-  'a policy that is broken, empty or missing at the first start blocks everything until it is repaired',
+  '[time-policy-broken] [time-policy-empty] [time-policy-missing] a policy that is broken, empty or missing at the first start blocks everything until it is repaired',
   async (t) => {
     const { lab, trying } = await openTrying(t);
     for (const [name, prepare] of [
@@ -203,37 +215,40 @@ t.test(
   },
 );
 
-t.test('a full disk: what cannot be recorded does not pass, and does again when there is room', async (t) => {
-  const { lab, trying } = await openTrying(t);
-  let mounted = '';
-  t.teardown(() => spawnSync('umount', ['-l', mounted]));
-  const gateway = await start(lab, trying, {
-    prepare: (state) => {
-      mounted = state;
-      t.equal(spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=6m,mode=755', 'tmpfs', state]).status, 0);
-    },
-  });
-  const filler = join(gateway.stateDirectory, 'filler');
-  spawnSync('dd', ['if=/dev/zero', `of=${filler}`, 'bs=4k']);
-  // The last page of the segment may still have room.
-  for (let i = 0; i < 40 && (await status(lab)) === '200'; i++);
-  for (let i = 0; i < 3; i++) {
-    t.not(await status(lab, '--resolve', `allowed.example.com:443:${labAddresses.web4}`), '200');
-    await sleep(300);
-  }
-  const recorded = (await gateway.records()).filter(
-    (r) => r.kind === 'request' && r.phase === 'opened',
-  ).length;
-  t.equal(
-    lab.origins.requestsTo('allowed.example.com').length,
-    recorded,
-    'nothing arrived that was not recorded',
-  );
-  t.same(trying.leaks(), []);
-  const { body } = await gateway.operator('/metrics');
-  t.match(body, /reason="record-unavailable"\} [1-9]|^sallyport_records_lost_total [1-9]/m);
-  rmSync(filler);
-  const back = await untilBack(lab);
-  t.ok(back, `back after ${back} ms`);
-  t.same(trying.leaks(), []);
-});
+t.test(
+  '[time-out-of-disk] a full disk: what cannot be recorded does not pass, and does again when there is room',
+  async (t) => {
+    const { lab, trying } = await openTrying(t);
+    let mounted = '';
+    t.teardown(() => spawnSync('umount', ['-l', mounted]));
+    const gateway = await start(lab, trying, {
+      prepare: (state) => {
+        mounted = state;
+        t.equal(spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=6m,mode=755', 'tmpfs', state]).status, 0);
+      },
+    });
+    const filler = join(gateway.stateDirectory, 'filler');
+    spawnSync('dd', ['if=/dev/zero', `of=${filler}`, 'bs=4k']);
+    // The last page of the segment may still have room.
+    for (let i = 0; i < 40 && (await status(lab)) === '200'; i++);
+    for (let i = 0; i < 3; i++) {
+      t.not(await status(lab, '--resolve', `allowed.example.com:443:${labAddresses.web4}`), '200');
+      await sleep(300);
+    }
+    const recorded = (await gateway.records()).filter(
+      (r) => r.kind === 'request' && r.phase === 'opened',
+    ).length;
+    t.equal(
+      lab.origins.requestsTo('allowed.example.com').length,
+      recorded,
+      'nothing arrived that was not recorded',
+    );
+    t.same(trying.leaks(), []);
+    const { body } = await gateway.operator('/metrics');
+    t.match(body, /reason="record-unavailable"\} [1-9]|^sallyport_records_lost_total [1-9]/m);
+    rmSync(filler);
+    const back = await untilBack(lab);
+    t.ok(back, `back after ${back} ms`);
+    t.same(trying.leaks(), []);
+  },
+);
