@@ -22,6 +22,8 @@ export interface ArrivedRequest {
   readonly host: string;
   readonly serverName: string | null;
   readonly isTls: boolean;
+  /** Where it arrived. */
+  readonly address: string;
   readonly port: number;
   readonly headers: NodeJS.Dict<string | string[]>;
 }
@@ -117,6 +119,7 @@ function describe(request: IncomingMessage): ArrivedRequest {
     host: request.headers.host ?? '',
     serverName: isTls && typeof socket.servername === 'string' ? socket.servername : null,
     isTls,
+    address: socket.localAddress ?? '',
     port: socket.localPort ?? 0,
     headers: request.headers,
   };
