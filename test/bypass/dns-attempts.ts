@@ -1,0 +1,175 @@
+// DNS as a channel out and in: data in labels and types, many names, high rates, large answers, over UDP and TCP. Each
+// attempt asks under a zone and from an address of its own, since budgets count by both. Some questions may leave;
+// an attempt has got out when most of its data has.
+
+import type { Reason } from '../../flow/reason.ts';
+import type { Lab } from '../lab/lab.ts';
+import type { Bypass } from './bypass.ts';
+import type { BypassId } from './catalog.ts';
+import { dataNames, flood, floodSource, type Flood } from './name-flood.ts';
+
+const type = { a: 1, null: 10, txt: 16, srv: 33, any: 255, private: 65_399 } as const;
+
+interface Channel extends Omit<Flood, 'names'> {
+  readonly id: BypassId;
+  readonly how?: string;
+  /** A registered zone, as attackers have. */
+  readonly zone: string;
+  readonly isAllowed: boolean;
+  readonly names: readonly string[];
+  /** So many questions at a name server of the internet are a channel. */
+  readonly arrivesFrom: number;
+  readonly reasons: readonly Reason[];
+}
+
+const channel = (fields: Channel): Channel => fields;
+const short = (count: number, zone: string): string[] =>
+  Array.from({ length: count }, (_, i) => `n${i}.${zone}`);
+
+const channels: readonly Channel[] = [
+  channel({
+    id: 'dns-long-labels',
+    zone: 'long-blocked.net',
+    isAllowed: false,
+    names: dataNames(20, 'long-blocked.net'),
+    type: type.a,
+    host: 1,
+    arrivesFrom: 1,
+    reasons: ['no-rule'],
+  }),
+  channel({
+    id: 'dns-long-labels',
+    how: 'under an allowed zone',
+    zone: 'long-allowed.net',
+    isAllowed: true,
+    names: dataNames(300, 'long-allowed.net'),
+    type: type.a,
+    host: 2,
+    arrivesFrom: 150,
+    reasons: ['dns-tunnel'],
+  }),
+  channel({
+    id: 'dns-many-labels',
+    zone: 'many-names.net',
+    isAllowed: true,
+    names: short(1200, 'many-names.net'),
+    type: type.a,
+    host: 3,
+    perSecond: 300,
+    arrivesFrom: 1050,
+    reasons: ['dns-budget', 'dns-tunnel'],
+  }),
+  channel({
+    id: 'dns-txt',
+    zone: 'txt-channel.net',
+    isAllowed: true,
+    names: dataNames(200, 'txt-channel.net'),
+    type: type.txt,
+    host: 4,
+    arrivesFrom: 100,
+    reasons: ['dns-tunnel'],
+  }),
+  channel({
+    id: 'dns-null',
+    zone: 'null-channel.net',
+    isAllowed: true,
+    names: dataNames(10, 'null-channel.net'),
+    type: type.null,
+    host: 5,
+    arrivesFrom: 1,
+    reasons: ['dns-type'],
+  }),
+  channel({
+    id: 'dns-srv',
+    zone: 'srv-channel.net',
+    isAllowed: true,
+    names: dataNames(300, 'srv-channel.net'),
+    type: type.srv,
+    host: 6,
+    arrivesFrom: 150,
+    reasons: ['dns-tunnel'],
+  }),
+  channel({
+    id: 'dns-wide-types',
+    zone: 'private-type.net',
+    isAllowed: true,
+    names: dataNames(10, 'private-type.net'),
+    type: type.private,
+    host: 7,
+    arrivesFrom: 1,
+    reasons: ['dns-type'],
+  }),
+  channel({
+    id: 'dns-wide-types',
+    how: 'ANY',
+    zone: 'any-type.net',
+    isAllowed: true,
+    names: dataNames(10, 'any-type.net'),
+    type: type.any,
+    host: 8,
+    arrivesFrom: 1,
+    reasons: ['dns-type'],
+  }),
+  channel({
+    id: 'dns-high-rate',
+    zone: 'high-rate.net',
+    isAllowed: true,
+    names: short(1500, 'high-rate.net'),
+    type: type.a,
+    host: 9,
+    perSecond: 5000,
+    arrivesFrom: 1100,
+    reasons: ['runner-limit'],
+  }),
+  channel({
+    id: 'dns-answers',
+    zone: 'way-in.net',
+    isAllowed: true,
+    names: short(300, 'way-in.net'),
+    type: type.txt,
+    host: 10,
+    // What came back counts, so that all at once would be judged too early to hold it.
+    perSecond: 200,
+    arrivesFrom: 150,
+    reasons: ['dns-tunnel'],
+  }),
+  channel({
+    id: 'dns-tcp',
+    zone: 'over-tcp.net',
+    isAllowed: true,
+    names: dataNames(300, 'over-tcp.net'),
+    type: type.srv,
+    transport: 'tcp',
+    host: 11,
+    arrivesFrom: 150,
+    reasons: ['dns-tunnel'],
+  }),
+];
+
+/** Zones that the policy must allow in whole. */
+export const dnsAllow: readonly string[] = channels
+  .filter(({ isAllowed }) => isAllowed)
+  .map(({ zone }) => `**.${zone}`);
+
+const ownAnswer = 'addresses of allowed names are the gateway’s own there: no name leaves';
+
+function toAttempt({ id, how, zone, arrivesFrom, reasons, ...sent }: Channel): Bypass {
+  return {
+    id,
+    ...(how === undefined ? {} : { how }),
+    run: async (lab: Lab) => {
+      const texts = Array.from({ length: 4 }, () => 'y'.repeat(250));
+      lab.origins.names.set(`*.${zone}`, { a: ['93.184.216.34'], txt: texts, ttl: 1 });
+      await flood(lab, sent);
+    },
+    arrived: (lab) => lab.origins.questionsFor(zone).length >= arrivesFrom,
+    // Its name is not read of a question that is one too many.
+    recorded: ({ kind, runner }) => kind === 'dns' && runner === floodSource(sent.host),
+    reasons,
+    ...(sent.type === type.a && arrivesFrom > 1 && id !== 'dns-high-rate'
+      ? { notIn: { 'steer-nft': ownAnswer } }
+      : {}),
+  };
+}
+
+export const dnsAttempts: readonly Bypass[] = channels.map(toAttempt);
