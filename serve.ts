@@ -4,17 +4,19 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, openSync, closeSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request, type IncomingMessage } from 'node:http';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readConfig } from './config.ts';
 import { exitCodes, SallyportError } from './flow/errors.ts';
+import { commandInReach, requireReadable } from './reachable.ts';
 
 /** Where `serve` and `rules` look when no --config is given. */
 export const defaultConfigPath = '/etc/sallyport/sallyport.yaml';
 
-const usage = `usage: sallyport serve [--config FILE] [--until-input-closes]
+const usage = `usage: sallyport serve [--config FILE] [--state DIR] [--until-input-closes]
 
 Runs the gateway in the foreground. FILE is sallyport.yaml (default /etc/sallyport/sallyport.yaml).
+--state overrides the directory for authority, records and statistics that FILE names.
 SIGHUP reads the policy again, SIGTERM drains and stops. With --until-input-closes it also stops, its rules left in
 place, when standard input ends: the program that started it is then gone.
 `;
@@ -29,6 +31,7 @@ export async function runServe(args: readonly string[], io: Output): Promise<num
     args: [...args],
     options: {
       config: { type: 'string' },
+      state: { type: 'string' },
       'until-input-closes': { type: 'boolean' },
       help: { type: 'boolean' },
     },
@@ -37,9 +40,27 @@ export async function runServe(args: readonly string[], io: Output): Promise<num
     io.stdout.write(usage);
     return exitCodes.ok;
   }
-  const config = readConfig(values.config ?? defaultConfigPath);
+  const read = readConfig(values.config ?? defaultConfigPath);
+  const config = values.state === undefined ? read : { ...read, state: resolve(values.state) };
+  requireReadable(config.policy, 'the policy');
+  for (const path of config.tls.extraAuthorities) requireReadable(path, 'the authority');
+  startInReach(config.state, args);
   const { runKeeper } = await import('./keeper.ts');
   return runKeeper(config, packageVersion(), { untilInputCloses: values['until-input-closes'] === true });
+}
+
+/** Does not come back when the program has to start again where control and workers reach it. @throws SallyportError */
+function startInReach(state: string, args: readonly string[]): void {
+  // As somebody without root nothing could be mounted, and nobody else is started either.
+  if (process.getuid?.() !== 0) return;
+  const script = join(import.meta.dirname, import.meta.filename.endsWith('.js') ? 'main.js' : 'main.ts');
+  const program = { interpreter: process.execPath, script, state };
+  const command = commandInReach(program, (moved) => ['serve', ...args, '--state', moved]);
+  if (command === null) return;
+  const unshare = ['/usr/bin/unshare', '/bin/unshare'].find((path) => existsSync(path));
+  if (unshare === undefined)
+    throw new SallyportError('missing-program', 'unshare is missing: install the package util-linux');
+  process.execve?.(unshare, command, process.env);
 }
 
 /** Version of the installed package. */

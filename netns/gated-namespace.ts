@@ -147,9 +147,12 @@ async function openGate(options: GateOptions, made: Namespaces, build: Build): P
   const link = chooseLink(taken, process.pid);
   const { namespace, interfaceName } = joinRunner(made, link);
   const policy = options.policy(directory);
+  const extraAuthorities = (options.extraAuthorities ?? []).map((path, index) =>
+    copyReadable(path, join(directory, `authority-${index}.pem`)),
+  );
   const external = openForwarding(made, interfaceName, hasIpv6(), policy);
   const gateway = await options.startGateway(
-    gatewayConfig({ options, link, interfaceName, policy, state, upstreams, external }),
+    gatewayConfig({ options, link, interfaceName, policy, state, upstreams, external, extraAuthorities }),
   );
   const resolvConf = join(directory, 'resolv.conf');
   writeFileSync(resolvConf, jobResolvConf([link.gateway4]), { mode: 0o644 });
@@ -158,6 +161,16 @@ async function openGate(options: GateOptions, made: Namespaces, build: Build): P
 
 function hasIpv6(): boolean {
   return readSetting('ipv6/conf/all/disable_ipv6') === '0';
+}
+
+/** The workers read it as users of their own, the caller's file may be for the caller alone. @throws SallyportError usage */
+function copyReadable(path: string, target: string): string {
+  try {
+    writeFileSync(target, readFileSync(path), { mode: 0o644 });
+    return target;
+  } catch (error) {
+    throw new SallyportError('usage', `the authority ${path} cannot be read`, error);
+  }
 }
 
 function joinRunner(made: Namespaces, link: LinkAddresses): { namespace: string; interfaceName: string } {
@@ -206,6 +219,7 @@ interface ConfigParts {
   readonly state: string;
   readonly upstreams: readonly { readonly address: string; readonly port?: number }[];
   readonly external: string | null;
+  readonly extraAuthorities: readonly string[];
 }
 
 function gatewayConfig(parts: ConfigParts): GatewayConfig {
@@ -228,7 +242,7 @@ function gatewayConfig(parts: ConfigParts): GatewayConfig {
     // Free ports: another gateway may serve on this machine.
     listen: { operator: '127.0.0.1:0', runner: 0, worker: 0 },
     dns: { upstreams: parts.upstreams },
-    ...(options.extraAuthorities ? { tls: { extraAuthorities: options.extraAuthorities } } : {}),
+    ...(parts.extraAuthorities.length > 0 ? { tls: { extraAuthorities: parts.extraAuthorities } } : {}),
     ...(job === null ? {} : { jobs: [job] }),
     kernel: { table: `${tablePrefix}${process.pid}`, keepOnExit: false },
   };

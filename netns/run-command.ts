@@ -1,6 +1,5 @@
 // `sallyport run`: one command behind a gateway of its own, and the table of what it reached.
 
-import { accessSync, constants } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Mode } from '../flow/decision.ts';
@@ -37,7 +36,7 @@ export async function runRun(args: readonly string[], io: Io, startGateway: Star
     stateDirectory: values.state === undefined ? null : resolve(values.state),
     policy: (directory) => prepareRunPolicy(values.policy, mode, directory),
     job: (addresses) => declareJob(values, addresses),
-    extraAuthorities: (values.authority ?? []).map(readableFile),
+    extraAuthorities: (values.authority ?? []).map((path) => resolve(path)),
   });
   try {
     const exitCode = await gate.run(command, values.json ? { stdio: 'stderr' } : {});
@@ -56,16 +55,6 @@ function explainExit(isFailed: boolean): string {
   return isFailed
     ? `the command ended with 0 although flows of it were blocked: exit code ${exitCodes.blocked} (--fail-on-block)\n`
     : `the command ended with 0 although flows of it were blocked; --fail-on-block ends with ${exitCodes.blocked} then\n`;
-}
-
-/** @throws SallyportError usage */
-function readableFile(path: string): string {
-  try {
-    accessSync(path, constants.R_OK);
-    return resolve(path);
-  } catch (error) {
-    throw new SallyportError('usage', `--authority ${path} cannot be read`, error);
-  }
 }
 
 function readArguments(args: readonly string[]) {

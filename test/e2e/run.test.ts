@@ -1,12 +1,23 @@
 // `sallyport run` as its user meets it: exit codes, the policy's problems, and what is left when it is killed.
 
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { TestAuthority } from '../../netns/authority.ts';
 import { waitUntil } from '../lab/gateway.ts';
 
+t.setTimeout(120_000);
 const main = join(import.meta.dirname, '../../main.ts');
 const env = { PATH: process.env['PATH'] ?? '' };
 const folder = mkdtempSync(join(tmpdir(), 'sallyport-run-test-'));
@@ -23,10 +34,10 @@ const tables = (): string => spawnSync('nft', ['list', 'tables'], { encoding: 'u
 const namespaces = (): string => spawnSync('ip', ['netns', 'list'], { encoding: 'utf8' }).stdout;
 
 t.test('the command’s exit code is passed on and nothing of the run is left', async (t) => {
-  const { status, stderr } = run('--policy', closed, '--', 'sh', '-c', 'exit 7');
+  const { status, stderr, pid } = run('--policy', closed, '--', 'sh', '-c', 'exit 7');
   t.equal(status, 7, stderr);
-  t.notMatch(tables(), /sallyport_run_/);
-  t.notMatch(namespaces(), /sp-\d+-/);
+  t.notMatch(tables(), new RegExp(`sallyport_run_${pid}`));
+  t.notMatch(namespaces(), new RegExp(`sp-${pid}-`));
 });
 
 t.test(
@@ -75,6 +86,34 @@ t.test('killed, it leaves its job shut in, and the next start cleans up', async 
   t.notMatch(tables(), new RegExp(own));
   t.notMatch(namespaces(), new RegExp(`sp-${child.pid}-`));
   t.notOk(isRunning('sleep 97'), 'the job is ended');
+});
+
+t.test('program and state may be in a home directory that nobody else enters', async (t) => {
+  const home = join(folder, 'home');
+  mkdirSync(home, { mode: 0o700 });
+  const copy = join(home, 'sallyport');
+  mkdirSync(copy);
+  const root = join(import.meta.dirname, '../..');
+  const sources = readdirSync(root).filter((name) => name.endsWith('.ts'));
+  const folders = ['flow', 'policy', 'certs', 'kernel', 'dns', 'proxy', 'jobs', 'store', 'api', 'netns'];
+  for (const name of [...sources, ...folders, 'package.json'])
+    cpSync(join(root, name), join(copy, name), { recursive: true });
+  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
+  const state = join(home, 'records');
+  const args = ['run', '--policy', closed, '--state', state, '--', 'curl', '-sS', 'https://blocked.example/'];
+  const ran = spawnSync(process.execPath, [join(copy, 'main.ts'), ...args], { env, encoding: 'utf8' });
+  t.equal(ran.status, 0, ran.stderr);
+  t.match(ran.stdout, /Sallyport did not let GET blocked\.example\/ through/);
+  t.ok(readdirSync(join(state, 'segments')).length > 0, 'its records are there');
+  t.notMatch(readFileSync('/proc/self/mounts', 'utf8'), /sallyport\/program/, 'its mounts are its own');
+});
+
+t.test('an authority of the caller’s that others may not read reaches the workers', (t) => {
+  const file = join(folder, 'authority.pem');
+  writeFileSync(file, new TestAuthority('Corporate').certificate, { mode: 0o600 });
+  const { status, stderr } = run('--policy', closed, '--authority', file, '--', 'true');
+  t.equal(status, 0, stderr);
+  t.end();
 });
 
 function childOf(pid: number, word: string): number {

@@ -1,0 +1,107 @@
+// Control and workers run as users that own nothing, and must reach the program, its interpreter and the state. In a
+// home directory they cannot: `serve` then starts itself again in mounts of its own, where those have a second place.
+
+import { accessSync, constants, mkdirSync, realpathSync, statSync } from 'node:fs';
+import { dirname, join, parse } from 'node:path';
+import { SallyportError } from './flow/errors.ts';
+
+/** Made once and never used outside: each gateway has a small filesystem of its own over it. */
+const place = '/run/sallyport/program';
+
+// A constant text; sources, targets and the command arrive as its positional arguments.
+const mountScript = [
+  `mount -t tmpfs -o mode=755,size=64k tmpfs ${place} || exit 69`,
+  'while [ "$1" != -- ]; do',
+  '  if [ -d "$1" ]; then mkdir "$2"; else : > "$2"; fi || exit 69',
+  '  mount --bind "$1" "$2" || exit 69',
+  '  shift 2',
+  'done',
+  'shift',
+  'exec "$@"',
+].join('\n');
+
+/** The deepest directory on the way to a path that other users may not enter, or null. @throws SallyportError usage */
+export function closedDirectory(path: string): string | null {
+  let closed: string | null = null;
+  const { root } = parse(path);
+  for (let at = dirname(path); ; at = dirname(at)) {
+    if ((modeOf(at) & 0o001) === 0) closed ??= at;
+    if (at === root) return closed;
+  }
+}
+
+function modeOf(path: string): number {
+  try {
+    return statSync(path).mode;
+  } catch (error) {
+    throw new SallyportError('usage', `${path} does not exist or cannot be read`, error);
+  }
+}
+
+interface Moved {
+  readonly source: string;
+  readonly target: string;
+}
+
+/** Where a path is to be found once the mounts are made; the path itself when everybody reaches it. */
+function move(path: string, moved: Moved[], isAlone: boolean): string {
+  const closed = closedDirectory(path);
+  if (closed === null) return path;
+  // A program finds its packages in the directories above it, as far up as others may not enter.
+  const source = isAlone ? path : join(closed, path.slice(closed.length).split('/').find(Boolean) ?? '');
+  const target = join(place, String(moved.length));
+  moved.push({ source, target });
+  return join(target, path.slice(source.length));
+}
+
+export interface Program {
+  readonly interpreter: string;
+  readonly script: string;
+  readonly state: string;
+}
+
+/**
+ * The command that starts the program where everybody reaches it, given its arguments by place of the state; null when
+ * nothing has to be moved. @throws SallyportError usage when even that would not do
+ */
+export function commandInReach(
+  program: Program,
+  args: (state: string) => readonly string[],
+): string[] | null {
+  mkdirSync(program.state, { recursive: true, mode: 0o755 });
+  const moved: Moved[] = [];
+  const interpreter = move(realpathSync(program.interpreter), moved, true);
+  const script = move(realpathSync(program.script), moved, false);
+  for (const { source } of moved) checkOpen(source);
+  const state = move(realpathSync(program.state), moved, true);
+  if (moved.length === 0) return null;
+  mkdirSync(place, { recursive: true, mode: 0o755 });
+  const pairs = moved.flatMap(({ source, target }) => [source, target]);
+  const command = [interpreter, ...process.execArgv, script, ...args(state)];
+  const inside = ['sh', '-c', mountScript, 'sh', ...pairs, '--', ...command];
+  return ['unshare', '--mount', '--propagation', 'private', ...inside];
+}
+
+function checkOpen(path: string): void {
+  const mode = modeOf(path);
+  const wanted = statSync(path).isDirectory() ? 0o005 : 0o004;
+  if ((mode & wanted) === wanted) return;
+  throw new SallyportError(
+    'usage',
+    `${path} cannot be read by the users that control and workers run as: chmod o+rX it, or install elsewhere`,
+  );
+}
+
+/** @throws SallyportError usage when other users cannot read this file; one that does not exist is not looked at */
+export function requireReadable(path: string, what: string): void {
+  try {
+    accessSync(path, constants.F_OK);
+  } catch {
+    return;
+  }
+  if (closedDirectory(path) === null && (modeOf(path) & 0o004) !== 0) return;
+  throw new SallyportError(
+    'usage',
+    `${what} ${path} cannot be read by the users that control and workers run as: open it and its directories to others`,
+  );
+}
