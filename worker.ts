@@ -17,10 +17,10 @@ import { Lookup } from './dns/lookup.ts';
 import { defaultRateLimits } from './dns/rate.ts';
 import { Resolver } from './dns/resolver.ts';
 import { startDns, type DnsServer } from './dns/server.ts';
+import { TunnelWatch } from './dns/tunnel.ts';
 import type { UpstreamConfig } from './dns/upstreams.ts';
 import { formatAddress, parseAddress, unmapAddress } from './flow/address.ts';
 import type { Frame } from './flow/channel.ts';
-import { unattributed } from './flow/job.ts';
 import { KeeperClient } from './flow/keeper-client.ts';
 import { DeclaredJobs } from './jobs/declared.ts';
 import { hardenWorker } from './kernel/harden.ts';
@@ -69,6 +69,7 @@ class Worker {
   readonly #recorder: SegmentWriter;
   readonly #keeper: KeeperClient;
   readonly #jobs: DeclaredJobs;
+  readonly #tunnels = new TunnelWatch();
   #policy: Policy | null = null;
   /** Canonical; DNS and proxy hold this very set. */
   readonly #ownAddresses = new Set<string>();
@@ -106,11 +107,7 @@ class Worker {
     });
     this.#dns = await this.#startDns(lookup);
     const dns = this.#dns;
-    const resolver = new Resolver({
-      lookup,
-      ipv6: hasIpv6(),
-      isBlocklisted: (name) => this.#isBlocklisted(name),
-    });
+    const resolver = new Resolver({ lookup, ipv6: hasIpv6(), tunnels: this.#tunnels });
     this.#proxy = startProxy({
       currentPolicy: () => this.#policy,
       attribution: this.#jobs,
@@ -188,6 +185,7 @@ class Worker {
       attribution: this.#jobs,
       recorder: this.#recorder,
       keeper: this.#keeper,
+      tunnels: this.#tunnels,
       meter: this.#meter,
       udp: [
         ...(fds.udp4 === null ? [] : [{ fd: fds.udp4, family: 4 as const }]),
@@ -213,14 +211,6 @@ class Worker {
     const now = new Set([...machineAddresses(), ...v4, ...v6].map(canonicalText));
     for (const address of now) this.#ownAddresses.add(address);
     for (const address of this.#ownAddresses) if (!now.has(address)) this.#ownAddresses.delete(address);
-  }
-
-  #isBlocklisted(name: string): boolean {
-    const policy = this.#policy;
-    // Without a policy nothing is dialled at all.
-    return (
-      policy === null || decideName(effectivePolicy(policy, unattributed), { name }).reason === 'blocklist'
-    );
   }
 
   #watchPolicy(): void {

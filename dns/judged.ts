@@ -61,8 +61,14 @@ function replaced(wire: Wire, instead: LocalAnswer, evidence: readonly Evidence[
   return { wire, instead, evidence, answers: [] };
 }
 
-// A target needs no rule of its own (networks change theirs daily), but an explicit block of it holds.
-function judgeTargets(targets: readonly string[], decide: (name: string) => Decision): Decision | null {
+/**
+ * The explicit block of one of these folded wire names, or null. A target needs no rule of its own (networks change
+ * theirs daily), but a block of it holds.
+ */
+export function judgeTargets(
+  targets: readonly string[],
+  decide: (name: string) => Decision,
+): Decision | null {
   for (const target of targets) {
     const text = nameText(target);
     if (text === null) return blocked('ambiguous-host');

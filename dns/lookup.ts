@@ -33,7 +33,8 @@ export interface Found {
   readonly isStale: boolean;
 }
 
-const maxKeys = 2000;
+/** Twice what the DNS server holds: its sources and the proxy's runners have shares of their own. */
+const maxKeys = 8192;
 const maxWaiting = 256;
 const maxChainQuestions = 4;
 const patienceMs = 1800;
@@ -70,6 +71,11 @@ export class Lookup {
     const absent = this.cache.find(scan, variant);
     scan.type = type;
     return absent !== null && absent.expiresAt > nowSeconds ? absent : null;
+  }
+
+  /** True when the answer is kept and fresh: asking for it leaves nothing. */
+  isKept(question: Question): boolean {
+    return this.findFresh(this.#fill(question), question.variant, Math.floor(Date.now() / 1000)) !== null;
   }
 
   /**

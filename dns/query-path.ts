@@ -24,8 +24,7 @@ import type { Recording } from './recording.ts';
 import { defaultRateLimits } from './rate.ts';
 import type { RateLimits, Source } from './rate.ts';
 import { QueryScan, scanQuery } from './scan-query.ts';
-import { defaultTunnelLimits, TunnelWatch } from './tunnel.ts';
-import type { TunnelLimits } from './tunnel.ts';
+import { TunnelWatch } from './tunnel.ts';
 import { blockedAbsent, localAnswer, Verdicts } from './verdicts.ts';
 import type { AnswerRules, NameVerdict } from './verdicts.ts';
 
@@ -43,7 +42,7 @@ export interface PathOptions {
   /** The gateway's own addresses as text: no name may lead to them. */
   readonly ownAddresses: ReadonlySet<string>;
   readonly rate?: RateLimits;
-  readonly tunnel?: TunnelLimits;
+  readonly tunnels?: TunnelWatch;
 }
 
 /** The answer follows later: the caller hands the question to `hold`. */
@@ -87,7 +86,7 @@ export class QueryPath {
       options.lookup.isForwarded(name),
     );
     this.#bindings = new Bindings(options.keeper);
-    this.#tunnels = new TunnelWatch(options.tunnel ?? defaultTunnelLimits);
+    this.#tunnels = options.tunnels ?? new TunnelWatch();
     this.#closing = new Closing(options);
     this.#recording = this.#closing.recording;
     // Every field is set anew for each question; the source stands for "none yet".

@@ -1,42 +1,76 @@
-// Resolves hosts for the gateway's own dials: the cache and upstreams of the DNS server, and none of its policy
-// but the blocklist along CNAME chains. The addresses are checked by the one who dials.
+// Resolves hosts for the gateway's own dials, with the cache and upstreams of the DNS server. Blocks along CNAME
+// chains, the name budget and the share of a runner hold here as they do for questions: a name in a ClientHello
+// leaves the gateway just as one in a query does. The addresses are checked by the one who dials.
 
-import { parseAddress } from '../flow/address.ts';
-import { formatAddress } from '../flow/address.ts';
+import { formatAddress, parseAddress } from '../flow/address.ts';
+import { isOpen } from '../flow/decision.ts';
 import { SallyportError } from '../flow/errors.ts';
-import type { ResolverPort } from '../flow/ports.ts';
-import { type as recordType } from './codes.ts';
+import type { Asker, ResolverPort, UnresolvedHost } from '../flow/ports.ts';
+import { rcode as code, type as recordType } from './codes.ts';
+import { judgeTargets } from './judged.ts';
 import type { Lookup } from './lookup.ts';
-import { nameFromText, nameText } from './name.ts';
+import { nameFromText } from './name.ts';
+import { TunnelWatch } from './tunnel.ts';
 
 export interface ResolverOptions {
   readonly lookup: Lookup;
-  /** True for a canonical name that the blocklist blocks in every mode. */
-  readonly isBlocklisted: (name: string) => boolean;
   /** False where the gateway itself has no IPv6: AAAA is then not asked. */
   readonly ipv6: boolean;
+  /** Shared with the DNS server. */
+  readonly tunnels?: TunnelWatch;
+  /** Names that one runner may have looked up at the same time. */
+  readonly namesPerRunner?: number;
 }
+
+const namesPerRunner = 128;
 
 export class Resolver implements ResolverPort {
   readonly #options: ResolverOptions;
+  readonly #tunnels: TunnelWatch;
+  readonly #open = new Map<string, number>();
 
   constructor(options: ResolverOptions) {
     this.#options = options;
+    this.#tunnels = options.tunnels ?? new TunnelWatch();
   }
 
   /**
    * Addresses of a canonical host, IPv6 and IPv4 in turn (RFC 8305 4); an address literal answers itself.
    * @throws SallyportError upstream
    */
-  async resolve(host: string): Promise<readonly string[]> {
+  async resolve(host: string, asker: Asker): Promise<readonly string[] | UnresolvedHost> {
     const literal = parseAddress(host);
     if (literal !== null) return [formatAddress(literal)];
     const name = nameFromText(host);
     if (name === null) throw new SallyportError('upstream', `${host} is not a name that can be asked for`);
+    const open = this.#open.get(asker.runner) ?? 0;
+    if (open >= (this.#options.namesPerRunner ?? namesPerRunner))
+      return { refused: 'runner-limit', detail: 'too many names are looked up for this runner' };
+    this.#open.set(asker.runner, open + 1);
+    try {
+      return this.#watchTunnel(host, name, asker) ?? (await this.#resolve(host, name, asker));
+    } finally {
+      const left = this.#open.get(asker.runner)! - 1;
+      if (left > 0) this.#open.set(asker.runner, left);
+      else this.#open.delete(asker.runner);
+    }
+  }
+
+  #watchTunnel(host: string, name: string, asker: Asker): UnresolvedHost | null {
+    if (this.#options.lookup.isKept({ name, type: recordType.A, variant: 0 })) return null;
+    const seen = this.#tunnels.ask(asker.runner, name, recordType.A, Date.now());
+    if ((seen !== 'budget' && seen !== 'tunnel') || asker.judge(host).mode !== 'block') return null;
+    const detail = `too many, or too strange, names beside ${host}`;
+    return { refused: seen === 'budget' ? 'dns-budget' : 'dns-tunnel', detail };
+  }
+
+  async #resolve(host: string, name: string, asker: Asker): Promise<readonly string[] | UnresolvedHost> {
     const [six, four] = await Promise.all([
-      this.#options.ipv6 ? this.#addresses(host, name, recordType.AAAA) : [],
-      this.#addresses(host, name, recordType.A),
+      this.#options.ipv6 ? this.#addresses(host, name, recordType.AAAA, asker) : [],
+      this.#addresses(host, name, recordType.A, asker),
     ]);
+    if ('refused' in six) return six;
+    if ('refused' in four) return four;
     const ordered: string[] = [];
     for (let i = 0; i < Math.max(six.length, four.length); i++) {
       if (i < six.length) ordered.push(six[i]!);
@@ -46,15 +80,19 @@ export class Resolver implements ResolverPort {
     return ordered;
   }
 
-  async #addresses(host: string, name: string, type: number): Promise<readonly string[]> {
+  async #addresses(
+    host: string,
+    name: string,
+    type: number,
+    asker: Asker,
+  ): Promise<readonly string[] | UnresolvedHost> {
     const found = await this.#options.lookup.find({ name, type, variant: 0 });
     if (found === null) return [];
-    for (const target of found.entry.targets) {
-      const text = nameText(target);
-      if (text === null || this.#options.isBlocklisted(text)) {
-        throw new SallyportError('upstream', `${host} leads to a name on the blocklist`);
-      }
-    }
-    return found.entry.wire.addresses.map(formatAddress);
+    const { rcode, targets, wire } = found.entry;
+    this.#tunnels.answered(asker.runner, name, rcode === code.NXDOMAIN, wire.bytes.length);
+    const decision = judgeTargets(targets, (target) => asker.judge(target));
+    if (decision !== null && !isOpen(decision))
+      return { refused: decision.reason, detail: `${host} leads to a name that is blocked` };
+    return wire.addresses.map(formatAddress);
   }
 }

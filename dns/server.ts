@@ -13,7 +13,7 @@ import { defaultRateLimits, Sources } from './rate.ts';
 import type { RateLimits } from './rate.ts';
 import { defaultStreamLimits, StreamServer } from './stream-server.ts';
 import type { StreamLimits } from './stream-server.ts';
-import type { TunnelLimits } from './tunnel.ts';
+import type { TunnelWatch } from './tunnel.ts';
 import { openDrain } from './udp-drain.ts';
 import { UdpServer } from './udp-server.ts';
 import type { UdpPlace } from './udp-server.ts';
@@ -42,7 +42,8 @@ export interface DnsOptions {
   /** False where runners have no IPv6: AAAA is answered empty without asking. */
   readonly ipv6: boolean;
   readonly rate?: RateLimits;
-  readonly tunnel?: TunnelLimits;
+  /** Shared with the Resolver. */
+  readonly tunnels?: TunnelWatch;
   readonly stream?: StreamLimits;
   /** False serves UDP one datagram at a time, as without koffi. */
   readonly drain?: boolean;

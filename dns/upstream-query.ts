@@ -40,6 +40,16 @@ export function questionBytes(question: Question): Buffer {
   return bytes;
 }
 
+/** The query of an upstream that knows no EDNS (RFC 6891 7), with id 0. */
+export function buildPlainQuery(question: Question): Buffer {
+  const query = Buffer.alloc(questionEndOf(question.name));
+  query[2] = 1;
+  query[3] = question.variant & 2 ? 0x10 : 0;
+  query[5] = 1;
+  query.set(questionBytes(question), 12);
+  return query;
+}
+
 /** A query with id 0, to be given an id by its transport; `padTo` 0 for none, else a block size in bytes. */
 export function buildQuery(question: Question, padTo: number): Buffer {
   const end = questionEndOf(question.name);

@@ -6,7 +6,7 @@ import { isWithin, nameFromText } from './name.ts';
 import { rcode as code } from './codes.ts';
 import { scanResponse } from './scan-response.ts';
 import type { Response } from './scan-response.ts';
-import { buildQuery, questionEndOf } from './upstream-query.ts';
+import { buildPlainQuery, buildQuery, questionEndOf } from './upstream-query.ts';
 import type { Question } from './upstream-query.ts';
 import { UpstreamStream } from './upstream-stream.ts';
 import { UpstreamUdp } from './upstream-udp.ts';
@@ -45,6 +45,7 @@ class Upstream {
   #failures = 0;
   #downMs = 0;
   #isProbing = false;
+  #knowsEdns = true;
   downUntil = 0;
   /** Smoothed round-trip time; 0 until measured, so that a new server is tried. */
   rttMs = 0;
@@ -58,9 +59,26 @@ class Upstream {
   }
 
   async ask(question: Question, timeoutMs: number): Promise<Response | null> {
-    const query = buildQuery(question, this.transport === 'tls' ? paddingBytes : 0);
-    const end = questionEndOf(question.name);
     const startedAt = performance.now();
+    let response = await this.#exchange(question, timeoutMs);
+    if (this.#knowsEdns && response !== null && isEdnsRefused(response)) {
+      const plain = await this.#exchange(question, timeoutMs, true);
+      // Remembered only when it helped: one forged FORMERR changes nothing.
+      this.#knowsEdns = plain === null || isEdnsRefused(plain);
+      response = plain ?? response;
+    }
+    this.#judge(response !== null, performance.now() - startedAt);
+    return response;
+  }
+
+  async #exchange(
+    question: Question,
+    timeoutMs: number,
+    isPlain = !this.#knowsEdns,
+  ): Promise<Response | null> {
+    const padding = this.transport === 'tls' ? paddingBytes : 0;
+    const query = isPlain ? buildPlainQuery(question) : buildQuery(question, padding);
+    const end = questionEndOf(question.name);
     let response: Response | null = null;
     let wantsStream = this.#udp === null;
     if (this.#udp) {
@@ -73,7 +91,6 @@ class Upstream {
       const outcome = await this.#stream.ask(query, end, Math.max(timeoutMs, streamTryMs));
       response = typeof outcome === 'string' ? null : scanResponse(outcome, end);
     }
-    this.#judge(response !== null, performance.now() - startedAt);
     return response;
   }
 
@@ -100,6 +117,10 @@ class Upstream {
     this.#udp?.close();
     this.#stream.close();
   }
+}
+
+function isEdnsRefused({ rcode }: Response): boolean {
+  return rcode === code.FORMERR || rcode === code.NOTIMP;
 }
 
 export class Upstreams {

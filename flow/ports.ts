@@ -1,8 +1,10 @@
 // The ports between the parts of a worker: what the path, the DNS server and the authority ask of others.
 // worker.ts wires implementations; a part never imports another part's implementation.
 
+import type { Decision } from './decision.ts';
 import type { FlowRecord } from './flow.ts';
 import type { MetricName } from './meter.ts';
+import type { Reason } from './reason.ts';
 
 /** Where records go. Both calls redact; both are synchronous up to the operating system. */
 export interface Recorder {
@@ -51,10 +53,23 @@ export interface KeeperPort {
   sign(toBeSigned: Uint8Array): Promise<Uint8Array>;
 }
 
-/** Resolves a host on behalf of the gateway. @throws SallyportError upstream (nothing usable was answered) */
+/** For whom a host is resolved. */
+export interface Asker {
+  readonly runner: string;
+  /** What policy says of a name: the host itself, or one that a CNAME leads to. */
+  judge(name: string): Decision;
+}
+
+/** Why a host is not resolved for this asker. */
+export interface UnresolvedHost {
+  readonly refused: Reason;
+  readonly detail: string;
+}
+
+/** Resolves a host for the gateway's own dials. @throws SallyportError upstream (nothing usable was answered) */
 export interface ResolverPort {
   /** Addresses in RFC 5952 or dotted form, IPv6 and IPv4 in the order to be tried; checked by nobody yet. */
-  resolve(host: string): Promise<readonly string[]>;
+  resolve(host: string, asker: Asker): Promise<readonly string[] | UnresolvedHost>;
 }
 
 /** Metrics of a worker; the names and labels are those of flow/meter.ts. */

@@ -142,6 +142,7 @@ export class FakeUpstream {
   }
 
   close(): void {
+    if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#udp.close();
     for (const server of this.#servers) server.close();

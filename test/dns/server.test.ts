@@ -12,6 +12,7 @@ import t from 'tap';
 import { Lookup } from '../../dns/lookup.ts';
 import { Resolver } from '../../dns/resolver.ts';
 import { SallyportError } from '../../flow/errors.ts';
+import type { Decision } from '../../flow/decision.ts';
 import type { FlowRecord } from '../../flow/flow.ts';
 import { unattributed } from '../../flow/job.ts';
 import { noMeter } from '../../flow/ports.ts';
@@ -537,6 +538,15 @@ t.test(
   },
 );
 
+const allowed: Decision = {
+  verdict: 'allow',
+  enforced: true,
+  mode: 'block',
+  rule: 'r1',
+  scope: null,
+  reason: 'rule',
+};
+
 t.test('DNS over TLS verifies the name, and never falls back', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'sallyport-dot-'));
   t.teardown(() => rmSync(directory, { recursive: true }));
@@ -561,19 +571,15 @@ t.test('DNS over TLS verifies the name, and never falls back', async (t) => {
     t.teardown(() => lookup.close());
     return lookup;
   };
-  const good = new Resolver({
-    lookup: lookupTo('dot.example'),
-    isBlocklisted: (name) => name === 'malware.test',
-    ipv6: true,
-  });
-  t.strictSame(await good.resolve('ok.example'), ['2606:2800:220:1::1', '93.184.216.34']);
-  t.strictSame(await good.resolve('cdn.example'), ['93.184.216.35']);
-  t.strictSame(await good.resolve('192.0.2.1'), ['192.0.2.1']);
-  await t.rejects(good.resolve('listed.example'), { code: 'upstream' });
-  await t.rejects(good.resolve('gone.example'), { code: 'upstream' });
+  const asker = { runner: '10.0.0.1', judge: () => allowed };
+  const good = new Resolver({ lookup: lookupTo('dot.example'), ipv6: true });
+  t.strictSame(await good.resolve('ok.example', asker), ['2606:2800:220:1::1', '93.184.216.34']);
+  t.strictSame(await good.resolve('cdn.example', asker), ['93.184.216.35']);
+  t.strictSame(await good.resolve('192.0.2.1', asker), ['192.0.2.1']);
+  await t.rejects(good.resolve('gone.example', asker), { code: 'upstream' });
   const asked = upstream.asked.length;
-  const bad = new Resolver({ lookup: lookupTo('other.example'), isBlocklisted: () => false, ipv6: false });
-  await t.rejects(bad.resolve('ok.example'), { code: 'upstream' });
+  const bad = new Resolver({ lookup: lookupTo('other.example'), ipv6: false });
+  await t.rejects(bad.resolve('ok.example', asker), { code: 'upstream' });
   t.equal(upstream.asked.length, asked);
   t.equal(
     upstream.asked.every(({ transport }) => transport === 'tls'),
