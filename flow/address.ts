@@ -183,13 +183,14 @@ export function classifyAddress(bytes: Uint8Array): AddressClass {
   if (bytes.length === 4) return v4Classes.find(({ cidr }) => cidrContains(cidr, bytes))?.kind ?? 'public';
   const own = v6Classes.find(({ cidr }) => cidrContains(cidr, bytes));
   if (own) return own.kind;
-  const inner = embedded.find(({ cidr }) => cidr.prefix <= 128 && prefixMatches(cidr, bytes));
-  return inner ? classifyAddress(bytes.subarray(inner.at, inner.at + 4)) : 'public';
+  const inner = carriedV4(bytes);
+  return inner === null ? 'public' : classifyAddress(inner);
 }
 
-/** True for IPv6 forms that carry an IPv4 address (mapped, NAT64, 6to4): no runner may aim a packet at one. */
-export function carriesV4(bytes: Uint8Array): boolean {
-  return bytes.length === 16 && embedded.some(({ cidr }) => prefixMatches(cidr, bytes));
+/** The IPv4 address that an IPv6 one carries (mapped, NAT64, 6to4: RFC 4291 2.5.5, 6052, 3056), or null. */
+export function carriedV4(bytes: Uint8Array): Uint8Array | null {
+  const form = bytes.length === 16 ? embedded.find(({ cidr }) => prefixMatches(cidr, bytes)) : undefined;
+  return form === undefined ? null : bytes.subarray(form.at, form.at + 4);
 }
 
 function prefixMatches(cidr: Cidr, bytes: Uint8Array): boolean {

@@ -1,13 +1,14 @@
 // Blocklists: hosts with their subdomains, and addresses, that are blocked in every mode.
 // Large lists are plain texts, read line by line; anything else goes through the YAML parser.
 
-import { cidrContains, parseAddress, unmapAddress, type Cidr } from '../flow/address.ts';
+import { carriedV4, parseAddress, type Cidr } from '../flow/address.ts';
 import type { Problem } from '../flow/errors.ts';
 import { canonicaliseHost } from './canonicalise-host.ts';
 import { checkBlocklistFile } from './check-schema.ts';
 import { matchesHost, type HostPattern } from './match-host.ts';
 import { parseYaml } from './parse-yaml.ts';
 import { createProblemList, type ProblemList, type ValuePath } from './problem-list.ts';
+import { addToRangeIndex, createRangeIndex, findInRangeIndex, type RangeIndex } from './range-index.ts';
 import { readCidrs, readHosts, toEntries } from './read-values.ts';
 import { runnerServiceHosts } from './runner-service.ts';
 import type { BlocklistEntryFile } from './schema.ts';
@@ -22,10 +23,17 @@ export interface BlocklistSource {
 export interface Blocklist {
   readonly hosts: Map<string, BlocklistSource[]>;
   readonly addresses: { readonly cidr: Cidr; readonly source: BlocklistSource }[];
+  /** The same, to be found by address. */
+  readonly ranges: RangeIndex<BlocklistSource>;
 }
 
 export function createBlocklist(): Blocklist {
-  return { hosts: new Map(), addresses: [] };
+  return { hosts: new Map(), addresses: [], ranges: createRangeIndex() };
+}
+
+function addRange(blocklist: Blocklist, cidr: Cidr, source: BlocklistSource): void {
+  blocklist.addresses.push({ cidr, source });
+  addToRangeIndex(blocklist.ranges, cidr, source);
 }
 
 /** The list that blocks this canonical host at this time, an enforced one before one that only records; or null. */
@@ -47,21 +55,16 @@ function isExcepted(source: BlocklistSource, host: string, nowMs: number): boole
   return source.exceptions.some(({ pattern, untilMs }) => nowMs < untilMs && matchesHost(pattern, host));
 }
 
-const nat64 = {
-  bytes: Uint8Array.from([0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
-  prefix: 96,
-};
-
-/** The list that blocks this address; v4-mapped and NAT64 forms count as the IPv4 address that they carry. */
+/** The list that blocks this address or the IPv4 one that it carries, an enforced one before one that only records. */
 export function findBlockedAddress(blocklist: Blocklist, address: string): BlocklistSource | null {
   if (blocklist.addresses.length === 0) return null;
-  const parsed = parseAddress(address);
-  if (parsed === null) return null;
-  const whole = unmapAddress(parsed);
-  const bytes = whole.length === 16 && cidrContains(nat64, whole) ? whole.subarray(12) : whole;
-  const hits = blocklist.addresses
-    .filter(({ cidr }) => cidrContains(cidr, bytes))
-    .map(({ source }) => source);
+  const bytes = parseAddress(address);
+  if (bytes === null) return null;
+  const inner = carriedV4(bytes);
+  const hits = [
+    ...findInRangeIndex(blocklist.ranges, bytes),
+    ...(inner === null ? [] : findInRangeIndex(blocklist.ranges, inner)),
+  ];
   return hits.find(({ audit }) => !audit) ?? hits[0] ?? null;
 }
 
@@ -146,8 +149,7 @@ function addAddresses(
   path: ValuePath,
   target: Target,
 ): void {
-  for (const cidr of readCidrs(addresses, path, target.list))
-    blocklist.addresses.push({ cidr, source: target.source });
+  for (const cidr of readCidrs(addresses, path, target.list)) addRange(blocklist, cidr, target.source);
 }
 
 interface EntryProblem {
@@ -163,7 +165,7 @@ function addHost(blocklist: Blocklist, text: string, { source, force }: Target):
   }
   if (host.kind === 'address') {
     const bytes = parseAddress(host.address);
-    if (bytes !== null) blocklist.addresses.push({ cidr: { bytes, prefix: bytes.length * 8 }, source });
+    if (bytes !== null) addRange(blocklist, { bytes, prefix: bytes.length * 8 }, source);
     return null;
   }
   const service = force ? undefined : runnerServiceHosts.find((known) => hitsHost(host.name, known));

@@ -67,7 +67,7 @@ function decodeSegment(segment: string): Decoded {
       continue;
     }
     const byte = readHexByte(segment, i + 1);
-    const problem = judgeByte(byte, segment, i);
+    const problem = judgeByte(byte);
     if (problem !== null) return { detail: problem };
     text += decodeByte(byte);
     bytes.push(byte);
@@ -77,11 +77,10 @@ function decodeSegment(segment: string): Decoded {
   return problem === null ? { text } : { detail: problem };
 }
 
-function judgeByte(byte: number, segment: string, at: number): string | null {
+function judgeByte(byte: number): string | null {
   if (byte < 0) return 'a percent sign without two hexadecimal digits';
   if (byte < 32 || byte === 127) return 'an encoded control character';
   if (byte === 92) return 'an encoded backslash';
-  if (byte === 37 && readHexByte(segment, at + 3) >= 0) return 'percent-encoding inside percent-encoding';
   return null;
 }
 
@@ -97,6 +96,8 @@ function judgeSegment(bytes: readonly number[]): string | null {
   if (folded.includes('\\') || folded.split('/').length !== decoded.split('/').length) {
     return 'a character that stands for a slash';
   }
+  // A server that decodes twice; however the inner percent sign and digits are spelt.
+  if (/%[\da-f]{2}/i.test(folded)) return 'percent-encoding inside percent-encoding';
   if (decoded === '') return null;
   for (const part of folded.split('/')) {
     if (part === '') return 'an empty segment behind an encoded slash';

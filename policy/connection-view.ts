@@ -4,7 +4,7 @@ import { parseAddress } from '../flow/address.ts';
 import { findHostView, type Candidate, type ConnectionView, type HostView } from './host-view.ts';
 import { matchesHost } from './match-host.ts';
 import { findInRangeIndex } from './range-index.ts';
-import { coversPort, type HttpRule, type NetworkRule } from './rule.ts';
+import { coversTcp, type HttpRule, type NetworkRule } from './rule.ts';
 import { blocksWholeHost, fitsEndpoint, needsInspection } from './rule-fit.ts';
 import type { EffectivePolicy } from './scope.ts';
 import { uniteAddresses } from './unite-grants.ts';
@@ -52,7 +52,10 @@ function readConnection(
   );
   const mustRead = view.blocks.some(({ rule }) => rule.kind === 'http' && !blocksWholeHost(rule));
   return {
-    blocks: view.blocks.filter(({ rule }) => blocksConnection(rule, scheme, port)),
+    blocks: [
+      ...view.blocks.filter(({ rule }) => blocksConnection(rule, scheme, port)),
+      ...(host === null ? findRangeBlocks(effective, address ?? '', port) : []),
+    ],
     grants,
     union: view.union.filter(({ rule }) => fitsEndpoint(rule, scheme, port)),
     addresses: uniteAddresses(grants),
@@ -73,7 +76,7 @@ function blocksConnection(
   scheme: 'http' | 'https' | null,
   port: number,
 ): boolean {
-  if (rule.kind === 'network') return rule.protocols.includes('tcp') && coversPort(rule.ports, port);
+  if (rule.kind === 'network') return coversTcp(rule, port);
   if (!blocksWholeHost(rule)) return false;
   return rule.endpoints === null || fitsEndpoint(rule, scheme, port);
 }
@@ -83,12 +86,19 @@ function findDirect(layers: EffectivePolicy['union'], address: string | null, po
   const bytes = address === null ? null : parseAddress(address);
   if (bytes === null) return [];
   return findByRange(layers, bytes).filter(
-    ({ rule }) =>
-      !rule.isBlock &&
-      (rule.direct || !rule.inspect) &&
-      rule.protocols.includes('tcp') &&
-      coversPort(rule.ports, port),
+    ({ rule }) => !rule.isBlock && (rule.direct || !rule.inspect) && coversTcp(rule, port),
   );
+}
+
+/** Block rules by range that hold for TCP to this address; none for a name. */
+export function findRangeBlocks(
+  { blocking }: EffectivePolicy,
+  address: string,
+  port: number | null,
+): Candidate<NetworkRule>[] {
+  const bytes = parseAddress(address);
+  if (bytes === null) return [];
+  return findByRange(blocking, bytes).filter(({ rule }) => rule.isBlock && coversTcp(rule, port));
 }
 
 /** Network rules whose ranges hold the address, in the order of the policy within each layer. */

@@ -8,14 +8,14 @@ import type { Reason } from '../flow/reason.ts';
 import { findBlockedAddress, findBlockedHost } from './blocklist.ts';
 import { checkAddress } from './check-address.ts';
 import { intersectCidrs } from './cidr-set.ts';
-import { findByRange, findConnection, type HostQuestion } from './connection-view.ts';
+import { findByRange, findConnection, findRangeBlocks, type HostQuestion } from './connection-view.ts';
 import { findHostView, type Candidate, type HostView } from './host-view.ts';
 import { blocksMethod } from './method-set.ts';
 import { selectByPath } from './path-index.ts';
-import { coversPort, type HttpRule, type NetworkRule, type Rule } from './rule.ts';
+import { coversPort, coversTcp, type HttpRule, type NetworkRule, type Rule } from './rule.ts';
 import { blocksRequest, blocksWholeHost, fitsEndpoint, grantsRequest, type RequestUse } from './rule-fit.ts';
 import type { EffectivePolicy } from './scope.ts';
-import { blockNow, findListed, isNever, settle } from './settle.ts';
+import { blockNow, dnsOverTlsPort, findListed, findRefusal, isNever, settle } from './settle.ts';
 import { uniteAddresses, uniteGrants } from './unite-grants.ts';
 
 export interface NameDecision extends Decision {
@@ -60,7 +60,7 @@ export interface NetworkQuestion {
 export function decideName(effective: EffectivePolicy, { name }: { readonly name: string }): NameDecision {
   const view = findHostView(effective, name);
   const decision = settle(effective, {
-    never: false,
+    refusal: null,
     listed: findBlockedHost(effective.policy.blocklist, name, Date.now()),
     blocks: view.blocks.filter(({ rule }) => blocksEverything(rule)),
     grants: view.groups,
@@ -79,10 +79,10 @@ export function decideName(effective: EffectivePolicy, { name }: { readonly name
 
 /** A connection, before any SYN leaves; what is allowed here may still be blocked request by request. */
 export function decideHost(effective: EffectivePolicy, question: HostQuestion): HostDecision {
-  const { host, address, protocol } = question;
+  const { host, address, port, protocol } = question;
   const view = findConnection(effective, question);
   const decision = settle(effective, {
-    never: host === null && isNever(address ?? ''),
+    refusal: findRefusal(host ?? address ?? '', port),
     listed: findListed(effective, host, address),
     blocks: view.blocks,
     grants: view.grants,
@@ -112,11 +112,12 @@ export function decideRequest(effective: EffectivePolicy, question: RequestQuest
   const open = use.upgrade === null ? grants : grants.map((group) => group.filter(mayUpgrade));
   const isOpen = open.every((group) => group.length > 0);
   const isBlocking = ({ rule }: Candidate<HttpRule | NetworkRule>) =>
-    rule.kind === 'http' && blocksRequest(rule, use, blocksMethod);
+    rule.kind === 'http' ? blocksRequest(rule, use, blocksMethod) : coversTcp(rule, port);
+  const byPath = paths.blocks.all.length === 0 ? noBlocks : selectByPath(paths.blocks, path);
   const decision = settle(effective, {
-    never: isNever(host),
+    refusal: findRefusal(host, port),
     listed: findListed(effective, host, host),
-    blocks: paths.blocks.all.length === 0 ? noBlocks : selectByPath(paths.blocks, path).filter(isBlocking),
+    blocks: [...byPath.filter(isBlocking), ...findRangeBlocks(effective, host, port)],
     grants: open,
     union: isOpen ? [] : selectByPath(paths.union, path).filter(isGranted),
     blockReason: isOpen ? 'no-rule' : explainMiss(groups, paths, grants, use),
@@ -133,14 +134,15 @@ export function decideRequest(effective: EffectivePolicy, question: RequestQuest
   };
 }
 
-const noBlocks: readonly Candidate<HttpRule>[] = [];
+const noBlocks: readonly Candidate<HttpRule | NetworkRule>[] = [];
 
 /** A packet that the proxy does not see: by address, or by the name that the address was bound for. */
 export function decideNetwork(effective: EffectivePolicy, question: NetworkQuestion): Decision {
   const { host, address, port, protocol } = question;
   const bytes = address === null ? null : parseAddress(address);
   if (bytes === null ? address !== null : isNever(bytes)) return blockNow(effective, 'never-address');
-  if (port === 853 && (protocol === 'tcp' || protocol === 'udp')) return blockNow(effective, 'encrypted-dns');
+  if (port === dnsOverTlsPort && (protocol === 'tcp' || protocol === 'udp'))
+    return blockNow(effective, 'encrypted-dns');
   if (port === 443 && protocol === 'udp') return blockNow(effective, 'quic');
   const view = host === null ? null : findHostView(effective, host);
   const coversPorts = ({ ports }: NetworkRule) => (port === null ? ports === null : coversPort(ports, port));
@@ -152,7 +154,7 @@ export function decideNetwork(effective: EffectivePolicy, question: NetworkQuest
   ];
   const isGrant = ({ rule }: Candidate<NetworkRule>) => !rule.isBlock;
   return settle(effective, {
-    never: false,
+    refusal: null,
     listed: findListed(effective, host, address),
     blocks: [
       ...(view?.blocks ?? []).filter(({ rule }) => rule.kind === 'http' && blocksEverything(rule)),
@@ -164,14 +166,21 @@ export function decideNetwork(effective: EffectivePolicy, question: NetworkQuest
   });
 }
 
-/** Why an address that a name led to may not be dialled, or null: ranges of `checkAddress`, and the blocklist. */
+/**
+ * Why an address that a name led to may not be dialled on this TCP port, or null: the blocklist, ranges that a rule
+ * blocks, and ranges of `checkAddress`. Without a port only blocks of every port count.
+ */
 export function checkDial(
   effective: EffectivePolicy,
   address: string,
   allowed: readonly Cidr[],
+  port: number | null = null,
 ): Reason | null {
   const listed = findBlockedAddress(effective.policy.blocklist, address);
-  return listed !== null && !listed.audit ? 'blocklist' : checkAddress(address, allowed);
+  if (listed !== null && !listed.audit) return 'blocklist';
+  const reason = checkAddress(address, allowed);
+  if (reason !== null || effective.mode === 'audit') return reason;
+  return findRangeBlocks(effective, address, port).some(({ rule }) => !rule.audit) ? 'block-rule' : null;
 }
 
 /** True for a block that leaves no port and no protocol of the host: the name then need not be resolved either. */

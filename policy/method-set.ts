@@ -40,7 +40,9 @@ export function allowsMethod(set: MethodSet, { method, hasBody, overridden }: Me
 export function blocksMethod(set: MethodSet, { method, hasBody, overridden }: MethodUse): boolean {
   const upper = method.toUpperCase();
   if (set.named.has(upper) || (overridden && (set.write || set.named.size > 0))) return true;
-  return readMethods.has(method) ? set.read || (set.write && hasBody) : set.write;
+  if (!readMethods.has(upper)) return set.write;
+  // In another case it is a name of its own (RFC 9110 9.1), which servers take for the read all the same.
+  return set.read || (set.write && (hasBody || method !== upper));
 }
 
 export function coversAnyMethod(set: MethodSet): boolean {

@@ -2,7 +2,7 @@
 
 import { matchesPath } from './match-path.ts';
 import { allowsMethod, coversAnyMethod, type MethodSet, type MethodUse } from './method-set.ts';
-import { coversPort, type HttpRule, type Rule, type Scheme } from './rule.ts';
+import { coversPort, coversTcp, type HttpRule, type Rule, type Scheme } from './rule.ts';
 
 export interface RequestUse extends MethodUse {
   readonly scheme: Scheme;
@@ -14,7 +14,7 @@ export interface RequestUse extends MethodUse {
 /** True when the rule speaks of this port; `scheme` is null for what is neither TLS nor HTTP. */
 export function fitsEndpoint(rule: Rule, scheme: Scheme | null, port: number): boolean {
   if (rule.kind === 'name') return false;
-  if (rule.kind === 'network') return rule.protocols.includes('tcp') && coversPort(rule.ports, port);
+  if (rule.kind === 'network') return coversTcp(rule, port);
   return (
     rule.endpoints === null ||
     rule.endpoints.some((endpoint) => endpoint.scheme === scheme && coversPort(endpoint.ports, port))

@@ -69,6 +69,11 @@ export function coversPort(ranges: readonly PortRange[] | null, port: number): b
   return ranges === null || ranges.some(([from, to]) => port >= from && port <= to);
 }
 
+/** True when the rule speaks of this TCP port; null asks for every port. */
+export function coversTcp({ protocols, ports }: NetworkRule, port: number | null): boolean {
+  return protocols.includes('tcp') && (port === null ? ports === null : coversPort(ports, port));
+}
+
 export function isBlockRule(rule: Rule): rule is HttpRule | NetworkRule {
   return (rule.kind === 'http' || rule.kind === 'network') && rule.isBlock;
 }

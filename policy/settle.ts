@@ -1,6 +1,6 @@
 // The one place where blocklist, blocks, grants and mode come to a decision.
 
-import { carriesV4, classifyAddress, isNeverClass, parseAddress } from '../flow/address.ts';
+import { carriedV4, classifyAddress, isNeverClass, parseAddress } from '../flow/address.ts';
 import type { Decision } from '../flow/decision.ts';
 import type { Reason } from '../flow/reason.ts';
 import { isAlwaysEnforced } from './always-enforced.ts';
@@ -9,9 +9,13 @@ import type { Candidate } from './host-view.ts';
 import type { HttpRule, NetworkRule } from './rule.ts';
 import type { EffectivePolicy } from './scope.ts';
 
+/** Port of DNS over TLS and over QUIC (RFC 7858, RFC 9250). */
+export const dnsOverTlsPort = 853;
+
 /** What was found for one flow. */
 export interface Findings {
-  readonly never: boolean;
+  /** What no policy can open, or null. */
+  readonly refusal: 'never-address' | 'encrypted-dns' | null;
   readonly listed: BlocklistSource | null;
   readonly blocks: readonly Candidate<HttpRule | NetworkRule>[];
   readonly grants: readonly (readonly Candidate[])[];
@@ -22,7 +26,7 @@ export interface Findings {
 /** The decision: never-addresses, then the blocklist, blocks, grants, and what only records. */
 export function settle(effective: EffectivePolicy, findings: Findings): Decision {
   const { listed, blocks, grants } = findings;
-  if (findings.never) return blockNow(effective, 'never-address');
+  if (findings.refusal !== null) return blockNow(effective, findings.refusal);
   if (listed !== null && !listed.audit) return blockNow(effective, 'blocklist', listed.id);
   const block = blocks.find(({ rule }) => !rule.audit);
   if (block !== undefined) return blockNow(effective, 'block-rule', block.rule.id, block.scope);
@@ -66,6 +70,12 @@ function recordOnly(
   return { verdict: 'block', enforced: false, mode: effective.mode, rule, scope, reason };
 }
 
+/** What no rule opens on a TCP port: addresses that are never reachable, and DNS over TLS (RFC 7858). */
+export function findRefusal(host: string, port: number): Findings['refusal'] {
+  if (isNever(host)) return 'never-address';
+  return port === dnsOverTlsPort ? 'encrypted-dns' : null;
+}
+
 /** The list that blocks the host or the address, an enforced one first. */
 export function findListed(
   effective: EffectivePolicy,
@@ -84,5 +94,5 @@ export function findListed(
  */
 export function isNever(host: string | Uint8Array): boolean {
   const bytes = typeof host === 'string' ? parseAddress(host) : host;
-  return bytes !== null && (isNeverClass(classifyAddress(bytes)) || carriesV4(bytes));
+  return bytes !== null && (isNeverClass(classifyAddress(bytes)) || carriedV4(bytes) !== null);
 }
