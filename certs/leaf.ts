@@ -7,6 +7,7 @@ import type { SecureContext } from 'node:tls';
 
 import { LRUCache } from 'lru-cache';
 
+import { subnetOf } from '../flow/address.ts';
 import { SallyportError } from '../flow/errors.ts';
 import type { KeeperPort, Meter } from '../flow/ports.ts';
 import { toPem } from './authority-certificate.ts';
@@ -30,6 +31,7 @@ const ciphers = [
   'ECDHE-ECDSA-AES256-SHA',
 ].join(':');
 const maxRunners = 10_000;
+const runnersPerSubnet = 4;
 
 export interface LeafIssuerOptions {
   readonly authority: PublicAuthority;
@@ -102,10 +104,14 @@ export class LeafIssuer {
 
   /** A token bucket per runner, so that one that asks for endless names cannot keep the keeper busy. */
   #mayMint(runner: string, nowMs: number): boolean {
-    const budget = this.#budgets.get(runner) ?? { left: this.#perMinute, atMs: nowMs };
-    const refill = (Math.max(0, nowMs - budget.atMs) / 60_000) * this.#perMinute;
-    const left = Math.min(this.#perMinute, budget.left + refill);
-    this.#budgets.set(runner, { left: left < 1 ? left : left - 1, atMs: nowMs });
+    // Addresses of an IPv6 subnet cost nothing: all of them have the budget of a few runners together.
+    const subnet = subnetOf(runner);
+    const [key, perMinute] =
+      subnet === null ? [runner, this.#perMinute] : [subnet, this.#perMinute * runnersPerSubnet];
+    const budget = this.#budgets.get(key) ?? { left: perMinute, atMs: nowMs };
+    const refill = (Math.max(0, nowMs - budget.atMs) / 60_000) * perMinute;
+    const left = Math.min(perMinute, budget.left + refill);
+    this.#budgets.set(key, { left: left < 1 ? left : left - 1, atMs: nowMs });
     return left >= 1;
   }
 }

@@ -216,3 +216,10 @@ export const neverRanges = {
     '2002::/16',
   ],
 } as const;
+
+/** The /64 of an IPv6 address as canonical text: one machine can take any address of it. Null for anything else. */
+export function subnetOf(address: string): string | null {
+  const bytes = parseAddress(address);
+  if (bytes?.length !== 16) return null;
+  return formatAddress(Uint8Array.from(bytes, (byte, at) => (at < 8 ? byte : 0)));
+}

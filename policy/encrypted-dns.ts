@@ -21,7 +21,7 @@ export function findEncryptedDns({ path, query, mediaTypes }: RequestShape): str
   const last = path.slice(path.lastIndexOf('/', end - 1) + 1, end).toLowerCase();
   if (last === 'dns-query') return 'the path of DNS over HTTPS';
   if (query === '') return null;
-  for (const [name, value] of new URLSearchParams(query.slice(0, 8192))) {
+  for (const [name, value] of new URLSearchParams(query)) {
     if (name === 'dns' && isQuery(value)) return 'a DNS message in the query';
     if (name === 'name' && last === 'resolve' && dottedName.test(value)) return 'a DNS question in the query';
   }

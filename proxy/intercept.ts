@@ -3,6 +3,7 @@
 
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import { SallyportError } from '../flow/errors.ts';
 import type { ClientHello } from './client-hello.ts';
 import type { Connection } from './connection.ts';
 import type { Reason } from '../flow/reason.ts';
@@ -18,7 +19,7 @@ export async function interceptTls(
   if (name === null) return 'no-server-name';
   const startedAt = performance.now();
   const leaf = core.ports.leafIssuer.contextFor(name, runner);
-  const secureContext = leaf instanceof Promise ? await leaf : leaf;
+  const secureContext = leaf instanceof Promise ? await inTime(leaf, core.limits.handshakeMs) : leaf;
   if (connection.isClosed) return 'client-closed';
   socket.unshift(bytes);
   const offersHttp1 = hello.alpn.includes('http/1.1');
@@ -39,6 +40,20 @@ export async function interceptTls(
     treatment: 'intercept',
   };
   return secured;
+}
+
+/** A keeper that is there and does not answer must not hold the connection for ever. */
+async function inTime<T>(leaf: Promise<T>, limitMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<never>((_, reject) => {
+    const error = new SallyportError('keeper-unavailable', `no leaf within ${limitMs} ms`);
+    timer = setTimeout(() => reject(error), limitMs);
+  });
+  try {
+    return await Promise.race([leaf, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function handshake(connection: Connection, secured: TLSSocket): Promise<Reason | null> {

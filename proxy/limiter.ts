@@ -1,7 +1,7 @@
 // Counts what each runner and all runners hold. A runner at its share is refused; others never notice. A runner can
 // take any address of its IPv6 subnet, so that a subnet as a whole holds half of everything at most.
 
-import { formatAddress, parseAddress } from '../flow/address.ts';
+import { subnetOf } from '../flow/address.ts';
 import type { Reason } from '../flow/reason.ts';
 import type { Limits } from './limits.ts';
 
@@ -88,9 +88,8 @@ export class Limiter {
   }
 
   #make(runner: string): RunnerHeld {
-    const bytes = parseAddress(runner);
-    if (bytes?.length !== 16) return { ...nothing(), subnet: null, subnetKey: '' };
-    const subnetKey = formatAddress(Uint8Array.from(bytes, (byte, at) => (at < 8 ? byte : 0)));
+    const subnetKey = subnetOf(runner);
+    if (subnetKey === null) return { ...nothing(), subnet: null, subnetKey: '' };
     return { ...nothing(), subnet: this.#subnets.get(subnetKey) ?? nothing(), subnetKey };
   }
 

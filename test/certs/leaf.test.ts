@@ -108,6 +108,28 @@ t.test(
   },
 );
 
+t.test('names without end leave the cache bounded, and one subnet of addresses has one budget', async (t) => {
+  let entries = 0;
+  const issuer = new LeafIssuer({
+    authority,
+    sign: async (tbs) => signKey(tbs),
+    meter: { ...noMeter, gauge: (_name, value) => (entries = value) },
+    cacheSize: 16,
+    mintsPerRunnerPerMinute: 100,
+  });
+  const kept = await issuer.contextFor('kept.test', '10.0.0.1');
+  for (let at = 0; at < 99; at++) {
+    await issuer.contextFor(`n${at}.wild.test`, '10.0.0.1');
+    if (issuer.contextFor('kept.test', '10.0.0.2') !== kept) t.fail('what is used stays');
+  }
+  t.equal(entries, 16);
+  const fromMany = Array.from({ length: 401 }, async (_, at) =>
+    issuer.contextFor(`m${at}.test`, `2001:db8::${at.toString(16)}`),
+  );
+  const results = await Promise.allSettled(fromMany);
+  t.equal(results.filter(({ status }) => status === 'rejected').length, 1);
+});
+
 t.test('a keeper that refuses is passed on, and the next asker tries again', async (t) => {
   let fails = true;
   const issuer = new LeafIssuer({

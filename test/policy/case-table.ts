@@ -783,6 +783,11 @@ const packets: readonly Case[] = [
       [J, 'GET https://w.example/q?dns=AAABAAABAAAAAAAAA3d3dwdleGFtcGxlA2NvbQAAAQAB', 'block encrypted-dns'],
       [J, 'GET https://w.example/q?dns=AAABAAACAAAAAAAAA3d3dwdleGFtcGxlA2NvbQAAAQAB', 'allow w'],
       [J, 'GET https://w.example/q?dns=yes', 'allow w'],
+      [
+        J,
+        `GET https://w.example/resolve?x=${'x'.repeat(9_000)}&name=secret.z.example`,
+        'block encrypted-dns',
+      ],
       [J, 'GET https://w.example/resolve?name=lodash', 'allow w'],
       [J, 'GET https://w.example/dns-query-docs accept=application/json', 'allow w'],
       [J, 'GET https://w.example/dns-query/x', 'allow w'],

@@ -237,6 +237,14 @@ await t.test('heads that wait on many connections of one runner are bounded in a
   for (const client of clients) client.destroy();
 });
 
+await t.test('a keeper that does not answer holds no connection for ever', async (t) => {
+  const leafIssuer = { contextFor: () => new Promise<never>(() => {}) };
+  const rig = await rigOf(443, { ...short({ handshakeMs: 100 }), leafIssuer });
+  await openTls(rig.port, 'origin.test', authority.ca).catch(() => {});
+  await rig.until(() => rig.closed('connection').length === 1);
+  t.match(rig.closed('connection')[0]?.decision, { verdict: 'block', reason: 'keeper-unavailable' });
+});
+
 await t.test('a client that reads no answers is cut in time', async (t) => {
   const rig = await rigOf(80, short({ bodyIdleMs: 100 }));
   rig.request = () => asRequest(shut);
