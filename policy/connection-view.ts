@@ -94,7 +94,7 @@ function findDirect(layers: EffectivePolicy['union'], address: string | null, po
 export function findRangeBlocks(
   { blocking }: EffectivePolicy,
   address: string,
-  port: number | null,
+  port: number,
 ): Candidate<NetworkRule>[] {
   const bytes = parseAddress(address);
   if (bytes === null) return [];

@@ -168,13 +168,13 @@ export function decideNetwork(effective: EffectivePolicy, question: NetworkQuest
 
 /**
  * Why an address that a name led to may not be dialled on this TCP port, or null: the blocklist, ranges that a rule
- * blocks, and ranges of `checkAddress`. Without a port only blocks of every port count.
+ * blocks, and ranges of `checkAddress`.
  */
 export function checkDial(
   effective: EffectivePolicy,
   address: string,
+  port: number,
   allowed: readonly Cidr[],
-  port: number | null = null,
 ): Reason | null {
   const listed = findBlockedAddress(effective.policy.blocklist, address);
   if (listed !== null && !listed.audit) return 'blocklist';

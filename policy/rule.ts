@@ -69,9 +69,9 @@ export function coversPort(ranges: readonly PortRange[] | null, port: number): b
   return ranges === null || ranges.some(([from, to]) => port >= from && port <= to);
 }
 
-/** True when the rule speaks of this TCP port; null asks for every port. */
-export function coversTcp({ protocols, ports }: NetworkRule, port: number | null): boolean {
-  return protocols.includes('tcp') && (port === null ? ports === null : coversPort(ports, port));
+/** True when the rule speaks of this TCP port. */
+export function coversTcp({ protocols, ports }: NetworkRule, port: number): boolean {
+  return protocols.includes('tcp') && coversPort(ports, port);
 }
 
 export function isBlockRule(rule: Rule): rule is HttpRule | NetworkRule {

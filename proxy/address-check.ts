@@ -12,17 +12,20 @@ import type { Decider, ProxyPorts } from './options.ts';
 export class AddressCheck {
   readonly #decider: Decider | null;
   readonly #attribution: Attribution;
+  readonly #port: number;
   readonly #allowed: readonly Cidr[];
   readonly #machine: Pick<ProxyPorts, 'isOwnAddress'>;
 
   constructor(
     decider: Decider | null,
     attribution: Attribution,
+    port: number,
     allowed: readonly Cidr[],
     machine: Pick<ProxyPorts, 'isOwnAddress'>,
   ) {
     this.#decider = decider;
     this.#attribution = attribution;
+    this.#port = port;
     this.#allowed = allowed;
     this.#machine = machine;
   }
@@ -31,7 +34,7 @@ export class AddressCheck {
   reason(address: string): Reason | null {
     if (this.#decider === null) return 'policy-unavailable';
     if (this.#machine.isOwnAddress(address)) return 'never-address';
-    return this.#decider.dial(this.#attribution, address, this.#allowed);
+    return this.#decider.dial(this.#attribution, address, this.#port, this.#allowed);
   }
 
   /** What policy says of a name that is resolved. */
@@ -43,6 +46,11 @@ export class AddressCheck {
   isSame(other: AddressCheck): boolean {
     const isSameRange =
       this.#allowed === other.#allowed || (this.#allowed.length === 0 && other.#allowed.length === 0);
-    return isSameRange && this.#decider === other.#decider && this.#attribution === other.#attribution;
+    return (
+      isSameRange &&
+      this.#port === other.#port &&
+      this.#decider === other.#decider &&
+      this.#attribution === other.#attribution
+    );
   }
 }

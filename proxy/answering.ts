@@ -227,6 +227,6 @@ function targetOf(exchange: Exchange): UpstreamTarget {
   const { connection, judgement, runner, scheme } = exchange;
   // Only judged exchanges come here: they have a query.
   const { host, port } = judgement.query!;
-  const check = connection.addressCheck(judgement.allowed);
+  const check = connection.addressCheck(judgement.allowed, port);
   return { runner, holder: connection.holder, isTls: scheme === 'https', host, port, check };
 }

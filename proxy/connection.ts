@@ -101,10 +101,10 @@ export class Connection implements Told {
     return this.#holder;
   }
 
-  /** What is asked of addresses for a decision that opens these private ranges. */
-  addressCheck(allowed: readonly Cidr[]): AddressCheck {
+  /** What is asked of addresses for a decision that opens these private ranges; a request may name its own port. */
+  addressCheck(allowed: readonly Cidr[], port = this.port): AddressCheck {
     const { decider, ports } = this.core;
-    return new AddressCheck(decider, this.attribution, allowed, ports);
+    return new AddressCheck(decider, this.attribution, port, allowed, ports);
   }
 
   get destination(): Destination {

@@ -138,7 +138,7 @@ export function reasonToEnd(
   const now = settle(connection, judgement.query, judgement.search, override);
   if (isOpen(now.decision) !== isOpen(judgement.decision)) return now.decision.reason;
   if (address === null || !isOpen(now.decision)) return null;
-  return connection.addressCheck(now.allowed).reason(address);
+  return connection.addressCheck(now.allowed, judgement.query.port).reason(address);
 }
 
 /** The decision that a grant supplies in place of "nothing allows it". */

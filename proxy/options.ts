@@ -42,7 +42,7 @@ export interface Decider {
   /** What is said of a name alone: the host, or one that its CNAMEs lead to. */
   name(attribution: Attribution, name: string): Decision;
   /** Why an address that a host led to may not be dialled, or null; `allowed` are private ranges that rules open. */
-  dial(attribution: Attribution, address: string, allowed: readonly Cidr[]): Reason | null;
+  dial(attribution: Attribution, address: string, port: number, allowed: readonly Cidr[]): Reason | null;
 }
 
 /** What a request means to a platform or registry, and the evidence found on it. */

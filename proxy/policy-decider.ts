@@ -16,8 +16,8 @@ export function deciderOf(policy: Policy): Decider {
     host: (attribution, query) => decideHost(effectivePolicy(policy, attribution), query),
     request: (attribution, query) => decideRequest(effectivePolicy(policy, attribution), query),
     name: (attribution, name) => decideName(effectivePolicy(policy, attribution), { name }),
-    dial: (attribution, address, allowed) =>
-      checkDial(effectivePolicy(policy, attribution), address, allowed),
+    dial: (attribution, address, port, allowed) =>
+      checkDial(effectivePolicy(policy, attribution), address, port, allowed),
   };
   made.set(policy, decider);
   return decider;

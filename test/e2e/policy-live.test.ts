@@ -9,6 +9,7 @@ import type { FlowRecord } from '../../flow/flow.ts';
 import type { Attribution } from '../../flow/job.ts';
 import type { DeclaredJob } from '../../netns/gateway-port.ts';
 import { runIpBatch } from '../../netns/ip.ts';
+import { dialTcp } from '../../netns/socket.ts';
 import { Lab } from '../lab/lab.ts';
 import { declareJob, outcomeOf, RecordTail, sendRequest } from '../lab/live-client.ts';
 import { labAddresses } from '../lab/origins.ts';
@@ -224,3 +225,37 @@ t.test('the redirect of a follow rule opens its URL to the job that was given it
   await gateway.reload(withHead(`${rule}blocklist: {id: l, hosts: h2.example}\n`));
   t.equal(await outcome(0, `GET ${file}`), 'block blocklist l', 'on the blocklist');
 });
+
+t.test(
+  'a network block holds for what the gateway dials, and for a later request of a connection',
+  async (t) => {
+    const lab = await Lab.open();
+    t.teardown(() => lab.close());
+    const { web4, other4 } = labAddresses;
+    lab.origins.names.set('*.a.example', { a: [web4] });
+    lab.origins.names.set('in.a.example', { a: [other4] });
+    const gateway = await lab.startGateway(
+      withHead(
+        'http: {id: a, host: "**.a.example", scheme: [http, https]}\nnetwork: [{id: nb, host: p.a.example, action: block}, {id: rb, to: 151.101.0.0/16, action: block}]\n',
+      ),
+    );
+    const { namespace, v4: source } = lab.runner();
+    const tail = new RecordTail(gateway.stateDirectory);
+    const found = (host: string) =>
+      tail.update().findLast(({ kind, destination }) => kind === 'request' && destination.host === host);
+    const request = { namespace, source, web: web4, authority: gateway.authority() };
+    await sendRequest({ ...request, question: 'GET https://ok.a.example/' });
+    await sendRequest({ ...request, question: 'GET http://in.a.example/' });
+    const socket = dialTcp(namespace, web4, 80);
+    socket.on('error', () => {});
+    socket.write('GET /1 HTTP/1.1\r\nHost: ok.a.example\r\n\r\nGET /2 HTTP/1.1\r\nHost: p.a.example\r\n\r\n');
+    await sleep(500);
+    socket.destroy();
+    t.match(found('ok.a.example'), { decision: { verdict: 'allow', rule: 'a' } });
+    t.match(found('in.a.example'), { decision: { verdict: 'block', reason: 'block-rule' } });
+    t.match(found('p.a.example'), { decision: { verdict: 'block', reason: 'block-rule', rule: 'nb' } });
+    const arrived = lab.origins.web.arrived.map(({ host, target }) => `${host}${target}`);
+    t.same(arrived, ['ok.a.example/', 'ok.a.example/1'], 'nothing else arrived');
+    t.notOk(lab.capture.packets().some(({ destination }) => destination === other4));
+  },
+);

@@ -259,28 +259,26 @@ void t.test('an address named by a rule opens itself, and the dial checks ranges
   const decision = decideHost(effective, { host: null, address: '10.1.2.3', port: 443, protocol: 'tls' });
   t.same([decision.verdict, texts(decision.addresses)], ['allow', ['10.1.2.3/32']]);
   t.same(texts(decideRequest(effective, request('10.1.2.3', '/')).addresses), ['10.1.2.3/32']);
-  t.equal(checkDial(effective, '10.1.2.3', decision.addresses), null);
-  t.equal(checkDial(effective, '10.1.2.4', decision.addresses), 'private-address');
-  t.equal(checkDial(effective, '9.9.9.9', []), 'blocklist');
-  t.equal(checkDial(effective, '::ffff:9.9.9.9', []), 'blocklist');
+  t.equal(checkDial(effective, '10.1.2.3', 443, decision.addresses), null);
+  t.equal(checkDial(effective, '10.1.2.4', 443, decision.addresses), 'private-address');
+  t.equal(checkDial(effective, '9.9.9.9', 443, []), 'blocklist');
+  t.equal(checkDial(effective, '::ffff:9.9.9.9', 443, []), 'blocklist');
   for (const form of ['64:ff9b::909:909', '64:ff9b:1::909:909', '::909:909', '2002:909:909::1'])
-    t.equal(checkDial(effective, form, []), 'blocklist', form);
-  t.equal(checkDial(effective, '8.8.8.8', []), null);
-  t.equal(checkDial(effective, '127.0.0.1', []), 'never-address');
+    t.equal(checkDial(effective, form, 443, []), 'blocklist', form);
+  t.equal(checkDial(effective, '8.8.8.8', 443, []), null);
+  t.equal(checkDial(effective, '127.0.0.1', 443, []), 'never-address');
   t.end();
 });
 
 void t.test('an address that a name led to is not dialled where a network rule blocks its range', (t) => {
   const text =
     'network: [{id: r, to: 20.0.0.0/8, action: block}, {id: p, to: 21.0.0.0/8, port: [80, 443], action: block}, {id: u, to: 22.0.0.0/8, protocol: udp, action: block}, {id: a, to: 23.0.0.0/8, action: block, audit: true}, {id: g, to: 24.0.0.0/8, port: 22}]';
-  const dial = (address: string, port?: number) => checkDial(forJob(text), address, [], port);
+  const dial = (address: string, port: number) => checkDial(forJob(text), address, port, []);
   t.equal(dial('20.1.1.1', 443), 'block-rule');
-  t.equal(dial('20.1.1.1'), 'block-rule');
   t.equal(dial('21.1.1.1', 443), 'block-rule');
   t.equal(dial('21.1.1.1', 8443), null);
-  t.equal(dial('21.1.1.1'), null, 'without a port only blocks of every port count');
   for (const address of ['22.1.1.1', '23.1.1.1', '24.1.1.1']) t.equal(dial(address, 443), null, address);
-  t.equal(checkDial(forJob(`mode: audit\n${text}`), '20.1.1.1', [], 443), null, 'audit');
+  t.equal(checkDial(forJob(`mode: audit\n${text}`), '20.1.1.1', 443, []), null, 'audit');
   t.end();
 });
 

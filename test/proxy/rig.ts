@@ -188,7 +188,7 @@ export async function makeRig(
       host: (_who, query) => rig.host(query),
       request: (_who, query) => rig.request(query),
       name: () => ({ ...open, rule: null }),
-      dial: (_who, address, allowed) => rig.dial(address, allowed),
+      dial: (_who, address, _port, allowed) => rig.dial(address, allowed),
     }),
     attribution: { attribute: () => unattributed },
     resolver: {
