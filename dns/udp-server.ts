@@ -14,7 +14,6 @@ import type { Drain } from './udp-drain.ts';
 export type UdpPlace =
   { readonly fd: number; readonly family: 4 | 6 } | { readonly address: string; readonly port: number };
 
-const quietDatagrams = 1;
 /** After this many more are likely to wait already: looking again is cheaper than being woken. */
 const busyBatch = 8;
 /** Batches in one go at most: TCP connections and upstreams get their turn. */
@@ -29,7 +28,7 @@ export class UdpServer {
   readonly #ring = Array.from({ length: 64 }, () => Buffer.alloc(maxUdpBytes));
   #turn = 0;
   #fd = -1;
-  /** Datagrams to let pass before the next look for more: draining an empty socket costs a system call. */
+  /** Datagrams to answer before the next look for more. */
   #skip = 0;
 
   constructor(family: 4 | 6, path: QueryPath, sources: Sources, drain: Drain | null) {
@@ -60,8 +59,7 @@ export class UdpServer {
     this.#path.begin(Date.now());
     const source = this.#sources.ofText(from.address, this.#path.now);
     const drain = this.#fd < 0 ? null : this.#drain;
-    if (drain === null || this.#skip > 0) {
-      if (this.#skip > 0) this.#skip--;
+    if (drain === null) {
       this.#answerAlone(message, from, source);
       return;
     }
@@ -75,13 +73,14 @@ export class UdpServer {
   /** Answers what waits in the socket, a batch at a time, together with what is queued already. */
   #drainAll(drain: Drain, fd: number): void {
     for (let batch = 0; batch < maxBatches; batch++) {
-      const count = drain.receive(fd);
+      // An empty look costs a system call: after one the next is left out.
+      const count = this.#skip > 0 ? 0 : drain.receive(fd);
       if (batch > 0) this.#path.begin(Date.now());
       for (let slot = 1; slot <= count; slot++) this.#answerSlot(drain, slot);
       if (!this.#path.settle()) this.#withholdQueued(drain);
       drain.flush(fd);
       if (count >= busyBatch) continue;
-      if (batch === 0 && count === 0) this.#skip = quietDatagrams;
+      if (batch === 0) this.#skip = count > 0 || this.#skip > 0 ? 0 : 1;
       return;
     }
   }
