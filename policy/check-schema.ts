@@ -94,7 +94,7 @@ function readStep(value: unknown, step: string | number): unknown {
 
 function report(error: ErrorObject, list: ProblemList, data: unknown): void {
   const path = toPath(error, data);
-  const where = formatPath(path) || 'the policy';
+  const where = formatPath(path) || 'the file';
   const { params } = error;
   if (error.keyword === 'additionalProperties') reportKey(error, path, list);
   else if (error.keyword === 'required') {

@@ -7,8 +7,15 @@ import { checkBySchema } from './check-schema.ts';
 import { parseYaml } from './parse-yaml.ts';
 import type { ProblemList } from './problem-list.ts';
 
+/** Data that fits its schema, and what is odd about it all the same. */
+export interface CheckedYaml<T> {
+  readonly data: T;
+  readonly warnings: readonly Problem[];
+}
+
 /**
- * Parses, checks by schema, then by `checkMeaning`, which reports what a schema cannot say.
+ * Parses, checks by schema, then by `checkMeaning`, which reports what a schema cannot say. It is given what fits the
+ * schema: where the rest stood, keys are missing and items of lists are undefined, whatever the type says.
  * @throws InvalidInputError config-invalid with every problem
  */
 export function readYamlFile<T>(
@@ -16,15 +23,16 @@ export function readYamlFile<T>(
   schema: object,
   empty: T,
   checkMeaning: (data: T, list: ProblemList) => void,
-): T {
+): CheckedYaml<T> {
   const problems: Problem[] = [];
   const { data, list } = parseYaml(path, readText(path), problems);
   const checked = data === null && problems.length > 0 ? empty : checkBySchema(data, schema, list, empty);
   if (checked !== empty) checkMeaning(checked, list);
-  if (problems.some(({ severity }) => severity === 'error')) {
-    throw new InvalidInputError('config-invalid', problems);
+  const sorted = problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
+  if (sorted.some(({ severity }) => severity === 'error')) {
+    throw new InvalidInputError('config-invalid', sorted);
   }
-  return checked;
+  return { data: checked, warnings: sorted };
 }
 
 function readText(path: string): string {

@@ -63,7 +63,7 @@ void t.test('YAML: what makes a policy hard to read is refused, with the remedy'
 void t.test('keys and words: the nearest one is suggested, and what comes later is never ignored', (t) => {
   check(t, 'version: 1\nmdoe: block\n', [['2:1 error', 'unknown key "mdoe"; did you mean "mode"?']]);
   check(t, 'version: 2\nmode: block\n', [['1:10 error', 'version cannot be 2; one of: 1']]);
-  check(t, 'mode: block\n', [['1:1 error', 'the policy lacks "version"; add "version:"']]);
+  check(t, 'mode: block\n', [['1:1 error', 'the file lacks "version"; add "version:"']]);
   check(t, 'version: 1\nmode: blok\n', [['2:7 error', 'mode cannot be "blok"; did you mean "block"?']]);
   check(t, `${head}presets: [npm, debain]\n`, [
     ['3:16 error', 'presets[1] cannot be "debain"; did you mean "debian"?'],

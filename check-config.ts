@@ -1,0 +1,282 @@
+// What the schema of `sallyport.yaml` cannot say: addresses, names, ports and sizes that fit together, and what is
+// valid and yet leaves the gateway without an effect. Every problem has its place and what would be right.
+
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { resolve } from 'node:path';
+import type { ConfigFile } from './config-schema.ts';
+import {
+  cidrContains,
+  classifyAddress,
+  formatCidr,
+  parseAddress,
+  parseCidr,
+  type Cidr,
+} from './flow/address.ts';
+import { canonicaliseHost } from './policy/canonicalise-host.ts';
+import type { ProblemList, ValuePath } from './policy/problem-list.ts';
+
+type Check = (file: Partial<ConfigFile>, list: ProblemList, directory: string) => void;
+
+/** Least size of a segment, in bytes. */
+export const leastSegmentBytes = 65_536;
+const descriptorsOfOurOwn = 512;
+const maxInterfaceName = 15;
+const tablePattern = /^[A-Za-z][A-Za-z0-9_]*$/;
+// ipset allows names of 31 characters, of which our sets take 16.
+const maxTableName = { nftables: 64, iptables: 15 } as const;
+
+const checks: readonly Check[] = [
+  checkRunners,
+  checkAddresses,
+  checkDns,
+  checkJobs,
+  checkOperator,
+  checkPorts,
+  checkLimits,
+  checkRecords,
+  checkKernel,
+  checkAuthorities,
+];
+
+/** Reports what is wrong or odd in a file that fits the schema; `directory` is the one that its paths start from. */
+export function checkConfig(file: ConfigFile, list: ProblemList, directory: string): void {
+  for (const check of checks) check(file, list, directory);
+}
+
+/** Connections that so many descriptors allow: each may hold a second one, that of its upstream. */
+export function connectionsWithin(descriptors: number): number {
+  return Math.floor((descriptors - descriptorsOfOurOwn) / 2);
+}
+
+/** Descriptors that a process of ours may open. */
+export function mayOpen(): number {
+  const line = /^Max open files +\d+ +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
+  return line === null ? 4096 : Number(line[1]);
+}
+
+/** Items with their places, without those that the schema refused. */
+function entriesOf<T>(items: readonly T[] | undefined): [index: number, item: T][] {
+  return [...(items ?? []).entries()].filter(([, item]) => item !== undefined);
+}
+
+function checkRunners(file: Partial<ConfigFile>, list: ProblemList): void {
+  const { runners, external, mode } = file;
+  if (runners === undefined) return;
+  const isHooked = mode !== 'sidecar';
+  if (isHooked && runners.interfaces.length === 0) {
+    const remedy = 'name the interface that faces them; only mode sidecar has none';
+    list.error(['runners', 'interfaces'], 'without an interface no runner is guarded', remedy);
+  }
+  for (const [index, name] of entriesOf(runners.interfaces))
+    checkInterface(name, ['runners', 'interfaces', index], list);
+  if (external !== undefined) checkInterface(external.interface, ['external', 'interface'], list);
+  if (runners.networks.length === 0)
+    list.error(
+      ['runners', 'networks'],
+      'without a network every packet counts as spoofed',
+      'write it like 10.77.0.0/16',
+    );
+  for (const [index, network] of entriesOf(runners.networks)) {
+    const path = ['runners', 'networks', index];
+    const cidr = parseCidr(network);
+    if (cidr === null) list.error(path, `"${network}" is no network`, 'write it like 10.77.0.0/16');
+    else if (cidr.prefix === 0)
+      list.warn(path, `"${network}" is everybody: no source counts as spoofed`, 'name the runners’ networks');
+  }
+}
+
+function checkInterface(name: string, path: ValuePath, list: ProblemList): void {
+  if (name.length > maxInterfaceName || !/^[\w.@-]+\*?$/.test(name)) {
+    const message = `"${name}" cannot be the name of an interface`;
+    list.error(
+      path,
+      message,
+      `at most ${maxInterfaceName} letters, digits and . _ - @, a * at the end for any`,
+    );
+  } else if (!name.includes('*') && !interfaceNames().has(name))
+    list.warn(path, `there is no interface "${name}" now`, 'nothing arrives from it until it is there');
+}
+
+// With those that are down and without an address, unlike os.networkInterfaces().
+function interfaceNames(): Set<string> {
+  const lines = readFileSync('/proc/self/net/dev', 'utf8').split('\n').slice(2);
+  return new Set(lines.map((line) => line.slice(0, line.indexOf(':')).trim()));
+}
+
+function checkAddresses(file: Partial<ConfigFile>, list: ProblemList): void {
+  for (const [index, address] of entriesOf(file.addresses)) {
+    const bytes = parseAddress(address);
+    if (bytes === null)
+      list.error(['addresses', index], `"${address}" is no address`, 'write an IPv4 or IPv6 address');
+    else if (classifyAddress(bytes) === 'unspecified')
+      list.error(['addresses', index], `"${address}" is no address of one machine`, 'name each address');
+  }
+  const [first] = file.runners?.interfaces ?? [];
+  if (file.addresses !== undefined || first === undefined || file.mode === 'sidecar') return;
+  if (networkInterfaces()[first] === undefined && interfaceNames().has(first))
+    list.warn(['runners', 'interfaces', 0], `"${first}" has no address`, 'name the gateway’s in `addresses`');
+}
+
+function checkDns(file: Partial<ConfigFile>, list: ProblemList): void {
+  const { dns } = file;
+  checkUpstreams(dns?.upstreams, ['dns', 'upstreams'], list);
+  const zones = new Set<string>();
+  for (const [index, { zone, upstreams }] of entriesOf(dns?.forward)) {
+    const path = ['dns', 'forward', index];
+    const name = checkName(zone, [...path, 'zone'], list);
+    if (name !== null && zones.has(name))
+      list.error([...path, 'zone'], `the zone "${name}" stands here twice`, 'write all its servers once');
+    if (name !== null) zones.add(name);
+    checkUpstreams(upstreams, [...path, 'upstreams'], list);
+  }
+  for (const [index, domain] of entriesOf(dns?.searchDomains))
+    checkName(domain, ['dns', 'searchDomains', index], list);
+  if (dns?.gatewayName !== undefined) checkName(dns.gatewayName, ['dns', 'gatewayName'], list);
+}
+
+type UpstreamFile = NonNullable<NonNullable<ConfigFile['dns']>['upstreams']>[number];
+
+function checkUpstreams(
+  items: readonly UpstreamFile[] | undefined,
+  path: ValuePath,
+  list: ProblemList,
+): void {
+  for (const [index, { address, tls }] of entriesOf(items)) {
+    const bytes = parseAddress(address);
+    const at = [...path, index, 'address'];
+    if (bytes === null)
+      list.error(at, `"${address}" is no address`, 'a name cannot stand here: it would need DNS itself');
+    else if (['unspecified', 'multicast'].includes(classifyAddress(bytes)))
+      list.error(at, `"${address}" is no address of a server`, 'write the server’s own address');
+    if (tls !== undefined && canonicaliseHost(tls).kind === 'ambiguous')
+      list.error([...path, index, 'tls'], `"${tls}" is no name`, 'write the name on its certificate');
+  }
+}
+
+/** The canonical name, or null when it was reported. */
+function checkName(text: string, path: ValuePath, list: ProblemList): string | null {
+  const host = canonicaliseHost(text);
+  if (host.kind === 'name') return host.name;
+  const bare = text.replace(/^(\*+|\.)\.?/, '');
+  const remedy =
+    text.startsWith('*') || text.startsWith('.') ? `write "${bare}", which covers what is under it` : '';
+  list.error(path, `"${text}" is no name`, remedy || 'write it like corp.example');
+  return null;
+}
+
+function checkJobs(file: Partial<ConfigFile>, list: ProblemList): void {
+  const networks = entriesOf(file.runners?.networks).flatMap(([, text]) => parseCidr(text) ?? []);
+  const jobOf = new Map<string, number>();
+  for (const [index, job] of entriesOf(file.jobs)) {
+    for (const [at, address] of entriesOf(job.addresses)) {
+      const path = ['jobs', index, 'addresses', at];
+      const cidr = parseCidr(address);
+      if (cidr === null) {
+        list.error(path, `"${address}" is no address or network`, 'write it like 10.77.0.2 or 10.77.3.0/24');
+        continue;
+      }
+      const key = formatCidr(cidr);
+      if (jobOf.has(key))
+        list.error(path, `"${address}" belongs to jobs[${jobOf.get(key)}] too`, 'name it once');
+      else if (networks.length > 0 && !networks.some((network) => overlaps(network, cidr)))
+        list.warn(path, `"${address}" is in none of runners.networks`, 'it can never be a runner');
+      jobOf.set(key, index);
+    }
+  }
+}
+
+function overlaps(a: Cidr, b: Cidr): boolean {
+  return cidrContains(a, b.bytes) || cidrContains(b, a.bytes);
+}
+
+function checkOperator(file: Partial<ConfigFile>, list: ProblemList): void {
+  const operator = file.listen?.operator;
+  if (operator === undefined) return;
+  const path = ['listen', 'operator'];
+  const parts = /^(?:\[([0-9a-fA-F:.]+)\]|([\d.]+)):(\d{1,5})$/.exec(operator);
+  const bytes = parts === null ? null : parseAddress(parts[1] ?? parts[2] ?? '');
+  if (bytes === null || Number(parts?.[3]) > 65_535)
+    list.error(path, `"${operator}" is no address and port`, 'write it like 127.0.0.1:9440 or [::1]:9440');
+  else if (classifyAddress(bytes) === 'unspecified')
+    list.warn(
+      path,
+      `"${operator}" listens on every interface: only runners are kept away from it`,
+      'name one address',
+    );
+}
+
+function checkPorts(file: Partial<ConfigFile>, list: ProblemList): void {
+  const listen = file.listen ?? {};
+  const first = listen.worker ?? 10_001;
+  const last = first + (file.workers ?? 1) - 1;
+  if (last > 65_535)
+    list.error(
+      ['listen', 'worker'],
+      `${file.workers} workers need the ports ${first} to ${last}`,
+      'begin lower',
+    );
+  const taken = new Map<number, string>();
+  for (const key of ['runner', 'explicit'] as const) {
+    const port = listen[key] ?? (key === 'runner' ? 9441 : 0);
+    if (port === 0) continue;
+    const by = taken.get(port) ?? (first > 0 && port >= first && port <= last ? 'worker' : undefined);
+    if (by !== undefined)
+      list.error(['listen', key], `port ${port} is that of listen.${by} too`, 'choose another');
+    taken.set(port, key);
+  }
+}
+
+function checkLimits(file: Partial<ConfigFile>, list: ProblemList): void {
+  const { connections, connectionsPerRunner } = file.limits ?? {};
+  if (connections === undefined) return;
+  if (connectionsPerRunner !== undefined && connectionsPerRunner > connections) {
+    const message = `one runner may not have more than the ${connections} connections in all`;
+    list.error(['limits', 'connectionsPerRunner'], message, `at most ${connections}`);
+  }
+  const descriptors = mayOpen();
+  if (connections > Math.max(256, connectionsWithin(descriptors))) {
+    const message = `${connections} connections need more than the ${descriptors} descriptors of a process`;
+    list.warn(['limits', 'connections'], message, 'raise LimitNOFILE (ulimit -n) as well');
+  }
+}
+
+function checkRecords(file: Partial<ConfigFile>, list: ProblemList): void {
+  const { maxSegmentBytes, maxTotalBytes = 4 * 1024 ** 3 } = file.records ?? {};
+  // Without a number of workers the machine decides: 16 are the most.
+  const processes = (file.workers ?? (maxSegmentBytes === undefined ? 16 : 1)) + 1;
+  const least = processes * (maxSegmentBytes ?? leastSegmentBytes);
+  if (maxTotalBytes >= least) return;
+  const message = `${processes} processes have an open segment each: ${least} bytes in all`;
+  const key = file.records?.maxTotalBytes === undefined ? 'maxSegmentBytes' : 'maxTotalBytes';
+  list.error(['records', key], message, 'raise maxTotalBytes or lower maxSegmentBytes');
+}
+
+function checkKernel(file: Partial<ConfigFile>, list: ProblemList): void {
+  const { table, backend = 'nftables' } = file.kernel ?? {};
+  const most = maxTableName[backend];
+  if (table !== undefined && (!tablePattern.test(table) || table.length > most)) {
+    const message = `"${table}" cannot name the table`;
+    list.error(['kernel', 'table'], message, `a letter, then letters, digits and _, at most ${most} in all`);
+  }
+  const { control = 64_801, worker = 64_802 } = file.users ?? {};
+  if (control === worker)
+    list.error(['users'], `control and workers are both user ${worker}`, 'give each a user of its own');
+}
+
+function checkAuthorities(file: Partial<ConfigFile>, list: ProblemList, directory: string): void {
+  for (const [index, path] of entriesOf(file.tls?.extraAuthorities)) {
+    const at = ['tls', 'extraAuthorities', index];
+    try {
+      new X509Certificate(readFileSync(resolve(directory, path)));
+    } catch (error) {
+      const isFile = error instanceof Error && 'code' in error && /^E[A-Z]+$/.test(String(error.code));
+      list.error(
+        at,
+        `"${path}" ${isFile ? 'cannot be read' : 'holds no certificate'}`,
+        'name a readable PEM file',
+      );
+    }
+  }
+}

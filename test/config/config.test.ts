@@ -1,0 +1,172 @@
+// sallyport.yaml: every problem of a file at once with its place and remedy, what is odd as a warning, and the
+// defaults that depend on other keys.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { readConfig, type Config } from '../../config.ts';
+import { InvalidInputError, type Problem } from '../../flow/errors.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'config-'));
+t.teardown(() => rmSync(directory, { recursive: true }));
+const head = 'version: 1\npolicy: policy.yaml\n';
+const base = `${head}runners: {interfaces: [lo], networks: [10.77.0.0/16]}\n`;
+
+interface Read {
+  readonly config: Config | null;
+  /** `line:column severity`, then message and remedy. */
+  readonly lines: readonly string[];
+}
+
+function read(text: string): Read {
+  const path = join(directory, 'sallyport.yaml');
+  writeFileSync(path, text);
+  const problems: Problem[] = [];
+  let config: Config | null = null;
+  try {
+    config = readConfig(path, (problem) => problems.push(problem));
+  } catch (error) {
+    if (!(error instanceof InvalidInputError)) throw error;
+    problems.push(...error.problems);
+  }
+  const lines = problems.map(
+    ({ line, column, severity, message, remedy }) => `${line}:${column} ${severity} ${message}; ${remedy}`,
+  );
+  return { config, lines };
+}
+
+t.test('what cannot work is refused at its place, and what works by halves is warned of', async (t) => {
+  const rows: readonly (readonly [text: string, ...expected: string[]])[] = [
+    [base],
+    ['version: 1\n', '1:1 error the file lacks "policy"', '1:1 error the file lacks "runners"'],
+    [`${head}runners: 5\n`, '3:10 error runners must be a mapping of keys'],
+    [`${head}runners: {networks: [10.0.0.0/8]}\n`, '3:10 error runners lacks "interfaces"'],
+    ['', '1:1 error the file is no mapping of keys'],
+    [
+      `${head}runners: {interfaces: [], networks: [10.0.0.0/8]}\n`,
+      '3:23 error without an interface no runner',
+    ],
+    [
+      `${head}mode: steer\nrunners: {interfaces: [], networks: [10.0.0.0/8]}\n`,
+      '4:23 error without an interface no runner is guarded; name the interface',
+    ],
+    [`${head}mode: sidecar\nrunners: {interfaces: [], networks: [10.0.0.0/8]}\n`],
+    [`${head}runners: {interfaces: [lo], networks: []}\n`, '3:39 error without a network every packet'],
+    [
+      `${head}runners: {interfaces: [lo, nosuch0], networks: [10.0.0.0/8, 10.1.0.1/8, 5]}\n`,
+      '3:28 warning there is no interface "nosuch0" now',
+      '3:61 error "10.1.0.1/8" is no network; write it like 10.77.0.0/16',
+      '3:73 error runners.networks[2] must be a string',
+    ],
+    [
+      `${head}runners: {interfaces: [a/b], networks: [::/0]}\n`.replace('::/0', '"::/0"'),
+      '3:24 error "a/b" cannot be the name of an interface',
+      '3:41 warning "::/0" is everybody',
+    ],
+    [`${base}external: {interface: "x;y"}\n`, '4:23 error "x;y" cannot be the name of an interface'],
+    [
+      `${base}addresses: [10.77.0.256, 0.0.0.0]\n`,
+      '4:13 error "10.77.0.256" is no address',
+      '4:26 error "0.0.0.0"',
+    ],
+    [
+      `${base}dns: {forward: [{zone: corp..example, upstreams: [{address: 10.0.0.53}]}]}\n`,
+      '4:24 error "corp..example" is no name; write it like corp.example',
+    ],
+    [
+      `${base}dns: {forward: [{zone: a b, upstreams: [{address: 10.0.0.53}]}]}\n`,
+      '4:24 error "a b" is no name',
+    ],
+    [`${base}dns: {forward: [{zone: ., upstreams: [{address: 10.0.0.53}]}]}\n`, '4:24 error "." is no name'],
+    [
+      `${base}dns: {forward: [{zone: "*.corp.example", upstreams: [{address: 10.0.0.53}]}]}\n`,
+      '4:24 error "*.corp.example" is no name; write "corp.example", which covers what is under it',
+    ],
+    [
+      `${base}dns: {forward: [{zone: a.example, upstreams: [{address: ns.example}, {address: 0.0.0.0}]}, {zone: A.example., upstreams: [{address: 10.0.0.53}]}]}\n`,
+      '4:57 error "ns.example" is no address; a name cannot stand here',
+      '4:80 error "0.0.0.0" is no address of a server',
+      '4:99 error the zone "a.example" stands here twice',
+    ],
+    [
+      `${base}dns: {upstreams: [{address: 192.0.2.1, tls: "a b"}], searchDomains: [x..y], gatewayName: 10.0.0.1}\n`,
+      '4:45 error "a b" is no name; write the name on its certificate',
+      '4:70 error "x..y" is no name',
+      '4:90 error "10.0.0.1" is no name',
+    ],
+    [`${base}listen: {operator: 999.1.1.1:9440}\n`, '4:20 error "999.1.1.1:9440" is no address and port'],
+    [`${base}listen: {operator: 127.0.0.1:99999}\n`, '4:20 error "127.0.0.1:99999" is no address and port'],
+    [`${base}listen: {operator: localhost:9440}\n`, '4:20 error "localhost:9440" is no address and port'],
+    [`${base}listen: {operator: 0.0.0.0:9440}\n`, '4:20 warning "0.0.0.0:9440" listens on every interface'],
+    [`${base}listen: {operator: "[::]:9440"}\n`, '4:20 warning "[::]:9440" listens on every interface'],
+    [`${base}listen: {operator: "[::1]:9440"}\n`],
+    [`${base}listen: {worker: 65530}\nworkers: 8\n`, '4:18 error 8 workers need the ports 65530 to 65537'],
+    [`${base}listen: {worker: 9440}\nworkers: 4\n`, '4:9 error port 9441 is that of listen.worker too'],
+    [`${base}listen: {explicit: 9441}\n`, '4:20 error port 9441 is that of listen.runner too'],
+    [
+      `${base}limits: {connections: 100, connectionsPerRunner: 101}\n`,
+      '4:50 error one runner may not have more than the 100 connections in all; at most 100',
+    ],
+    [`${base}limits: {connections: 2000000000}\n`, '4:23 warning 2000000000 connections need more than the'],
+    [
+      `${base}workers: 3\nrecords: {maxTotalBytes: 1048576, maxSegmentBytes: 262145}\n`,
+      '5:26 error 4 processes have an open segment each: 1048580 bytes in all; raise maxTotalBytes',
+    ],
+    [
+      `${base}workers: 31\nrecords: {maxTotalBytes: 1048576}\n`,
+      '5:26 error 32 processes have an open segment each: 2097152 bytes in all',
+    ],
+    [`${base}workers: 3\nrecords: {maxTotalBytes: 1048576, maxSegmentBytes: 262144}\n`],
+    [`${base}kernel: {table: "a; flush ruleset"}\n`, '4:17 error "a; flush ruleset" cannot name the table'],
+    [
+      `${base}kernel: {backend: iptables, table: sallyport_runner}\n`,
+      '4:36 error "sallyport_runner" cannot name',
+    ],
+    [`${base}kernel: {guardMark: 4294967296}\n`, '4:21 error kernel.guardMark is not acceptable'],
+    [`${base}users: {control: 7, worker: 7}\n`, '4:8 error control and workers are both user 7'],
+    [
+      `${base}tls: {extraAuthorities: [nosuch.pem, sallyport.yaml]}\n`,
+      '4:26 error "nosuch.pem" cannot be read',
+      '4:38 error "sallyport.yaml" holds no certificate',
+    ],
+    [
+      `${base}jobs: [{addresses: [10.77.0.2, 10.99.0.2, x]}, {addresses: [10.77.0.2/32, 10.77.1.0/24]}, {fork: true}]\n`,
+      '4:32 warning "10.99.0.2" is in none of runners.networks',
+      '4:43 error "x" is no address or network',
+      '4:61 error "10.77.0.2/32" belongs to jobs[0] too',
+      '4:91 error jobs[2] lacks "addresses"',
+    ],
+    [`${base}kernell: {}\n`, '4:1 error unknown key "kernell"; did you mean "kernel"?'],
+  ];
+  for (const [text, ...expected] of rows) {
+    const { config, lines } = read(text);
+    t.equal(lines.length, expected.length, `${text}\n${lines.join('\n')}`);
+    expected.forEach((start, index) =>
+      t.ok(lines[index]?.startsWith(start), `${text}${start}\n${lines[index]}`),
+    );
+    t.equal(
+      config === null,
+      expected.some((line) => line.includes(' error ')),
+      text,
+    );
+  }
+});
+
+t.test('a default follows the keys that it depends on', async (t) => {
+  const config = (text: string): Config => read(base + text).config!;
+  t.match(config('limits: {connections: 1000}\n').limits, { connections: 1000, connectionsPerRunner: 800 });
+  t.match(config('limits: {connections: 1}\n').limits, { connectionsPerRunner: 1 });
+  t.match(config('limits: {connections: 100, connectionsPerRunner: 100}\n').limits, {
+    connectionsPerRunner: 100,
+  });
+  t.match(config('workers: 3\n').records, { maxSegmentBytes: 67_108_864, maxTotalBytes: 4_294_967_296 });
+  t.match(config('workers: 3\nrecords: {maxTotalBytes: 1048576}\n').records, { maxSegmentBytes: 131_072 });
+  t.match(config('workers: 15\nrecords: {maxTotalBytes: 1048576}\n').records, { maxSegmentBytes: 65_536 });
+  const { dns } = config(
+    'dns: {forward: [{zone: CORP.Example., upstreams: [{address: 10.0.0.53, tls: ns.corp.example}]}]}\n',
+  );
+  t.same(dns.forward, [
+    { zone: 'corp.example', upstreams: [{ address: '10.0.0.53', port: 853, tls: 'ns.corp.example' }] },
+  ]);
+});
