@@ -124,7 +124,8 @@ async function main(): Promise<number> {
 function codeOf(error: unknown): number {
   if (error instanceof InvalidInputError) return exitCodes.usage;
   if (!(error instanceof SallyportError)) return exitCodes.software;
-  if (error.code === 'usage' || error.code === 'not-supported') return exitCodes.usage;
+  if (error.code === 'usage' || error.code === 'not-supported' || error.code === 'config-invalid')
+    return exitCodes.usage;
   const isMissing =
     error.code === 'missing-privilege' || error.code === 'missing-program' || error.code === 'kernel';
   return isMissing ? exitCodes.unavailable : exitCodes.software;

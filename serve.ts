@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { readConfig } from './config.ts';
 import { exitCodes, SallyportError } from './flow/errors.ts';
 import { commandInReach, requireReadable } from './reachable.ts';
+import { requireOwnState } from './store/state-directory.ts';
 
 /** Where `serve` and `rules` look when no --config is given. */
 export const defaultConfigPath = '/etc/sallyport/sallyport.yaml';
@@ -40,6 +41,8 @@ export async function runServe(args: readonly string[], io: Output): Promise<num
     io.stdout.write(usage);
     return exitCodes.ok;
   }
+  // Control and workers read what is written here as other users, whatever the caller's mask.
+  process.umask(0o022);
   const read = readConfig(values.config ?? defaultConfigPath);
   const config = values.state === undefined ? read : { ...read, state: resolve(values.state) };
   requireReadable(config.policy, 'the policy');
@@ -90,6 +93,22 @@ export interface StartOptions {
   readonly readyLimitMs?: number;
 }
 
+/** Puts configuration and log of a gateway into its state directory. @throws SallyportError config-invalid */
+function openState(config: { readonly state: string } & object) {
+  requireOwnState(config.state, [0, Number(process.env['SUDO_UID'] ?? 0)]);
+  mkdirSync(config.state, { recursive: true, mode: 0o755 });
+  const [file, ready] = [join(config.state, 'sallyport.json'), join(config.state, 'ready.json')];
+  writeFileSync(file, JSON.stringify(config, null, 2), { mode: 0o600 });
+  rmSync(ready, { force: true });
+  return { file, ready, log: openSync(join(config.state, 'gateway.log'), 'a', 0o600) };
+}
+
+function serveArguments(file: string): string[] {
+  const program = import.meta.filename.endsWith('.js') ? 'main.js' : 'main.ts';
+  const main = join(dirname(import.meta.filename), program);
+  return ['--disable-warning=ExperimentalWarning', main, 'serve', '--config', file, '--until-input-closes'];
+}
+
 /**
  * Starts `serve` as a child with this configuration (an object in the shape of sallyport.yaml) and resolves when it
  * serves. Its log goes to `gateway.log` in the state directory. @throws SallyportError internal with the log’s end
@@ -99,27 +118,12 @@ export async function startGateway(
   options: StartOptions = {},
 ): Promise<StartedGateway> {
   const stateDir = config.state;
-  mkdirSync(stateDir, { recursive: true, mode: 0o755 });
-  const file = join(stateDir, 'sallyport.json');
-  writeFileSync(file, JSON.stringify(config, null, 2), { mode: 0o600 });
-  const ready = join(stateDir, 'ready.json');
-  rmSync(ready, { force: true });
-  const log = openSync(join(stateDir, 'gateway.log'), 'a', 0o600);
-  const program = import.meta.filename.endsWith('.js') ? 'main.js' : 'main.ts';
-  const [command, ...args] = [
-    ...(options.prefix ?? []),
-    process.execPath,
-    '--disable-warning=ExperimentalWarning',
-    join(dirname(import.meta.filename), program),
-    'serve',
-    '--config',
-    file,
-    '--until-input-closes',
-  ];
+  const { file, ready, log } = openState(config);
+  const [command, ...args] = [...(options.prefix ?? []), process.execPath, ...serveArguments(file)];
   // A process group of its own: a terminal's Ctrl-C is for the job; the gateway is stopped afterwards.
   // Nothing of the caller's environment (NODE_OPTIONS, secrets of the job) reaches the gateway.
   const env = { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin' };
-  const child = spawn(command, args, { stdio: ['pipe', log, log], detached: true, env });
+  const child = spawn(command!, args, { stdio: ['pipe', log, log], detached: true, env });
   child.stdin?.on('error', () => {});
   closeSync(log);
   let ended: string | null = null;
@@ -130,10 +134,8 @@ export async function startGateway(
     if (ended !== null || Date.now() > deadline) {
       child.kill('SIGKILL');
       const tail = readFileSync(join(stateDir, 'gateway.log'), 'utf8').slice(-2000);
-      throw new SallyportError(
-        'internal',
-        `the gateway did not start (${ended ?? 'no answer in time'}):\n${tail}`,
-      );
+      const what = `the gateway did not start (${ended ?? 'no answer in time'}):\n${tail}`;
+      throw new SallyportError(child.exitCode === exitCodes.unavailable ? 'kernel' : 'internal', what);
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

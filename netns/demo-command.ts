@@ -90,6 +90,7 @@ function sampleJob(internet: DemoInternet, registry: Registry | null): Step[] {
 
 async function runSample(io: Io, isJson: boolean, startGateway: StartGateway): Promise<number> {
   const say = (line: string): boolean => (isJson ? io.stderr : io.stdout).write(`${line}\n`);
+  process.umask(0o022);
   const made = new Namespaces();
   // Records outlive the demo, so that they can be looked at.
   const kept = mkdtempSync(join(tmpdir(), 'sallyport-demo-'));
@@ -100,8 +101,8 @@ async function runSample(io: Io, isJson: boolean, startGateway: StartGateway): P
   try {
     const registry = await findRegistry();
     if (registry === null) say('the npm registry of this machine cannot be reached: that step is left out');
-    mkdirSync(scratch, { mode: 0o777 });
-    chmodSync(scratch, 0o777);
+    mkdirSync(join(scratch, 'job'), { recursive: true });
+    chmodSync(join(scratch, 'job'), 0o1777);
     internet = await openDemoInternet(made, scratch);
     const policyFile = join(kept, 'policy.yaml');
     writeFileSync(policyFile, demoPolicy(registry));
@@ -125,7 +126,7 @@ async function runSample(io: Io, isJson: boolean, startGateway: StartGateway): P
       },
       made,
     );
-    await runSteps(gate, sampleJob(internet, registry), registry, join(scratch), say, io);
+    await runSteps(gate, sampleJob(internet, registry), registry, join(scratch, 'job'), say, io);
     await saveMetrics(gate, join(kept, 'metrics.txt'));
     await gate.stopGateway();
     const summary = redactSummary(await summarise(gate.stateDirectory), registry);

@@ -55,11 +55,15 @@ export class GatedNamespace {
 
   /** Makes namespace and link, and starts the gateway. @throws SallyportError when something of it cannot be had */
   static async open(options: GateOptions, made = new Namespaces()): Promise<GatedNamespace> {
+    // Gateway and job read as other users what is written here; the job gets the caller's mask back.
+    const mask = process.umask(0o022);
     try {
       return await openGate(options, made, (...parts) => new GatedNamespace(...parts));
     } catch (error) {
       await made.remove();
       throw error;
+    } finally {
+      process.umask(mask);
     }
   }
 

@@ -14,27 +14,34 @@ export function hasProgram(name: string): boolean {
 }
 
 /**
- * Makes sure that what every gateway needs is there, and tries to get the clients of the sample job when it is to be run: without
- * one of those its steps are left out. @throws SallyportError missing-program
+ * Makes sure that what every gateway needs is there, and tries to get the clients of the sample job when it is to be
+ * run: without one of those its steps are left out. @throws SallyportError missing-program
  */
 export function installMissing(withClients: boolean, say: (line: string) => void): void {
-  const missing = missingOf(withClients ? { ...needed, ...clients } : needed);
-  if (missing.length > 0 && hasProgram('apt-get')) {
-    say(`installing ${missing.join(', ')} with apt-get`);
-    const failure = install(missing);
-    if (failure !== null) say(failure);
-  }
-  const still = missingOf(needed);
-  if (still.length > 0)
-    throw new SallyportError('missing-program', `${still.join(' and ')} must be installed first`);
-  const without = withClients ? missingOf(clients) : [];
-  if (without.length > 0)
-    say(`not here: ${without.join(', ')}; the steps of the sample job that use it are left out`);
+  const missing = installPrograms(withClients ? { ...needed, ...clients } : needed, say);
+  const stillNeeded = missing.filter((name) => Object.values<string>(needed).includes(name));
+  if (stillNeeded.length > 0)
+    throw new SallyportError('missing-program', `${stillNeeded.join(' and ')} must be installed first`);
+  if (missing.length > 0)
+    say(`not here: ${missing.join(', ')}; the steps of the sample job that use it are left out`);
 }
 
-function missingOf(programs: Readonly<Record<string, string>>): string[] {
+/** Installs what is missing of programs (or files, by their whole path) and answers the packages that still are. */
+export function installPrograms(
+  packageOf: Readonly<Record<string, string>>,
+  say: (line: string) => void,
+): string[] {
+  const missing = missingOf(packageOf);
+  if (missing.length === 0 || !hasProgram('apt-get') || process.getuid?.() !== 0) return missing;
+  say(`installing ${missing.join(', ')} with apt-get`);
+  const failure = install(missing);
+  if (failure !== null) say(failure);
+  return missingOf(packageOf);
+}
+
+function missingOf(packageOf: Readonly<Record<string, string>>): string[] {
   const isHere = (name: string): boolean => (name.startsWith('/') ? existsSync(name) : hasProgram(name));
-  return Object.entries(programs).flatMap(([program, name]) => (isHere(program) ? [] : [name]));
+  return Object.entries(packageOf).flatMap(([program, name]) => (isHere(program) ? [] : [name]));
 }
 
 /** Installs packages; answers what failed. */

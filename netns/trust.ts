@@ -1,7 +1,7 @@
 // What makes the clients of a job trust the gateway's authority: the variables that certs/ knows, and a
 // configuration for apt, which reads none. The system's own trust store is left alone.
 
-import { writeFileSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { publicFiles } from '../certs/bundle.ts';
 import { trustEnvironment } from '../certs/trust-variables.ts';
@@ -29,6 +29,7 @@ export function trustForApt(
   if (environment['APT_CONFIG']) return {};
   const path = join(directory, 'apt.conf');
   const bundle = join(stateDirectory, 'public', publicFiles.bundle);
-  writeFileSync(path, `Acquire::https::CaInfo "${bundle}";\n`, { mode: 0o644 });
+  writeFileSync(path, `Acquire::https::CaInfo "${bundle}";\n`);
+  chmodSync(path, 0o644);
   return { APT_CONFIG: path };
 }

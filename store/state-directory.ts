@@ -4,12 +4,14 @@
 import {
   chmodSync,
   chownSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
+  type Dirent,
 } from 'node:fs';
 import { join } from 'node:path';
 import { SallyportError } from '../flow/errors.ts';
@@ -58,6 +60,7 @@ export function statePaths(root: string): StateDirectory {
  */
 export function prepareStateDirectory(root: string, owners: StateOwners): StateDirectory {
   const state = statePaths(root);
+  refuseLinks(root);
   mkdirSync(state.root, { recursive: true, mode: 0o755 });
   makeOwned(state.authority, 0o700, null);
   makeOwned(state.public, 0o755, null);
@@ -77,6 +80,45 @@ export function prepareStateDirectory(root: string, owners: StateOwners): StateD
   });
   chmodSync(state.root, 0o755);
   return state;
+}
+
+const foldersOfFiles = ['authority', 'public'];
+
+/** Writing as root through a link that somebody else put there would write anywhere. @throws SallyportError config-invalid */
+function refuseLinks(root: string): void {
+  for (const folder of [root, ...foldersOfFiles.map((name) => join(root, name))]) {
+    for (const entry of entriesOf(folder)) {
+      if (!entry.isSymbolicLink()) continue;
+      throw new SallyportError(
+        'config-invalid',
+        `${join(folder, entry.name)} is a link: remove it, or name another state directory`,
+      );
+    }
+  }
+}
+
+function entriesOf(folder: string): Dirent[] {
+  const kind = lstatSync(folder, { throwIfNoEntry: false });
+  return kind?.isDirectory() === true ? readdirSync(folder, { withFileTypes: true }) : [];
+}
+
+/**
+ * Refuses a directory that holds anything but what a gateway left, as one that came with a checkout: its authority's
+ * key would be known to whoever made it. No checkout can hold files of the worker's user. @throws SallyportError config-invalid
+ */
+export function requireOwnState(root: string, owners: readonly number[]): void {
+  const kind = lstatSync(root, { throwIfNoEntry: false });
+  if (kind === undefined) return;
+  const state = statePaths(root);
+  const isEmpty = kind.isDirectory() && entriesOf(root).length === 0;
+  const segments = lstatSync(state.segments, { throwIfNoEntry: false });
+  const isOurs = kind.isDirectory() && segments?.isDirectory() === true && !owners.includes(segments.uid);
+  if (!isEmpty && !isOurs)
+    throw new SallyportError(
+      'config-invalid',
+      `${root} is no state directory of a gateway: name a new or an empty one`,
+    );
+  refuseLinks(root);
 }
 
 function makeOwned(path: string, mode: number, owner: number | null): void {

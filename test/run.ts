@@ -5,6 +5,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { createWriteStream, existsSync, mkdtempSync, readFileSync, rmSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { installPrograms } from '../netns/install-programs.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const bin = (name: string): string => join(root, 'node_modules', '.bin', name);
@@ -19,21 +20,27 @@ function seconds(since: number): string {
   return `${((performance.now() - since) / 1000).toFixed(1)} s`;
 }
 
+/** Programs of the tests, by the package that brings them on Debian and Ubuntu. */
+const programs = {
+  nft: 'nftables',
+  ip: 'iproute2',
+  '/etc/protocols': 'netbase',
+  openssl: 'openssl',
+  curl: 'curl',
+  git: 'git',
+  dig: 'bind9-dnsutils',
+  ping: 'iputils-ping',
+  iptables: 'iptables',
+  ipset: 'ipset',
+} as const;
+
 function requireMachine(): void {
-  const missing: string[] = [];
+  const missing = installPrograms(programs, (line) => process.stdout.write(`${line}\n`));
   if (process.getuid?.() !== 0)
-    missing.push('root (network namespaces and kernel rules are tested for real)');
-  for (const program of ['nft', 'ip', 'openssl', 'curl', 'git']) {
-    if (spawnSync('which', [program]).status !== 0)
-      missing.push(`${program} (apt-get install ${packageOf(program)})`);
-  }
+    missing.unshift('root: network namespaces and kernel rules are tested for real');
   if (missing.length === 0) return;
   process.stdout.write(`the tests need:\n${missing.map((line) => `  ${line}\n`).join('')}`);
   process.exit(1);
-}
-
-function packageOf(program: string): string {
-  return { nft: 'nftables', ip: 'iproute2' }[program] ?? program;
 }
 
 function check(name: string, command: string, commandArgs: readonly string[]): boolean {

@@ -2,6 +2,7 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import {
+  chownSync,
   cpSync,
   mkdirSync,
   mkdtempSync,
@@ -106,6 +107,57 @@ t.test('program and state may be in a home directory that nobody else enters', a
   t.match(ran.stdout, /Sallyport did not let GET blocked\.example\/ through/);
   t.ok(readdirSync(join(state, 'segments')).length > 0, 'its records are there');
   t.notMatch(readFileSync('/proc/self/mounts', 'utf8'), /sallyport\/program/, 'its mounts are its own');
+});
+
+t.test(
+  'a state directory that somebody else made is refused, and nothing is written through its links',
+  (t) => {
+    const target = join(folder, 'target');
+    writeFileSync(target, 'precious');
+    const places: [title: string, make: (place: string) => void][] = [
+      ['a link to a file', (place) => symlinkSync(target, join(place, 'sallyport.json'))],
+      ['an authority of its own', (place) => mkdirSync(join(place, 'authority'))],
+      [
+        'a link in an own folder',
+        (place) => {
+          mkdirSync(join(place, 'public'));
+          symlinkSync(target, join(place, 'public', 'bundle.pem'));
+          mkdirSync(join(place, 'segments'));
+          chownSync(join(place, 'segments'), 64_802, 64_801);
+        },
+      ],
+    ];
+    for (const [title, make] of places) {
+      const place = mkdtempSync(join(folder, 'state-'));
+      make(place);
+      const { status, stderr } = run('--policy', closed, '--state', place, '--', 'true');
+      t.equal(status, 2, `${title}: ${stderr}`);
+    }
+    symlinkSync(folder, join(folder, 'linked'));
+    t.equal(
+      run('--policy', closed, '--state', join(folder, 'linked'), '--', 'true').status,
+      2,
+      'a link itself',
+    );
+    t.equal(readFileSync(target, 'utf8'), 'precious');
+    t.end();
+  },
+);
+
+t.test('under a mask that hides everything the run works, and its command keeps the mask', (t) => {
+  const script = `umask 077; exec "$@"`;
+  const command = ['run', '--policy', closed, '--', 'sh', '-c', 'umask; curl -sS https://blocked.example/'];
+  const { status, stdout, stderr } = spawnSync(
+    'sh',
+    ['-c', script, 'sh', process.execPath, main, ...command],
+    {
+      env,
+      encoding: 'utf8',
+    },
+  );
+  t.equal(status, 0, stderr);
+  t.match(stdout, /^0077\nSallyport did not let/);
+  t.end();
 });
 
 t.test('an authority of the caller’s that others may not read reaches the workers', (t) => {
