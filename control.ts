@@ -168,7 +168,7 @@ class Control {
       const { policy, warnings } = loadPolicy(bundle);
       for (const warning of warnings) this.#log.warn(formatProblem(warning));
       // The kernel first: a name that a new rule opens must find its port already redirected or open.
-      await this.#keeper.plan(networkPlan(policy, this.#jobs.addresses()));
+      await this.#keeper.plan(networkPlan(policy, this.#jobs.ranges()));
       writeBundleFile(state.bundleFile, bundle);
       this.#policy = policy;
       this.#meter.count('sallyport_policy_reloads_total', { result: 'ok' });

@@ -1,6 +1,7 @@
 // The keeper's kernel side: puts plans and bindings in force, verifies and repairs, pins runners to workers, and counts
 // what was blocked. The keeper's other side, keeper.ts, starts the processes that this one serves.
 
+import { networkInterfaces } from 'node:os';
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
 import type { KeeperEvent } from './control.ts';
@@ -17,10 +18,11 @@ import type { WorkerEvent } from './worker.ts';
 // One small netlink message when nobody wrote anything.
 const verifyEveryMs = 250;
 const countEveryMs = 1_000;
-// At once, and once more when workers have put the new policy in force and bind nothing by the old one.
-const bindingReviewsMs = [50, 2_000] as const;
+// At once, and again when workers have put the new policy in force and bind nothing by the old one; the slowest late.
+const bindingReviewsMs = [50, 2_000, 10_000, 60_000] as const;
 const reviewAfterMs = 50;
 const pinEveryMs = 5_000;
+const planWaitMs = 5_000;
 /** Until control has read a policy: everything is redirected to workers that have none, or blocked. */
 const closedPlan: NetworkPlan = {
   revision: '',
@@ -55,6 +57,7 @@ export class KeptRules {
   #isVerified = true;
   #isReviewing = false;
   #isStopping = false;
+  #hasPlan = false;
 
   /** Everything is blocked when it returns. @throws SallyportError */
   constructor(options: KeptRulesOptions) {
@@ -70,6 +73,7 @@ export class KeptRules {
     this.#timers.push(setInterval(() => this.#verify(), verifyEveryMs));
     // By time, and at once when the kernel tells of another process's change.
     this.#rules.watch(() => this.#verify());
+    setTimeout(() => this.#closeWithoutPlan(), planWaitMs).unref();
     this.#pinRunners();
     this.#timers.push(setInterval(() => this.#pinRunners(), pinEveryMs));
     const count = (): void => {
@@ -82,6 +86,7 @@ export class KeptRules {
   /** @throws SallyportError */
   update(plan: NetworkPlan): void {
     this.#rules.update(plan);
+    this.#hasPlan = true;
     for (const delayMs of bindingReviewsMs) this.#reviewBindings(delayMs);
   }
 
@@ -108,10 +113,14 @@ export class KeptRules {
 
   /** A worker may only lengthen a quarantine. @throws SallyportError */
   quarantine(runner: string, durationMs: number, by: 'control' | 'worker'): void {
-    this.#rules.quarantine(runner, durationMs, { mayShorten: by === 'control' });
-    if (durationMs === 0) return;
-    this.#names.forgetRunner(runner);
-    this.#options.tellWorkers({ kind: 'quarantine', runner });
+    const isSidecar = this.#options.config.mode === 'sidecar';
+    // In a sidecar there is one runner, and every address of the machine is its own.
+    for (const address of isSidecar ? new Set([runner, ...machineAddresses()]) : [runner]) {
+      this.#rules.quarantine(address, durationMs, { mayShorten: by === 'control' });
+      if (durationMs === 0) continue;
+      this.#names.forgetRunner(address);
+      this.#options.tellWorkers({ kind: 'quarantine', runner: address });
+    }
   }
 
   /** Ends the timers and tells of everything that was counted so far. */
@@ -127,6 +136,17 @@ export class KeptRules {
   close(options: { readonly remove: boolean }): void {
     this.#rules.close(options);
     this.#neighbours.close();
+  }
+
+  // What the last keeper let pass stays while the policy is read; without a policy nothing does.
+  #closeWithoutPlan(): void {
+    if (this.#hasPlan || this.#isStopping) return;
+    try {
+      this.#rules.closeBindings();
+      this.#options.tellWorkers({ kind: 'rules-repaired' });
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'connections of the time before could not be ended');
+    }
   }
 
   // Bindings are taken back in parts: one look at all connections afterwards is enough.
@@ -241,4 +261,11 @@ export function kernelConfigOf(config: Config, ports: ListeningPorts): KernelCon
     seed: process.pid & 0xffff,
     logGroup: blockLogGroup(config),
   };
+}
+
+function machineAddresses(): string[] {
+  const all = Object.values(networkInterfaces()).flatMap((entries) => entries ?? []);
+  return ['127.0.0.1', '::1', ...all.map(({ address }) => address)].filter(
+    (text) => !/^fe[89ab]/i.test(text),
+  );
 }

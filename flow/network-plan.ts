@@ -28,6 +28,7 @@ export interface NetworkPlan {
   /** 80, 443 and every port that an `http` rule names; ascending. */
   readonly interceptedPorts: readonly number[];
   readonly fleet: NetworkSide;
+  /** By address or CIDR text of runners; the narrowest that holds a source counts. */
   readonly runners: Readonly<Record<string, NetworkSide>>;
   /** CIDR texts of blocklist entries given by address: blocked in every mode. */
   readonly blocklist: readonly string[];

@@ -5,6 +5,7 @@ import type { FromSchema, JSONSchema } from 'json-schema-to-ts';
 import {
   cidrContains,
   formatAddress,
+  formatCidr,
   parseAddress,
   parseCidr,
   unmapAddress,
@@ -91,9 +92,15 @@ export class DeclaredJobs implements AttributionPort {
     );
   }
 
-  /** The addresses that stand for one runner each, for the kernel's plan. */
+  /** The addresses that stand for one runner each. */
   addresses(): ReadonlyMap<string, Attribution> {
     return this.#exact;
+  }
+
+  /** Every address and range (CIDR text) that a job is declared for, for the kernel's plan; the narrowest counts. */
+  ranges(): ReadonlyMap<string, Attribution> {
+    const networks = this.#networks.map(({ cidr, attribution }) => [formatCidr(cidr), attribution] as const);
+    return new Map([...this.#exact, ...networks]);
   }
 
   #add(entry: string, attribution: Attribution): void {

@@ -258,9 +258,29 @@ function masquerading(config: KernelConfig): Chain[] {
 
 // Sidecar: the job shares our network namespace, so its packets are met on their way out.
 function ownTraffic(config: KernelConfig): Chain[] {
+  const v6Networks = config.runnerNetworks.filter((text) => text.includes(':'));
   const exempt: Rule[] =
     config.exemptUids.length === 0 ? [] : [{ uids: config.exemptUids, action: { do: 'accept' } }];
+  const passing = exempt.map((rule): Rule => ({ ...rule, action: { do: 'return' } }));
+  const quarantine = (matches: Pick<Rule, 'protocols' | 'ports'>): Rule[] =>
+    both((family) => ({
+      ...matches,
+      family,
+      set: 'quarantine',
+      action: { do: 'block', reason: 'quarantine' },
+    }));
   return [
+    {
+      // Before anything is redirected, and what is redirected then local; the job's own servers stay reachable.
+      name: 'output-raw-hook',
+      hook: 'output-raw',
+      rules: [
+        ...passing,
+        ...quarantine({ protocols: ['tcp', 'udp'], ports: [dnsPort] }),
+        { isLocal: true, action: { do: 'return' } },
+        ...quarantine({}),
+      ],
+    },
     {
       name: 'output-nat-hook',
       hook: 'output-nat',
@@ -275,9 +295,21 @@ function ownTraffic(config: KernelConfig): Chain[] {
       rules: [
         ...exempt,
         { isLocal: true, action: { do: 'accept' } },
-        ...both((family) => ({ family, set: 'quarantine', action: { do: 'block', reason: 'quarantine' } })),
-        { ...neighbours, action: { do: 'accept' } },
-        { family: 6, protocols: ['icmpv6'], icmpTypes: listenerTypes, action: { do: 'accept' } },
+        // To the link only: elsewhere they would carry data out.
+        {
+          family: 6,
+          destinations: reduceRanges(['ff02::/16', 'fe80::/10', ...v6Networks], 6),
+          protocols: ['icmpv6'],
+          icmpTypes: neighbourTypes,
+          action: { do: 'accept' },
+        },
+        {
+          family: 6,
+          destinations: ['ff02::/16'],
+          protocols: ['icmpv6'],
+          icmpTypes: listenerTypes,
+          action: { do: 'accept' },
+        },
         { action: { do: 'jump', chain: 'always-enforced' } },
         // Port 53 was redirected already: what still goes elsewhere belongs to no connection of ours.
         { action: { do: 'goto', chain: 'egress' } },

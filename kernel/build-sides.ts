@@ -1,6 +1,7 @@
 // The part of the rule set that policy writes: what the fleet and each runner with entries of its own may reach
 // by address. Runners with equal sides share their chains.
 
+import { parseCidr } from '../flow/address.ts';
 import type { NetworkEntry, NetworkPlan, NetworkSide } from '../flow/network-plan.ts';
 import { reduceRanges } from './reduce-ranges.ts';
 import { familyOf, type Action, type Chain, type Family, type PortRange, type Rule } from './rule-model.ts';
@@ -8,7 +9,7 @@ import { familyOf, type Action, type Chain, type Family, type PortRange, type Ru
 export interface Sides {
   /** Chains that decide what is forwarded; each ends the packet. */
   readonly chains: readonly Chain[];
-  /** By runner, to its side; others go to `fleet`. */
+  /** By runner's address or range, to its side; others go to `fleet`. */
   readonly dispatch: readonly Rule[];
   readonly fleet: string;
   /** Chains of nat that let go what `inspect: false` entries name, and redirect the rest. */
@@ -63,10 +64,14 @@ function numberSides(plan: NetworkPlan): Numbered {
   return { sides, runners };
 }
 
+// The narrowest range first: ranges of one length do not overlap, those of another may.
 function dispatchRules(chains: readonly (readonly [runner: string, chain: string])[]): Rule[] {
   return families.flatMap((family): Rule[] => {
     const own = chains.filter(([runner]) => familyOf(runner) === family);
-    return own.length === 0 ? [] : [{ family, action: { do: 'dispatch', chains: own } }];
+    const byPrefix = Map.groupBy(own, ([runner]) => parseCidr(runner)?.prefix ?? 0);
+    return [...byPrefix]
+      .toSorted(([a], [b]) => b - a)
+      .map(([, ranges]): Rule => ({ family, action: { do: 'dispatch', chains: ranges } }));
   });
 }
 

@@ -46,7 +46,9 @@ export function readPlan(payload: Buffer): NetworkPlan {
     revision: string(value['revision'], /^[0-9a-f]{0,64}$/),
     interceptedPorts: arrayOf(value['interceptedPorts'], 1000).map((port) => integer(port, 1, 65_535)),
     fleet: side(value['fleet']),
-    runners: Object.fromEntries(runners.map(([runner, entry]) => [address(runner), side(entry)])),
+    runners: Object.fromEntries(
+      runners.map(([runner, entry]) => [runner.includes('/') ? cidr(runner) : address(runner), side(entry)]),
+    ),
     blocklist: arrayOf(value['blocklist'], maxEntries).map(cidr),
   };
 }

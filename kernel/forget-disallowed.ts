@@ -1,22 +1,66 @@
-// After a new plan: forgets the forwarded connections of runners that it no longer allows, and only those.
+// Forgets the forwarded connections of runners that plan and bindings no longer allow, and only those. A runner may
+// hold very many: they are looked at in parts, so that the keeper answers others meanwhile.
 
-import { cidrContains, parseAddress, parseCidr } from '../flow/address.ts';
+import { parseAddress } from '../flow/address.ts';
 import type { NetworkPlan } from '../flow/network-plan.ts';
-import { forgetFlow, trackedFlows } from './conntrack.ts';
-import { mayForward } from './judge-flow.ts';
+import { forgetFlow, trackedFlows, type TrackedFlow } from './conntrack.ts';
+import { PlanJudge } from './judge-flow.ts';
 import type { LiveSets } from './live-sets.ts';
+import { PrefixMap } from './prefix-map.ts';
 import type { KernelConfig } from './rule-model.ts';
 
-/** Forgets them over a netfilter socket; their next packet is judged anew. @throws SallyportError */
-export function forgetDisallowed(fd: number, config: KernelConfig, live: LiveSets, plan: NetworkPlan): void {
-  const networks = config.runnerNetworks.flatMap((text) => parseCidr(text) ?? []);
-  const own = new Set([...config.gatewayAddresses.v4, ...config.gatewayAddresses.v6]);
-  for (const flow of trackedFlows(fd)) {
-    const source = parseAddress(flow.source);
-    if (flow.isRedirected || own.has(flow.destination) || source === null) continue;
-    if (!networks.some((network) => cidrContains(network, source))) continue;
-    const isBound =
-      flow.port !== null && live.isBound(flow.source, flow.destination, flow.protocolNumber, flow.port);
-    if (!mayForward(plan, flow, isBound)) forgetFlow(fd, flow);
+const perPart = 2000;
+
+export class ConnectionReview {
+  readonly #fd: number;
+  readonly #live: LiveSets;
+  readonly #runners = new PrefixMap<true>();
+  readonly #own: ReadonlySet<string>;
+  #judged: { readonly plan: NetworkPlan; readonly judge: PlanJudge } | null = null;
+  #turn = 0;
+
+  /** `fd` is a netfilter socket. */
+  constructor(fd: number, config: KernelConfig, live: LiveSets) {
+    this.#fd = fd;
+    this.#live = live;
+    for (const network of config.runnerNetworks) this.#runners.add(network, true);
+    this.#own = new Set([...config.gatewayAddresses.v4, ...config.gatewayAddresses.v6]);
+  }
+
+  /**
+   * Forgets them; their next packet is judged anew. The first few thousand are done when it returns; `onError` hears of
+   * a failure with the rest, which a later review takes over. @throws SallyportError
+   */
+  run(plan: NetworkPlan, onError: (error: unknown) => void = () => {}): void {
+    if (this.#judged?.plan !== plan) this.#judged = { plan, judge: new PlanJudge(plan) };
+    const turn = ++this.#turn;
+    const flows = trackedFlows(this.#fd);
+    this.#part(flows, 0, this.#judged.judge);
+    const next = (from: number): void => {
+      if (from >= flows.length || turn !== this.#turn) return;
+      try {
+        this.#part(flows, from, this.#judged!.judge);
+        setImmediate(next, from + perPart);
+      } catch (error) {
+        onError(error);
+      }
+    };
+    setImmediate(next, perPart);
+  }
+
+  /** Ends what still runs. */
+  stop(): void {
+    this.#turn += 1;
+  }
+
+  #part(flows: readonly TrackedFlow[], from: number, judge: PlanJudge): void {
+    for (const flow of flows.slice(from, from + perPart)) {
+      const source = parseAddress(flow.source);
+      if (flow.isRedirected || this.#own.has(flow.destination) || source === null) continue;
+      if (this.#runners.first(source) !== true) continue;
+      const { destination, protocolNumber, port } = flow;
+      const isBound = port !== null && this.#live.isBound(flow.source, destination, protocolNumber, port);
+      if (!judge.mayForward(flow, isBound)) forgetFlow(this.#fd, flow);
+    }
   }
 }

@@ -28,6 +28,8 @@ export interface HeldRules {
   review(): void;
   /** Closes all bindings of a runner and forgets its connections. @throws SallyportError */
   cut(runner: string): void;
+  /** Closes every binding and forgets the connections that only one of them allowed. @throws SallyportError */
+  closeBindings(): void;
   /** Cuts a runner off for `durationMs`; 0 lifts it. Without `mayShorten` a longer one stays. @throws SallyportError */
   quarantine(runner: string, durationMs: number, options?: { readonly mayShorten: boolean }): void;
   /** Gives each of these addresses to its worker, counted from 0, and all others to the hash. @throws SallyportError */

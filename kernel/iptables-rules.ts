@@ -8,7 +8,7 @@ import type { Binding } from '../flow/ports.ts';
 import type { BlockedRow } from './block-counts.ts';
 import { buildRules } from './build-rules.ts';
 import { forgetSource } from './conntrack.ts';
-import { forgetDisallowed } from './forget-disallowed.ts';
+import { ConnectionReview } from './forget-disallowed.ts';
 import type { Difference, HeldRules } from './held-rules.ts';
 import { countIpset, IpsetElements, readIpset, turnIpset } from './ipset-elements.ts';
 import { applyIptables, isAsPrinted, ownPart, readTables, removeIptables } from './iptables-tables.ts';
@@ -33,6 +33,7 @@ export class IptablesRules implements HeldRules {
   readonly #config: KernelConfig;
   readonly #fd: number;
   readonly #live: LiveSets;
+  readonly #review: ConnectionReview;
   #plan: NetworkPlan | null = null;
   #text: IptablesText | null = null;
   #expected: ReadonlyMap<string, string> = new Map();
@@ -44,6 +45,7 @@ export class IptablesRules implements HeldRules {
     this.#config = config;
     this.#fd = openNetfilter([], 8 * 1024 * 1024);
     this.#live = new LiveSets(new IpsetElements(this.#fd, config.table, config.workers));
+    this.#review = new ConnectionReview(this.#fd, config, this.#live);
   }
 
   start(plan: NetworkPlan): void {
@@ -56,7 +58,7 @@ export class IptablesRules implements HeldRules {
     const before = this.#plan;
     this.#apply(plan);
     if (before !== null && JSON.stringify(before) !== JSON.stringify(plan)) {
-      forgetDisallowed(this.#fd, this.#config, this.#live, plan);
+      this.#review.run(plan);
     }
   }
 
@@ -69,12 +71,17 @@ export class IptablesRules implements HeldRules {
   }
 
   review(): void {
-    if (this.#plan !== null) forgetDisallowed(this.#fd, this.#config, this.#live, this.#plan);
+    if (this.#plan !== null) this.#review.run(this.#plan);
   }
 
   cut(runner: string): void {
     this.#live.unbindRunner(runner);
     forgetSource(this.#fd, runner);
+  }
+
+  closeBindings(): void {
+    this.#live.unbindAll();
+    this.review();
   }
 
   quarantine(runner: string, durationMs: number, { mayShorten } = { mayShorten: true }): void {
@@ -133,6 +140,7 @@ export class IptablesRules implements HeldRules {
 
   close(options: { readonly remove: boolean }): void {
     this.#endWatch?.();
+    this.#review.stop();
     if (options.remove && this.#text !== null) removeIptables(this.#text);
     closeFd(this.#fd);
   }

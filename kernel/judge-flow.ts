@@ -1,8 +1,9 @@
-// Judges a tracked connection by a plan, as the printed rules would: after a new plan the keeper forgets those that
-// it no longer allows, and only those.
+// Judges tracked connections by a plan, as the printed rules would: after a new plan the keeper forgets those that it
+// no longer allows, and only those. Built once for a plan; each judgement costs the same whatever its size.
 
-import { cidrContains, parseAddress, parseCidr } from '../flow/address.ts';
-import type { NetworkEntry, NetworkPlan } from '../flow/network-plan.ts';
+import { parseAddress } from '../flow/address.ts';
+import type { NetworkEntry, NetworkPlan, NetworkSide } from '../flow/network-plan.ts';
+import { PrefixMap } from './prefix-map.ts';
 
 export interface JudgedFlow {
   readonly source: string;
@@ -18,24 +19,54 @@ const numbers: Readonly<Record<number, NetworkEntry['protocol']>> = {
   58: 'icmp',
 };
 
-/** True when the plan lets the flow be forwarded (audit lets all but the blocklist). */
-export function mayForward(plan: NetworkPlan, flow: JudgedFlow, isBound: boolean): boolean {
-  const address = parseAddress(flow.destination);
-  if (address === null) return false;
-  if (plan.blocklist.some((range) => contains(range, address))) return false;
-  const side = plan.runners[flow.source] ?? plan.fleet;
-  if (side.mode === 'audit') return true;
-  const matches = (entry: NetworkEntry): boolean =>
-    entry.protocol === numbers[flow.protocolNumber] &&
-    contains(entry.to, address) &&
-    (entry.ports === null ||
-      entry.protocol === 'icmp' ||
-      (flow.port !== null && flow.port >= entry.ports[0] && flow.port <= entry.ports[1]));
-  if (side.block.some(matches)) return false;
-  return isBound || side.allow.some(matches);
+interface JudgedSide {
+  readonly mode: NetworkSide['mode'];
+  readonly allow: PrefixMap<NetworkEntry>;
+  readonly block: PrefixMap<NetworkEntry>;
 }
 
-function contains(range: string, address: Uint8Array): boolean {
-  const cidr = parseCidr(range);
-  return cidr !== null && cidrContains(cidr, address);
+export class PlanJudge {
+  readonly #blocklist = new PrefixMap<true>();
+  readonly #sides = new PrefixMap<JudgedSide>();
+  readonly #fleet: JudgedSide;
+
+  constructor(plan: NetworkPlan) {
+    for (const range of plan.blocklist) this.#blocklist.add(range, true);
+    this.#fleet = judgedSide(plan.fleet);
+    for (const [range, side] of Object.entries(plan.runners)) this.#sides.add(range, judgedSide(side));
+  }
+
+  /** True when the plan lets the flow be forwarded (audit lets all but the blocklist). */
+  mayForward(flow: JudgedFlow, isBound: boolean): boolean {
+    const [source, destination] = [parseAddress(flow.source), parseAddress(flow.destination)];
+    if (source === null || destination === null) return false;
+    if (this.#blocklist.first(destination) === true) return false;
+    const side = this.#sides.first(source) ?? this.#fleet;
+    if (side.mode === 'audit') return true;
+    if (matches(side.block, destination, flow)) return false;
+    return isBound || matches(side.allow, destination, flow);
+  }
+}
+
+function judgedSide({ mode, allow, block }: NetworkSide): JudgedSide {
+  return { mode, allow: mapOf(allow), block: mapOf(block) };
+}
+
+function mapOf(entries: readonly NetworkEntry[]): PrefixMap<NetworkEntry> {
+  const map = new PrefixMap<NetworkEntry>();
+  for (const entry of entries) map.add(entry.to, entry);
+  return map;
+}
+
+function matches(
+  entries: PrefixMap<NetworkEntry>,
+  destination: Uint8Array,
+  { protocolNumber, port }: JudgedFlow,
+): boolean {
+  for (const entry of entries.find(destination)) {
+    if (entry.protocol !== numbers[protocolNumber]) continue;
+    if (entry.ports === null || entry.protocol === 'icmp') return true;
+    if (port !== null && port >= entry.ports[0] && port <= entry.ports[1]) return true;
+  }
+  return false;
 }

@@ -1,6 +1,7 @@
 // What changes between plans: bindings, quarantined runners and pins. Keeps a shadow of what the kernel was given,
 // so that a binding that still has time is not written again and a lost table can be filled anew.
 
+import { SallyportError } from '../flow/errors.ts';
 import type { Binding } from '../flow/ports.ts';
 import type { ElementStore, SetChange } from './element-store.ts';
 import type { Family } from './rule-model.ts';
@@ -9,7 +10,9 @@ import { addressKey, readTuple, tupleKey } from './set-elements.ts';
 const protocolNumbers = { tcp: 6, udp: 17 } as const;
 const [graceMs, floorMs, renewBelowMs] = [300_000, 60_000, 60_000];
 const families: readonly Family[] = [4, 6];
-export const maxBound = 262_144;
+const maxBound = 262_144;
+/** Of the set's elements, for one runner. */
+export const maxPerRunner = 16_384;
 
 interface Held {
   readonly key: Buffer;
@@ -24,6 +27,8 @@ export class LiveSets {
   readonly #bound = new Map<string, Held>();
   readonly #quarantined = new Map<string, number>();
   readonly #pins = new Map<string, string>();
+  /** Elements by runner, those included that have expired since the last sweep. */
+  readonly #shares = new Map<string, number>();
   #sweepAt = 1024;
 
   constructor(store: ElementStore) {
@@ -36,7 +41,7 @@ export class LiveSets {
     for (const family of families) {
       for (const { key, leftMs } of this.#store.read('bound', family)) {
         const { source } = readTuple(key, family);
-        this.#bound.set(key.toString('latin1'), { key, family, runner: source, until: now + (leftMs ?? 0) });
+        this.#keep(key.toString('latin1'), { key, family, runner: source, until: now + (leftMs ?? 0) });
       }
       for (const { key, leftMs } of this.#store.read('quarantine', family)) {
         this.#quarantined.set(key.toString('latin1'), leftMs === null ? Infinity : now + leftMs);
@@ -47,7 +52,7 @@ export class LiveSets {
   /**
    * Opens what the bindings name until their time and a grace have passed; the kernel holds all when it returns.
    * A binding whose runner and address differ in family cannot match a packet and is left out.
-   * @throws SallyportError kernel; nothing of the batch holds then
+   * @throws SallyportError kernel; nothing of the batch holds then; runner-limit when the runner has its share
    */
   bind(bindings: readonly Binding[]): void {
     const now = Date.now();
@@ -62,8 +67,9 @@ export class LiveSets {
       fresh.set(id, held);
     }
     if (fresh.size === 0) return;
+    this.#checkShares(fresh, now);
     this.#store.commit(boundChanges('put', [...fresh.values()], now), 'a binding');
-    for (const [id, held] of fresh) this.#bound.set(id, held);
+    for (const [id, held] of fresh) this.#keep(id, held);
     if (this.#bound.size > this.#sweepAt) this.#sweep(now);
   }
 
@@ -75,6 +81,13 @@ export class LiveSets {
       return held === null ? [] : [held.key.toString('latin1')];
     });
     this.#remove(ids);
+  }
+
+  /** Closes everything that is bound. @throws SallyportError */
+  unbindAll(): void {
+    this.#store.commit(boundChanges('replace', [], 0), 'the end of all bindings');
+    this.#bound.clear();
+    this.#shares.clear();
   }
 
   /** Closes everything that is bound for a runner. @throws SallyportError */
@@ -180,11 +193,43 @@ export class LiveSets {
     const held = ids.flatMap((id) => this.#bound.get(id) ?? []);
     if (held.length === 0) return;
     this.#store.commit(boundChanges('remove', held, 0), 'an unbinding');
-    for (const id of ids) this.#bound.delete(id);
+    for (const id of ids) this.#drop(id);
+  }
+
+  // One runner must not fill the set that all share.
+  #checkShares(fresh: ReadonlyMap<string, Held>, now: number): void {
+    const wanted = new Map<string, number>();
+    for (const [id, { runner }] of fresh) {
+      if (!this.#bound.has(id)) wanted.set(runner, (wanted.get(runner) ?? 0) + 1);
+    }
+    const isOver = ([runner, count]: readonly [string, number]): boolean =>
+      count + (this.#shares.get(runner) ?? 0) > maxPerRunner;
+    if (![...wanted].some(isOver)) return;
+    this.#sweep(now);
+    const over = [...wanted].find(isOver);
+    if (over === undefined) return;
+    throw new SallyportError(
+      'runner-limit',
+      `${over[0]} has more than ${maxPerRunner} addresses and ports open`,
+    );
+  }
+
+  #keep(id: string, held: Held): void {
+    if (!this.#bound.has(id)) this.#shares.set(held.runner, (this.#shares.get(held.runner) ?? 0) + 1);
+    this.#bound.set(id, held);
+  }
+
+  #drop(id: string): void {
+    const held = this.#bound.get(id);
+    if (held === undefined) return;
+    this.#bound.delete(id);
+    const left = (this.#shares.get(held.runner) ?? 1) - 1;
+    if (left > 0) this.#shares.set(held.runner, left);
+    else this.#shares.delete(held.runner);
   }
 
   #sweep(now: number): void {
-    for (const [id, held] of this.#bound) if (held.until <= now) this.#bound.delete(id);
+    for (const [id, held] of this.#bound) if (held.until <= now) this.#drop(id);
     for (const [id, until] of this.#quarantined) if (until <= now) this.#quarantined.delete(id);
     this.#sweepAt = Math.min(maxBound, Math.max(1024, this.#bound.size * 2));
   }

@@ -30,6 +30,7 @@ const places: Readonly<Record<Hook, Place>> = {
   input: { table: 'filter', chains: ['INPUT'] },
   forward: { table: 'filter', chains: ['FORWARD'] },
   'source-nat': { table: 'nat', chains: ['POSTROUTING'] },
+  'output-raw': { table: 'raw', chains: ['OUTPUT'] },
   'output-nat': { table: 'nat', chains: ['OUTPUT'] },
   output: { table: 'filter', chains: ['OUTPUT'] },
 };

@@ -20,6 +20,7 @@ const hooks: Readonly<Record<Hook, string>> = {
   input: 'type filter hook input priority 0; policy accept;',
   forward: 'type filter hook forward priority 0; policy accept;',
   'source-nat': 'type nat hook postrouting priority 100; policy accept;',
+  'output-raw': 'type filter hook output priority -300; policy accept;',
   'output-nat': 'type nat hook output priority -100; policy accept;',
   output: 'type filter hook output priority 0; policy accept;',
 };

@@ -37,7 +37,8 @@ export interface KernelConfig {
   readonly logGroup: number;
 }
 
-export type Hook = 'raw' | 'early' | 'nat' | 'input' | 'forward' | 'source-nat' | 'output-nat' | 'output';
+export type Hook =
+  'raw' | 'early' | 'nat' | 'input' | 'forward' | 'source-nat' | 'output-raw' | 'output-nat' | 'output';
 export type ProtocolName = 'tcp' | 'udp' | 'icmp' | 'icmpv6' | 'igmp';
 export type ListName = 'never' | 'blocklist';
 export type LiveSetName = 'quarantine' | 'bound' | 'pin';
@@ -77,8 +78,8 @@ export type Action =
   /** Noise that every machine makes (multicast listeners): stopped without a record. */
   | { readonly do: 'ignore' }
   | { readonly do: 'jump' | 'goto'; readonly chain: string }
-  /** By source address; addresses that are not named fall through. */
-  | { readonly do: 'dispatch'; readonly chains: readonly (readonly [address: string, chain: string])[] }
+  /** By source address or range, which do not overlap; sources that are not named fall through. */
+  | { readonly do: 'dispatch'; readonly chains: readonly (readonly [source: string, chain: string])[] }
   | { readonly do: 'block'; readonly reason: Reason }
   | { readonly do: 'audit'; readonly reason: Reason }
   | { readonly do: 'allow' }

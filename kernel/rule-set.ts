@@ -8,7 +8,7 @@ import { emptyHalf, readHalf, turnRequests, type BlockedRow } from './block-coun
 import { buildRules } from './build-rules.ts';
 import { forgetSource } from './conntrack.ts';
 import { NftElements } from './element-store.ts';
-import { forgetDisallowed } from './forget-disallowed.ts';
+import { ConnectionReview } from './forget-disallowed.ts';
 import type { Difference, HeldRules } from './held-rules.ts';
 import { LiveSets } from './live-sets.ts';
 import { NftConnection } from './nft.ts';
@@ -27,6 +27,7 @@ export class KernelRules implements HeldRules {
   readonly #config: KernelConfig;
   readonly #nft = new NftConnection();
   readonly #live: LiveSets;
+  readonly #review: ConnectionReview;
   readonly #guardTable: string;
   #plan: NetworkPlan | null = null;
   #half: Half = 'a';
@@ -41,6 +42,7 @@ export class KernelRules implements HeldRules {
     this.#config = config;
     this.#guardTable = `${config.table}_guard`;
     this.#live = new LiveSets(new NftElements(this.#nft, config.table));
+    this.#review = new ConnectionReview(this.#nft.queryFd, config, this.#live);
   }
 
   /** True when nobody else can change the tables (Linux 6.9 and later). */
@@ -70,7 +72,7 @@ export class KernelRules implements HeldRules {
     this.#apply(plan);
     this.#settle();
     if (before !== null && JSON.stringify(before) !== JSON.stringify(plan)) {
-      forgetDisallowed(this.#nft.queryFd, this.#config, this.#live, plan);
+      this.#review.run(plan);
     }
   }
 
@@ -86,13 +88,19 @@ export class KernelRules implements HeldRules {
 
   /** Forgets the connections that neither plan nor binding allows any more. @throws SallyportError */
   review(): void {
-    if (this.#plan !== null) forgetDisallowed(this.#nft.queryFd, this.#config, this.#live, this.#plan);
+    if (this.#plan !== null) this.#review.run(this.#plan);
   }
 
   /** Closes all bindings of a runner and forgets its connections. @throws SallyportError */
   cut(runner: string): void {
     this.#live.unbindRunner(runner);
     forgetSource(this.#nft.queryFd, runner);
+  }
+
+  /** Closes every binding and forgets the connections that only one of them allowed. @throws SallyportError */
+  closeBindings(): void {
+    this.#live.unbindAll();
+    this.review();
   }
 
   /** Cuts a runner off for `durationMs`; 0 lifts it. Without `mayShorten` a longer one stays. @throws SallyportError */
@@ -150,6 +158,7 @@ export class KernelRules implements HeldRules {
   /** Ends the connection; with `remove` the tables go too, the guard last. @throws SallyportError */
   close(options: { readonly remove: boolean }): void {
     this.#endWatch?.();
+    this.#review.stop();
     if (options.remove) {
       this.#nft.removeTable(this.#config.table);
       this.#nft.removeTable(this.#guardTable);

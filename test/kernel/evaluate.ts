@@ -134,7 +134,10 @@ function nftRule(text: string): Rule {
       .split(',')
       .map((row) => /^\s*(\S+) : goto (\S+)\s*$/.exec(row)!);
     steps.push(({ packet }) => {
-      const row = rows.find(([, from]) => from === key(packet));
+      const value = key(packet);
+      const row = rows.find(
+        ([, from = '']) => from === value || (value !== null && from.includes('/') && holds(from, value)),
+      );
       return row ? { to: row[2]!, returns: false } : null;
     });
   };

@@ -8,7 +8,7 @@ import t from 'tap';
 import { buildRules } from '../../kernel/build-rules.ts';
 import { printGuard, printNft } from '../../kernel/print-nft.ts';
 import { printIptables } from '../../kernel/print-iptables.ts';
-import { mayForward } from '../../kernel/judge-flow.ts';
+import { PlanJudge } from '../../kernel/judge-flow.ts';
 import { reduceRanges } from '../../kernel/reduce-ranges.ts';
 import { runRulesCommand } from '../../kernel/rules-command.ts';
 import { IptablesEvaluator, NftEvaluator, type Packet } from './evaluate.ts';
@@ -122,15 +122,32 @@ t.test('a new plan judges tracked connections as the rules would judge their fir
     (packet) =>
       packet.state === 'new' && !packet.isLocal && packet.inputInterface === 'int0' && !packet.isBound,
   );
+  const planJudge = new PlanJudge(samplePlan);
   const judged = packets.filter((packet) =>
     /forwarded|no-rule|block-rule|blocklist/.test(judge.judge(packet)),
   );
   const differing = judged.filter((packet) => {
     const port = packet.port < 0 ? null : packet.port;
-    return mayForward(samplePlan, { ...packet, port }, false) !== judge.judge(packet).startsWith('forwarded');
+    return planJudge.mayForward({ ...packet, port }, false) !== judge.judge(packet).startsWith('forwarded');
   });
   t.same(differing, []);
   t.ok(judged.length > 500, `${judged.length} compared`);
+  t.end();
+});
+
+t.test('twenty thousand connections are judged by as many ranges in half a second', (t) => {
+  const cidr = (i: number) => `${11 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}.0/24`;
+  const plan = { ...samplePlan, blocklist: Array.from({ length: 20_000 }, (_, i) => cidr(i)) };
+  const started = performance.now();
+  const judge = new PlanJudge(plan);
+  const flows = Array.from({ length: 20_000 }, (_, i) => cidr(i * 2).replace('0/24', '9'));
+  const blocked = flows.filter(
+    (destination) =>
+      !judge.mayForward({ source: '10.77.0.3', destination, protocolNumber: 6, port: 22 }, false),
+  );
+  const tookMs = performance.now() - started;
+  t.equal(blocked.length, 10_000, 'those of the blocklist; the runner is in audit');
+  t.ok(tookMs < 500, `${tookMs.toFixed(0)} ms`);
   t.end();
 });
 

@@ -61,6 +61,9 @@ export const samplePlan: NetworkPlan = {
       block: [entry('203.0.113.12/32', 'tcp', null)],
     },
     'fd77::3': { mode: 'audit', allow: [], block: [] },
+    // A job declared for a network; the narrower one and the address above go first.
+    '10.77.9.0/24': { mode: 'block', allow: [entry('203.0.113.10/32', 'tcp', [22, 22])], block: [] },
+    '10.77.8.0/21': { mode: 'block', allow: [entry('203.0.113.10/32', 'tcp', [4444, 4444])], block: [] },
   },
   blocklist: ['203.0.113.66/32', '2001:db8::66/128'],
 };
