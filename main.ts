@@ -1,7 +1,7 @@
 // The command line: one table of commands, each in the folder that owns what it does.
 // A command answers with an exit code from flow/errors (docs/reference/commands.md).
 
-import { exitCodes, InvalidInputError, SallyportError } from './flow/errors.ts';
+import { exitCodes, formatProblem, InvalidInputError, SallyportError } from './flow/errors.ts';
 import { defaultConfigPath, packageVersion, runServe, startGateway } from './serve.ts';
 
 interface Io {
@@ -69,7 +69,9 @@ const commands: readonly Command[] = [
         ]);
       return (args, io) =>
         runRulesCommand(args, io, (path) => {
-          const config = readConfig(path ?? defaultConfigPath);
+          const config = readConfig(path ?? defaultConfigPath, (odd) =>
+            process.stderr.write(`${formatProblem(odd)}\n`),
+          );
           const { worker, runner, operator } = config.listen;
           const workers = Array.from({ length: config.workers }, (_, index) => worker + index);
           const ports = { workers, runner, operator: Number(operator.split(':').at(-1)) };

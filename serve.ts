@@ -7,7 +7,8 @@ import { request, type IncomingMessage } from 'node:http';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readConfig } from './config.ts';
-import { exitCodes, SallyportError } from './flow/errors.ts';
+import { exitCodes, formatProblem, SallyportError } from './flow/errors.ts';
+import { openLog } from './program-log.ts';
 import { commandInReach, requireReadable } from './reachable.ts';
 import { requireOwnState } from './store/state-directory.ts';
 
@@ -43,7 +44,8 @@ export async function runServe(args: readonly string[], io: Output): Promise<num
   }
   // Control and workers read what is written here as other users, whatever the caller's mask.
   process.umask(0o022);
-  const read = readConfig(values.config ?? defaultConfigPath);
+  const log = openLog('keeper', 'warn');
+  const read = readConfig(values.config ?? defaultConfigPath, (odd) => log.warn(formatProblem(odd)));
   const config = values.state === undefined ? read : { ...read, state: resolve(values.state) };
   requireReadable(config.policy, 'the policy');
   for (const path of config.tls.extraAuthorities) requireReadable(path, 'the authority');

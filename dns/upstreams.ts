@@ -1,6 +1,7 @@
 // Which upstream is asked: by zone, then by health and round-trip time (EWMA). Three failures in a row take a
 // server out for 5 to 60 s. UDP falls back to TCP of the same server; TLS never falls back to anything.
 
+import { SallyportError } from '../flow/errors.ts';
 import type { Meter } from '../flow/ports.ts';
 import { isWithin, nameFromText } from './name.ts';
 import { rcode as code } from './codes.ts';
@@ -123,6 +124,14 @@ function isEdnsRefused({ rcode }: Response): boolean {
   return rcode === code.FORMERR || rcode === code.NOTIMP;
 }
 
+// What is no name must not stand for every name.
+function zoneName(text: string): string {
+  const name = nameFromText(text);
+  if (name === null || name === '\0')
+    throw new SallyportError('config-invalid', `"${text}" is no zone; write it like corp.example`);
+  return name;
+}
+
 export class Upstreams {
   readonly #default: readonly Upstream[];
   readonly #zones: readonly { zone: string; upstreams: readonly Upstream[] }[];
@@ -132,7 +141,7 @@ export class Upstreams {
     this.#default = upstreams.map((config) => new Upstream(config));
     this.#zones = zones
       .map(({ zone, upstreams }) => ({
-        zone: nameFromText(zone) ?? '\0',
+        zone: zoneName(zone),
         upstreams: upstreams.map((config) => new Upstream(config)),
       }))
       .sort((a, b) => b.zone.length - a.zone.length);
