@@ -32,6 +32,7 @@ export function warnAboutPolicy(policy: Policy, file: PolicyFile, list: ProblemL
       if (!rule.isBlock) warnAboutHttp(rule, pathOf(rule), list);
     }
     if (rule.kind === 'network' && !rule.isBlock) warnAboutForge(rule, pathOf(rule), list);
+    if (rule.kind === 'network' && rule.isBlock) warnAboutNames(rule, rules, pathOf(rule), list);
   }
 }
 
@@ -137,6 +138,29 @@ function warnAboutHttp(rule: HttpRule, path: ValuePath, list: ProblemList): void
 /** Hosts that serve every customer, told apart by path only. */
 function isSharedHost(text: string): boolean {
   return /^(?:s3|storage|hooks|www|api)\./.test(text);
+}
+
+/** Packets carry no name: what a range opens stays open for the addresses of a host that is blocked by name. */
+function warnAboutNames(
+  block: NetworkRule,
+  rules: readonly Rule[],
+  path: ValuePath,
+  list: ProblemList,
+): void {
+  if (block.hosts.length === 0) return;
+  const other = rules.find(
+    (rule) => rule.kind === 'network' && !rule.isBlock && rule.to.length > 0 && overlap(rule, block),
+  );
+  if (other !== undefined) {
+    const message = `${block.id} blocks a name, and packets carry none: addresses that ${other.id} opens stay open`;
+    list.warn(path, message, 'block the range as well (`to`), or take it out of the other rule (`except`)');
+  }
+}
+
+function overlap(a: NetworkRule, b: NetworkRule): boolean {
+  if (!a.protocols.some((protocol) => b.protocols.includes(protocol))) return false;
+  if (a.ports === null || b.ports === null) return true;
+  return a.ports.some(([from, to]) => b.ports!.some(([first, last]) => from <= last && first <= to));
 }
 
 function warnAboutForge(rule: NetworkRule, path: ValuePath, list: ProblemList): void {

@@ -178,6 +178,19 @@ void t.test('network rules: what could not take effect is refused', (t) => {
   check(t, rule('host: github.com, port: 22'), [['4:5 warning', 'opens SSH to github.com']]);
   check(t, rule('host: scm.corp.example, port: 22'), []);
   check(t, rule('host: github.com, port: 2222'), []);
+  const named = (block: string, allow: string) =>
+    `${head}network:\n  - {id: b, action: block, ${block}}\n  - {id: a, ${allow}}\n`;
+  const warned = [
+    ['4:5 warning', 'b blocks a name, and packets carry none: addresses that a opens'],
+  ] as const;
+  check(t, named('host: s.example, port: 22', 'to: 9.9.9.0/24, port: "20-22"'), warned);
+  check(t, named('host: s.example', 'to: 9.9.9.0/24, port: 22'), warned);
+  check(t, named('host: s.example, port: 22', 'to: 9.9.9.0/24, inspect: false'), warned);
+  check(t, named('host: s.example, port: 22', 'to: 9.9.9.0/24, port: "20-21"'), []);
+  check(t, named('host: s.example, port: 22', 'to: 9.9.9.0/24, port: "23-24"'), []);
+  check(t, named('host: s.example, port: 22, protocol: tcp', 'to: 9.9.9.0/24, port: 22, protocol: udp'), []);
+  check(t, named('to: 9.9.9.9, port: 22', 'to: 9.9.9.0/24, port: 22'), []);
+  check(t, named('host: s.example, port: 22', 'host: t.example, port: 22'), []);
   t.end();
 });
 
