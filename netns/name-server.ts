@@ -11,6 +11,7 @@ import { bindUdp, listenTcp } from './socket.ts';
 export interface NameEntry {
   readonly a?: readonly string[];
   readonly aaaa?: readonly string[];
+  /** The addresses beside it are those of this name, in the same answer. */
   readonly cname?: string;
   readonly txt?: readonly string[];
   /** Type number to RDATA in hexadecimal. */
@@ -169,18 +170,23 @@ function record(owner: Buffer, type: number, ttl: number, data: Uint8Array): Buf
   return Buffer.concat([owner, head, data]);
 }
 
+function addressRecords(entry: NameEntry, owner: Buffer, type: number): Buffer[] {
+  const texts = type === 1 ? entry.a : type === 28 ? entry.aaaa : undefined;
+  return (texts ?? []).flatMap((text) => {
+    const bytes = parseAddress(text);
+    return bytes === null ? [] : [record(owner, type, entry.ttl ?? 60, bytes)];
+  });
+}
+
 /** Every record that answers the question from this entry. */
 function answerRecords(entry: NameEntry, type: number): Buffer[] {
   const owner = Buffer.of(0xc0, 12);
   const ttl = entry.ttl ?? 60;
-  if (entry.cname !== undefined) return [record(owner, 5, ttl, encodeName(entry.cname))];
-  if (type === 1 || type === 28) {
-    const texts = (type === 1 ? entry.a : entry.aaaa) ?? [];
-    return texts.flatMap((text) => {
-      const bytes = parseAddress(text);
-      return bytes === null ? [] : [record(owner, type, ttl, bytes)];
-    });
+  if (entry.cname !== undefined) {
+    const target = encodeName(entry.cname);
+    return [record(owner, 5, ttl, target), ...addressRecords(entry, target, type)];
   }
+  if (type === 1 || type === 28) return addressRecords(entry, owner, type);
   if (type === 16) {
     return (entry.txt ?? []).map((text) =>
       record(owner, 16, ttl, Buffer.concat([Buffer.of(text.length), Buffer.from(text)])),

@@ -17,7 +17,7 @@ export interface Speech {
   readonly tls?: { readonly serverName: string | null };
   /** Each is sent when something came back on the one before, or nothing did for a while. */
   readonly send: readonly (string | Buffer)[];
-  /** How long it stays; default 3000. */
+  /** How long it stays when a gateway is there; default 3000. */
   readonly limitMs?: number;
 }
 
@@ -26,8 +26,7 @@ const quietMs = 500;
 /** Speaks and answers what came back, as latin1; empty when nothing did. Never rejects. */
 export async function speak(lab: Lab, mark: Mark, speech: Speech): Promise<string> {
   const address = speech.address ?? placeOf(lab);
-  const source = address.includes(':') ? mark.source6 : mark.source4;
-  const tcp = dialTcp(lab.runner().namespace, address, speech.port, source);
+  const tcp = dialTcp(lab.runner().namespace, address, speech.port, sourceFor(address, mark));
   tcp.on('error', () => {});
   let stream: Duplex = tcp;
   if (speech.tls !== undefined) {
@@ -40,9 +39,14 @@ export async function speak(lab: Lab, mark: Mark, speech: Speech): Promise<strin
     stream.on('error', () => {});
   }
   const heard = listen(stream);
-  await converse(stream, heard, speech.send, Date.now() + (speech.limitMs ?? 3000));
+  await converse(stream, heard, speech.send, Date.now() + (lab.hasGateway ? (speech.limitMs ?? 3000) : 3000));
   tcp.destroy();
   return heard.text;
+}
+
+function sourceFor(address: string, { source4, source6 }: Mark): string {
+  if (!address.includes(':')) return source4;
+  return address.startsWith('::ffff:') ? `::ffff:${source4}` : source6;
 }
 
 interface Heard {

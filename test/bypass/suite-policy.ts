@@ -7,10 +7,13 @@ import { labAddresses } from '../lab/origins.ts';
 export const suitePolicy = `version: 1
 mode: block
 http:
-  - {id: site, host: allowed.example.com, methods: any}
-  - {id: site-plain, host: allowed.example.com, scheme: http, methods: any}
-  - {id: prefix, host: api.example.com, paths: "/open/**"}
-  - {id: prefix-plain, host: api.example.com, scheme: http, paths: "/open/**"}
+  - {id: site, host: allowed.example.com, scheme: [https, http], methods: any}
+  - {id: names, host: "*.name.example.com", scheme: [https, http]}
+  - {id: prefix, host: api.example.com, scheme: [https, http], paths: ["/open/**", "/projects/*/info", "/exact"]}
+  - {id: upload, host: api.example.com, scheme: [https, http], methods: POST, paths: "/upload/**", maxUpload: 1KiB}
+  - {id: secret, host: api.example.com, paths: "/open/secret", action: block}
 network:
   - {id: echo, to: ${labAddresses.web4}/32, port: 7}
+blocklist:
+  - {id: list, hosts: [banned.example.org]}
 `;

@@ -18,6 +18,8 @@ const variants: Readonly<
 };
 const only = process.env['BYPASS_VARIANT'];
 
+t.setTimeout(300_000);
+
 t.test('without a gateway', async (t) => {
   const lab = await openControlLab(2);
   t.teardown(() => lab.close());

@@ -99,6 +99,11 @@ export class Lab {
     return this.#gateway;
   }
 
+  /** Whether a gateway was started: a control lab has none. */
+  get hasGateway(): boolean {
+    return this.#gateway !== null;
+  }
+
   /** Where the gateway runs: a namespace of its own, or the runner's. */
   get gatewayNamespace(): string {
     return this.mode === 'sidecar' ? this.runner().namespace : this.topology.gateway;
