@@ -141,7 +141,7 @@ export class QueryPath {
     try {
       const size = this.#tryAnswer(asked, source, port, out);
       if (size !== heldBack) return size;
-      if (source.held < this.#rate.held && this.#held < maxHeld) return heldBack;
+      if (source.mayHold(this.#rate) && this.#held < maxHeld) return heldBack;
       return this.#closing.refuse(asked, this.#held < maxHeld ? 'runner-limit' : 'gateway-limit', out);
     } catch (error) {
       return this.#closing.refuse(asked, reasonOf(error), out);
@@ -234,7 +234,7 @@ export class QueryPath {
     asked.limit = transport === 'udp' ? scan.udpSize : maxTcpBytes;
     asked.startedAt = Date.now();
     const out = new Uint8Array(asked.limit);
-    source.held++;
+    source.hold(1);
     this.#held++;
     void this.#runToEnd(asked, port, this.#pending, out, target);
   }
@@ -252,7 +252,7 @@ export class QueryPath {
     } catch (error) {
       size = this.#closing.refuse(asked, reasonOf(error), out);
     }
-    asked.source.held--;
+    asked.source.hold(-1);
     this.#held--;
     try {
       if (size > 0) target.send(out.subarray(0, size));

@@ -1,7 +1,7 @@
 // How much one source may ask, and how much of its noise is recorded. All of it lives on the source object, so
 // that a flood of one runner costs another nothing.
 
-import { formatAddress } from '../flow/address.ts';
+import { formatAddress, subnetOf } from '../flow/address.ts';
 import type { Attribution } from '../flow/job.ts';
 import type { PreparedHalf } from '../flow/ports.ts';
 
@@ -15,6 +15,9 @@ export const defaultRateLimits: RateLimits = { perSecond: 200, burst: 400, held:
 
 const recordedPerSecond = 10;
 
+/** Shares of one source that all addresses of an IPv6 subnet have together: a machine can take any of them. */
+export const sharesPerSubnet = 8;
+
 /** The effective policy of one attribution under one policy. */
 interface Ruling {
   readonly policy: object;
@@ -22,10 +25,56 @@ interface Ruling {
   readonly effective: object;
 }
 
+/** What a source, or the sources of a subnet together, have taken of their limits. */
+class Share {
+  readonly #times: number;
+  held = 0;
+  #tokens: number;
+  #refilledAt: number;
+  #second = 0;
+  #recorded = 0;
+
+  constructor(times: number, limits: RateLimits, nowMs: number) {
+    this.#times = times;
+    this.#tokens = limits.burst * times;
+    this.#refilledAt = nowMs;
+  }
+
+  admit(limits: RateLimits, nowMs: number): boolean {
+    if (nowMs > this.#refilledAt) {
+      const more = ((nowMs - this.#refilledAt) * limits.perSecond * this.#times) / 1000;
+      this.#tokens = Math.min(limits.burst * this.#times, this.#tokens + more);
+      this.#refilledAt = nowMs;
+    }
+    if (this.#tokens < 1) return false;
+    this.#tokens--;
+    return true;
+  }
+
+  mayHold(limits: RateLimits): boolean {
+    return this.held < limits.held * this.#times;
+  }
+
+  mayRecordNoise(nowMs: number): boolean {
+    const second = Math.floor(nowMs / 1000);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#recorded = 0;
+    }
+    return this.#recorded < recordedPerSecond * this.#times && ++this.#recorded > 0;
+  }
+}
+
+/** The addresses of one IPv6 subnet. */
+export interface Subnet {
+  readonly key: string;
+  readonly share: Share;
+}
+
 /** One source address. */
 export class Source {
   readonly address: string;
-  held = 0;
+  readonly subnet: Subnet | null;
   /** Malformed or surplus queries that got no record of their own since the last one that did. */
   unrecorded = 0;
   /** What its records have in common, prepared for `preparedFor`. */
@@ -33,28 +82,31 @@ export class Source {
   preparedFor: Attribution | null = null;
   /** What applied to its last question. */
   ruling: Ruling | null = null;
-  #tokens: number;
-  #refilledAt: number;
-  #second = 0;
-  #recorded = 0;
+  readonly #share: Share;
   #surplus = 0;
 
-  constructor(address: string, limits: RateLimits, nowMs: number) {
+  constructor(address: string, subnet: Subnet | null, limits: RateLimits, nowMs: number) {
     this.address = address;
-    this.#tokens = limits.burst;
-    this.#refilledAt = nowMs;
+    this.subnet = subnet;
+    this.#share = new Share(1, limits, nowMs);
   }
 
-  /** Takes one question off the source's bucket; false when it is empty. */
+  /** Takes one question off the source's bucket and its subnet's; false when one is empty. */
   admit(limits: RateLimits, nowMs: number): boolean {
-    if (nowMs > this.#refilledAt) {
-      const more = ((nowMs - this.#refilledAt) * limits.perSecond) / 1000;
-      this.#tokens = Math.min(limits.burst, this.#tokens + more);
-      this.#refilledAt = nowMs;
-    }
-    if (this.#tokens < 1) return false;
-    this.#tokens--;
-    return true;
+    return (
+      this.#share.admit(limits, nowMs) && (this.subnet === null || this.subnet.share.admit(limits, nowMs))
+    );
+  }
+
+  /** True when one more of its questions may wait. */
+  mayHold(limits: RateLimits): boolean {
+    return this.#share.mayHold(limits) && (this.subnet === null || this.subnet.share.mayHold(limits));
+  }
+
+  /** A question waits (+1), or no longer does (-1). */
+  hold(change: 1 | -1): void {
+    this.#share.held += change;
+    if (this.subnet !== null) this.subnet.share.held += change;
   }
 
   /** True for every second surplus question: it is told to use TCP, so that true clients still get through. */
@@ -64,15 +116,9 @@ export class Source {
 
   /** True when a broken or surplus query of this source still gets a record of its own: 10 a second. */
   mayRecordNoise(nowMs: number): boolean {
-    const second = Math.floor(nowMs / 1000);
-    if (second !== this.#second) {
-      this.#second = second;
-      this.#recorded = 0;
-    }
-    if (this.#recorded < recordedPerSecond) {
-      this.#recorded++;
+    const subnet = this.subnet?.share;
+    if (this.#share.mayRecordNoise(nowMs) && (subnet === undefined || subnet.mayRecordNoise(nowMs)))
       return true;
-    }
     this.unrecorded++;
     return false;
   }
@@ -85,6 +131,7 @@ export class Sources {
   readonly #limits: RateLimits;
   readonly #byNumber = new Map<number, Source>();
   readonly #byText = new Map<string, Source>();
+  readonly #subnets = new Map<string, Subnet>();
 
   constructor(limits: RateLimits) {
     this.#limits = limits;
@@ -112,9 +159,21 @@ export class Sources {
     const known = this.#byText.get(text);
     if (known) return known;
     if (this.#byText.size >= maxSources) this.#forgetOldest();
-    const source = new Source(text, this.#limits, nowMs);
+    const source = new Source(text, this.#subnet(text, nowMs), this.#limits, nowMs);
     this.#byText.set(text, source);
     return source;
+  }
+
+  #subnet(address: string, nowMs: number): Subnet | null {
+    const key = subnetOf(address);
+    if (key === null) return null;
+    let subnet = this.#subnets.get(key);
+    if (subnet !== undefined) return subnet;
+    const oldest = this.#subnets.size < maxSources ? undefined : this.#subnets.keys().next().value;
+    if (oldest !== undefined) this.#subnets.delete(oldest);
+    subnet = { key, share: new Share(sharesPerSubnet, this.#limits, nowMs) };
+    this.#subnets.set(key, subnet);
+    return subnet;
   }
 
   #forgetOldest(): void {

@@ -32,6 +32,7 @@ export class StreamServer {
   readonly #sources: Sources;
   readonly #limits: StreamLimits;
   readonly #connections = new Set<StreamConnection>();
+  /** Connections by address and by IPv6 subnet. */
   readonly #bySource = new Map<string, number>();
   readonly #out = new Uint8Array(65_535);
 
@@ -48,19 +49,32 @@ export class StreamServer {
     const limits = this.#limits;
     if (address === undefined || this.#connections.size >= limits.connections) return void socket.destroy();
     const source = this.#sources.ofText(address, Date.now());
-    const count = this.#bySource.get(source.address) ?? 0;
-    if (count >= limits.perSource) return void socket.destroy();
-    this.#bySource.set(source.address, count + 1);
+    if (!this.#enter(source)) return void socket.destroy();
     const isCrowded = this.#connections.size > limits.connections * 0.75;
     const idleMs = isCrowded ? limits.crowdedIdleMs : limits.idleMs;
     const connection = new StreamConnection(socket, source, this.#path, this.#out, limits, idleMs);
     this.#connections.add(connection);
     socket.once('close', () => {
       this.#connections.delete(connection);
-      const left = (this.#bySource.get(source.address) ?? 1) - 1;
-      if (left > 0) this.#bySource.set(source.address, left);
-      else this.#bySource.delete(source.address);
+      this.#count(source.address, -1);
+      if (source.subnet !== null) this.#count(source.subnet.key, -1);
     });
+  }
+
+  // All addresses of an IPv6 subnet together have half of the connections at most.
+  #enter({ address, subnet }: Source): boolean {
+    const { perSource, connections } = this.#limits;
+    if ((this.#bySource.get(address) ?? 0) >= perSource) return false;
+    if (subnet !== null && (this.#bySource.get(subnet.key) ?? 0) >= connections / 2) return false;
+    this.#count(address, 1);
+    if (subnet !== null) this.#count(subnet.key, 1);
+    return true;
+  }
+
+  #count(key: string, change: 1 | -1): void {
+    const left = (this.#bySource.get(key) ?? 0) + change;
+    if (left > 0) this.#bySource.set(key, left);
+    else this.#bySource.delete(key);
   }
 
   /** Ends every connection. */

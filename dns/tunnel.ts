@@ -4,8 +4,10 @@
 // Bounded: 256 runners, 64 zones of each, 200,000 names in all, as hashes. No runner makes another's counts vanish
 // by asking much, nor its own: a zone whose budget is half spent stays until its hour is over.
 
+import { subnetOf } from '../flow/address.ts';
 import { nameBytes, nameLabels } from './name.ts';
 import { type as recordType } from './codes.ts';
+import { sharesPerSubnet } from './rate.ts';
 import { hashName } from './scan-query.ts';
 
 export interface TunnelLimits {
@@ -42,6 +44,8 @@ interface ZoneWatch {
 }
 
 interface RunnerWatch {
+  /** How many runners' worth it may ask: more than one for an IPv6 subnet. */
+  readonly shares: number;
   readonly zones: Map<string, ZoneWatch>;
   hourAt: number;
   /** New names of all zones this hour. */
@@ -87,7 +91,7 @@ export class TunnelWatch {
     const hash = hashName(nameBytes(name));
     const isNew = !watch.names.has(hash);
     if (isNew && watch.closedUntil > nowMs) return 'tunnel';
-    const { nameBudget } = this.#limits;
+    const nameBudget = this.#limits.nameBudget * ofRunner.shares;
     if (isNew && (watch.names.size >= nameBudget || ofRunner.fresh >= runnerBudgets * nameBudget))
       return 'budget';
     watch.asked++;
@@ -98,24 +102,29 @@ export class TunnelWatch {
       ofRunner.fresh++;
       countName(watch, name);
     }
-    const signals = countSignals(watch);
+    const signals = countSignals(watch, ofRunner.shares);
     if (signals >= 3) watch.closedUntil = nowMs + minuteMs;
     return signals >= 3 && isNew ? 'tunnel' : signals >= 2 ? 'suspect' : 'clear';
   }
 
   /** Counts what came back. */
   answered(runner: string, name: string, isAbsent: boolean, bytes: number): void {
-    const watch = this.#runners.get(runner)?.zones.get(zoneOf(name));
+    const watch = this.#runners.get(subnetOf(runner) ?? runner)?.zones.get(zoneOf(name));
     if (!watch) return;
     if (isAbsent) watch.absent++;
     watch.answerBytes += bytes;
   }
 
   #runner(runner: string, nowMs: number): RunnerWatch {
-    let watch = this.#runners.get(runner);
-    if (watch) this.#runners.delete(runner);
-    else watch = { zones: new Map(), hourAt: nowMs, fresh: 0 };
-    this.#runners.set(runner, watch);
+    const subnet = subnetOf(runner);
+    const key = subnet ?? runner;
+    let watch = this.#runners.get(key);
+    if (watch) this.#runners.delete(key);
+    else {
+      const shares = subnet === null ? 1 : sharesPerSubnet;
+      watch = { shares, zones: new Map(), hourAt: nowMs, fresh: 0 };
+    }
+    this.#runners.set(key, watch);
     if (nowMs - watch.hourAt >= hourMs) {
       watch.hourAt = nowMs;
       watch.fresh = 0;
@@ -173,15 +182,15 @@ function startMinute(watch: ZoneWatch, nowMs: number): void {
   Object.assign(watch, { minuteAt: nowMs, asked: 0, fresh: 0, absent: 0, carriers: 0, answerBytes: 0 });
 }
 
-function countSignals(watch: ZoneWatch): number {
+function countSignals(watch: ZoneWatch, shares: number): number {
   const { size } = watch.names;
   let signals = 0;
-  if (watch.fresh > 100 || size > 300) signals++;
+  if (watch.fresh > 100 * shares || size > 300 * shares) signals++;
   if (watch.asked > 50 && watch.absent > watch.asked * 0.3) signals++;
   // A few long names say nothing about the zone.
   if (size >= 20 && watch.dataBytes / size > 30) signals++;
   if (watch.dense >= 20 && watch.dense > size * 0.5) signals++;
   if (watch.asked > 30 && watch.carriers > watch.asked * 0.3) signals++;
-  if (watch.answerBytes > 100 * 1024) signals++;
+  if (watch.answerBytes > 100 * 1024 * shares) signals++;
   return signals;
 }

@@ -162,6 +162,16 @@ t.test('a spent budget comes back with the hour, known names go on, and other zo
   t.end();
 });
 
+t.test('the addresses of one IPv6 subnet have the budget of a few runners together', (t) => {
+  const watch = new TunnelWatch({ nameBudget: 10 });
+  const seen = Array.from({ length: 100 }, (_, i) =>
+    watch.ask(`fd00::${i.toString(16)}`, wire(`n${i}.evil.example`), A, 1000),
+  );
+  t.equal(seen.indexOf('budget'), 80);
+  t.equal(watch.ask('fd00:0:0:1::1', wire('n.evil.example'), A, 1000), 'clear', 'another subnet');
+  t.end();
+});
+
 t.test('100,000 names and 10,000 runners take bounded memory', (t) => {
   const watch = new TunnelWatch();
   for (let i = 0; i < 100_000; i++) watch.ask('10.0.0.1', wire(`n${i}.z${i % 900}.example`), A, 1000);

@@ -9,6 +9,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { frame, FrameReader } from '../../dns/frames.ts';
 import { skipName } from '../../dns/name.ts';
+import { Sources } from '../../dns/rate.ts';
 import { scanResponse } from '../../dns/scan-response.ts';
 import { a, exchange, exchangeTcp, rawQuery, rcodeOf, startBench } from './fixture.ts';
 import type { Asked, Script } from './fixture.ts';
@@ -115,7 +116,7 @@ t.test(
       Buffer.concat([numbered(1, 'slow.example'), numbered(2, 'blocked.example'), numbered(3, 'ok.example')]),
     );
     await wait(450);
-    t.strictSame(order.toSorted(), [1, 2, 3]);
+    t.strictSame(order.toSorted((x, y) => x - y), [1, 2, 3]);
     t.equal(order.at(-1), 1, 'the slow one comes last');
     for (let i = 0; i < 20; i++) socket.write(numbered(100 + i, `n${i}.ok.example`));
     await wait(300);
@@ -188,6 +189,28 @@ t.test('whatever is sent, the server answers in form or not at all, and goes on'
   t.strictSame(bad, []);
   t.ok(answers > samples.length / 10, `${answers} answers`);
   t.equal(rcodeOf(await exchange(bench.port, rawQuery('ok.example', 1))), 0);
+});
+
+t.test('an IPv6 subnet has eight shares, however many of its addresses ask', (t) => {
+  const limits = { perSecond: 10, burst: 20, held: 2 };
+  const sources = new Sources(limits);
+  const many = Array.from({ length: 100 }, (_, i) => sources.ofText(`fd00::${i.toString(16)}`, 0));
+  const admitted = many.flatMap((source) => Array.from({ length: 5 }, () => source.admit(limits, 0)));
+  t.equal(admitted.filter(Boolean).length, 160);
+  const other = sources.ofText('fd00:0:0:1::1', 0);
+  t.equal(Array.from({ length: 30 }, () => other.admit(limits, 0)).filter(Boolean).length, 20);
+  let held = 0;
+  for (const source of many)
+    while (source.mayHold(limits)) {
+      source.hold(1);
+      held++;
+    }
+  t.equal(held, 16);
+  many[0]!.hold(-1);
+  t.equal(many[50]!.mayHold(limits), true);
+  t.equal(other.mayHold(limits), true);
+  t.equal(many.filter((source) => source.mayRecordNoise(0)).length, 80);
+  t.end();
 });
 
 t.test('what waits for an upstream has a share per source, and the rest is answered at once', async (t) => {
