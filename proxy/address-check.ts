@@ -44,10 +44,10 @@ export class AddressCheck {
 
   /** True when the other one answers the same for every address: what it approved needs no second look. */
   isSame(other: AddressCheck): boolean {
-    const isSameRange =
-      this.#allowed === other.#allowed || (this.#allowed.length === 0 && other.#allowed.length === 0);
+    const { length } = this.#allowed;
     return (
-      isSameRange &&
+      length === other.#allowed.length &&
+      this.#allowed.every((range, at) => range === other.#allowed[at]) &&
       this.#port === other.#port &&
       this.#decider === other.#decider &&
       this.#attribution === other.#attribution

@@ -13,6 +13,7 @@ import type { Relay } from './relay.ts';
 import { parseResponseHead } from './response-head.ts';
 import type { ResponseHead } from './response-head.ts';
 import { Splice } from './splice.ts';
+import { poolKey } from './upstream.ts';
 import type { Upstream, UpstreamOwner, UpstreamTarget } from './upstream.ts';
 
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
@@ -24,6 +25,7 @@ export class Answering implements UpstreamOwner {
   readonly #relay: Relay;
   readonly #gather = new Gather();
   #scanned = 0;
+  #target: UpstreamTarget | null = null;
 
   constructor(relay: Relay) {
     this.#relay = relay;
@@ -32,9 +34,22 @@ export class Answering implements UpstreamOwner {
   /** A pooled connection, attached to the exchange; null when one must be dialled. */
   takePooled(exchange: Exchange): Upstream | null {
     const maxIdleMs = isRetryable(exchange) ? Number.POSITIVE_INFINITY : freshMs;
-    const upstream = this.#relay.connection.core.upstreams.take(targetOf(exchange), maxIdleMs);
+    const upstream = this.#relay.connection.core.upstreams.take(this.#targetOf(exchange), maxIdleMs);
     if (upstream !== null) this.#attach(exchange, upstream, true);
     return upstream;
+  }
+
+  #targetOf(exchange: Exchange): UpstreamTarget {
+    const { connection, judgement, runner, scheme } = exchange;
+    // Only judged exchanges come here: they have a query.
+    const { host, port } = judgement.query!;
+    const { holder } = connection;
+    const last = this.#target;
+    const isSame = last !== null && last.host === host && last.port === port && last.holder === holder;
+    const target = isSame ? last : { runner, holder, isTls: scheme === 'https', host, port };
+    const key = isSame ? last.key : poolKey(target);
+    this.#target = { ...target, key, check: connection.addressCheck(judgement.allowed, port) };
+    return this.#target;
   }
 
   #attach(exchange: Exchange, upstream: Upstream, isReused: boolean): void {
@@ -49,7 +64,7 @@ export class Answering implements UpstreamOwner {
   /** Dials for the exchange and then sends what has been gathered of it. */
   dial(exchange: Exchange): void {
     const { connection } = this.#relay;
-    connection.core.upstreams.open(targetOf(exchange)).then(
+    connection.core.upstreams.open(this.#targetOf(exchange)).then(
       (result) => connection.core.guard(connection, () => this.#dialled(exchange, result)),
       (error: unknown) => {
         connection.core.guard(connection, () => {
@@ -221,12 +236,4 @@ function isRetryable(exchange: Exchange): boolean {
 function framerOf(head: ResponseHead): Framer {
   if (head.framing === 'chunked') return byChunks();
   return head.framing === 'until-close' ? untilClose() : byLength(head.length);
-}
-
-function targetOf(exchange: Exchange): UpstreamTarget {
-  const { connection, judgement, runner, scheme } = exchange;
-  // Only judged exchanges come here: they have a query.
-  const { host, port } = judgement.query!;
-  const check = connection.addressCheck(judgement.allowed, port);
-  return { runner, holder: connection.holder, isTls: scheme === 'https', host, port, check };
 }

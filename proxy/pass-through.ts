@@ -7,6 +7,7 @@ import { blocked } from '../flow/decision.ts';
 import type { Connection } from './connection.ts';
 import { isDialBlock } from './dial.ts';
 import { Splice } from './splice.ts';
+import { poolKey } from './upstream.ts';
 
 const noCidrs: readonly Cidr[] = [];
 
@@ -17,7 +18,8 @@ export async function passThrough(connection: Connection, client: Socket, bytes:
   if (host === null) return connection.abort('no-server-name');
   const check = connection.addressCheck(connection.hostDecision?.addresses ?? noCidrs);
   const { holder } = connection;
-  const upstream = await core.upstreams.open({ runner, holder, isTls: false, host, port, check });
+  const target = { runner, holder, isTls: false, host, port };
+  const upstream = await core.upstreams.open({ ...target, key: poolKey(target), check });
   if ('failure' in upstream) {
     const { rule, scope } = connection.decision;
     if (isDialBlock(upstream.failure)) connection.decision = { ...blocked(upstream.failure), rule, scope };

@@ -97,8 +97,20 @@ function write(
     decision: told.decision,
     policyRevision: told.policyRevision,
     bytes,
-    timings,
+    timings: timings === null ? null : roundTimings(timings),
     ended,
+  };
+}
+
+// To the microsecond: more digits mean nothing and cost more to write.
+function roundTimings(timings: FlowTimings): FlowTimings {
+  const round = (timeMs: number | null) => (timeMs === null ? null : Math.round(timeMs * 1000) / 1000);
+  return {
+    resolveMs: round(timings.resolveMs),
+    connectMs: round(timings.connectMs),
+    handshakeMs: round(timings.handshakeMs),
+    firstByteMs: round(timings.firstByteMs),
+    totalMs: round(timings.totalMs),
   };
 }
 

@@ -12,6 +12,8 @@ export interface UpstreamTarget extends DialTarget {
   /** The job, or what stands for it (`grantHolder`). */
   readonly holder: string;
   readonly isTls: boolean;
+  /** `poolKey` of the rest: the same text for the same requests, made once, since hashing it costs more than making it. */
+  readonly key: string;
 }
 
 /** Who uses an upstream connection at the moment. */
@@ -42,7 +44,7 @@ export class Upstream {
   isOver = false;
 
   constructor(target: UpstreamTarget, socket: Socket, address: string, timings: UpstreamTimings) {
-    this.key = keyOf(target);
+    this.key = target.key;
     this.runner = target.runner;
     this.check = target.check;
     this.socket = socket;
@@ -95,8 +97,7 @@ export class Upstreams {
 
   /** The pooled connection of this runner to this server that was used last, unless idle for longer; or null. */
   take(target: UpstreamTarget, maxIdleMs: number): Upstream | null {
-    const key = keyOf(target);
-    const list = this.#idle.get(key);
+    const list = this.#idle.get(target.key);
     if (list === undefined) return null;
     let upstream: Upstream | undefined;
     do {
@@ -190,6 +191,7 @@ function isApproved(upstream: Upstream, check: AddressCheck): boolean {
   return true;
 }
 
-function keyOf(target: UpstreamTarget): string {
+/** What connections are pooled by. */
+export function poolKey(target: Omit<UpstreamTarget, 'key' | 'check'>): string {
   return `${target.holder} ${target.runner} ${target.isTls ? 's' : 'p'} ${target.host} ${target.port}`;
 }
