@@ -1,8 +1,9 @@
 // A process's own append-only files of records. An opened record is with the operating system when `opened`
-// returns; closed ones follow within 100 ms. Durability: what was written survives kill -9 of every process, since
-// the kernel holds it; it does not survive a power failure or a kernel crash within the kernel's write-back time
-// (about 30 s), since nothing is synced. Every start begins a new file, so that a line that a killed process left
-// unfinished stays the last of its file.
+// returns, and everything buffered when `handOver` does; closed ones follow within 100 ms by themselves. Durability:
+// what was written survives kill -9 of every process, since the kernel holds it; it does not survive a power failure
+// or a kernel crash within the kernel's write-back time (about 30 s), since nothing is synced. A full disk refuses
+// records, a slow one slows the process down: nothing is dialled or answered ahead of its record. Every start begins
+// a new file, so that a line that a killed process left unfinished stays the last of its file.
 
 import {
   closeSync,

@@ -3,6 +3,7 @@ import {
   mkdtempSync,
   appendFileSync,
   mkdirSync,
+  rmSync,
   rmdirSync,
   readFileSync,
   readdirSync,
@@ -237,6 +238,74 @@ t.test(
     t.equal(lost, 10_000, 'what memory does not hold is counted');
   },
 );
+
+t.test(
+  'prepared halves make the line that serialiseRecord makes, with an id and a time of their own',
+  async (t) => {
+    const directory = t.testdir({});
+    const counted: unknown[] = [];
+    const meter = { ...noMeter, count: (...args: unknown[]) => counted.push(args) };
+    const writer = new SegmentWriter(options(directory, { meter }));
+    const wide = { ...full, gateway: 'gw-é-\u4e2d', parent: null };
+    const [source, outcome] = [writer.prepareSource(wide), writer.prepareOutcome(wide)];
+    const other = writer.prepareSource({ ...wide, runner: '10.77.0.9' });
+    const before = uuidv7(1_800_000_000_000);
+    writer.closedAgain(source, outcome, 1_800_000_000_001);
+    writer.closedAgain(other, outcome, 1_800_000_000_001);
+    const after = uuidv7(1_800_000_000_001);
+    writer.closed(wide);
+    t.throws(() => writer.closedAgain({}, outcome, 0), { code: 'internal' });
+    writer.handOver();
+    const [first, second, third] = await all(directory);
+    const like = JSON.parse(JSON.stringify(redactRecord(wide))) as FlowRecord;
+    t.same(third, like);
+    t.same(first, { ...like, id: first!.id, time: '2027-01-15T08:00:00.001Z' });
+    t.same(second, { ...like, id: second!.id, time: '2027-01-15T08:00:00.001Z', runner: '10.77.0.9' });
+    t.ok(before < first!.id && first!.id < second!.id && second!.id < after, 'ids are of one sequence');
+    writer.close();
+    const labels = { kind: 'request', protocol: 'tls', verdict: 'allow', enforced: 'true', reason: 'rule' };
+    t.same(counted, [['sallyport_flows_total', labels, 3]]);
+  },
+);
+
+t.test('what is handed over is in the file, and a refusal says so and loses nothing', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'sallyport-disk-'));
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16k', 'tmpfs', directory]);
+  t.teardown(() => {
+    execFileSync('umount', ['-l', directory]);
+    rmdirSync(directory);
+  });
+  const writer = new SegmentWriter(options(directory));
+  const source = writer.prepareSource(base);
+  const outcome = writer.prepareOutcome(base);
+  const again = (count: number) => {
+    for (let i = 0; i < count; i++) writer.closedAgain(source, outcome, 1_800_000_000_000);
+  };
+  again(3);
+  writer.handOver();
+  t.equal((await all(directory)).length, 3);
+  appendFileSync(join(directory, 'ballast'), Buffer.alloc(8192));
+  again(100);
+  t.throws(() => writer.handOver(), { code: 'record-unavailable' });
+  t.throws(() => writer.handOver(), { code: 'record-unavailable' }, 'as long as there is no room');
+  t.equal((await all(directory)).length, 3, 'no part of it is left');
+  rmSync(join(directory, 'ballast'));
+  execFileSync('mount', ['-o', 'remount,size=1m', directory]);
+  writer.handOver();
+  t.equal((await all(directory)).length, 103);
+  writer.close();
+});
+
+t.test('sizes are bytes: text beyond ASCII neither outgrows a segment nor the memory', async (t) => {
+  const directory = t.testdir({});
+  const writer = new SegmentWriter(options(directory, { maxSegmentBytes: 20_000 }));
+  const wide: FlowRecord = { ...base, gateway: '\u4e2d'.repeat(1000) };
+  for (let i = 0; i < 20; i++) writer.opened(wide);
+  writer.close();
+  const sizes = readdirSync(directory).map((name) => statSync(join(directory, name)).size);
+  t.ok(sizes.every((size) => size <= 20_000) && sizes.length >= 4, sizes.join());
+  t.equal((await all(directory)).length, 20);
+});
 
 t.test('kill -9 of the writer loses no record that it had acknowledged', async (t) => {
   const directory = t.testdir({});
