@@ -31,6 +31,9 @@ export interface ChildSpec {
 
 const givenUpAfter = 8;
 const withinMs = 20_000;
+/** Answers that a child may leave unread, in bytes: far more than all that it may wait for at once. */
+const maxOwedBytes = 1024 * 1024;
+const maxBehindBytes = 8 * 1024 * 1024;
 
 /** One child and its successors. */
 export class SupervisedChild {
@@ -38,6 +41,7 @@ export class SupervisedChild {
   readonly #ends: number[] = [];
   #process: ChildProcess | null = null;
   #pipe: Duplex | null = null;
+  #owedBytes = 0;
   #isStopping = false;
 
   constructor(spec: ChildSpec) {
@@ -52,7 +56,7 @@ export class SupervisedChild {
   /** Sends a frame that expects no answer. False when the child does not read: it is then behind, not waited for. */
   notify(type: FrameType, value: object = {}): boolean {
     const pipe = this.#pipe;
-    if (pipe === null || pipe.destroyed || pipe.writableLength > 8 * 1024 * 1024) return false;
+    if (pipe === null || pipe.destroyed || pipe.writableLength > maxBehindBytes) return false;
     return pipe.write(encodeFrame(0, type, Buffer.from(JSON.stringify(value))));
   }
 
@@ -60,7 +64,7 @@ export class SupervisedChild {
   async stop(limitMs: number): Promise<void> {
     this.#isStopping = true;
     const child = this.#process;
-    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
     this.notify('drain', { limitMs });
     await new Promise<void>((resolve) => {
       const timer = setTimeout(() => child.kill('SIGKILL'), limitMs);
@@ -71,22 +75,31 @@ export class SupervisedChild {
     });
   }
 
+  // Where the machine is out of memory, processes or descriptors, Node throws (ENOMEM) or tells of an error and of no
+  // exit (EAGAIN, EMFILE, ENOENT): such a child has ended as well, and its successor comes later.
   #start(): void {
+    try {
+      const child = spawnChild(this.#spec);
+      this.#process = child;
+      child.on('exit', (code, signal) => this.#ended(signal ?? `exit code ${code}`));
+      child.on('error', (error) => {
+        if (child.pid === undefined) this.#ended(`cannot be started: ${error.message}`);
+        else this.#spec.onEnd(error.message);
+      });
+      if (child.pid === undefined) return;
+      // `stdio[3]: 'pipe'` of a spawned child is a duplex socket pair; Node types it as a union.
+      const pipe = child.stdio[pipeFd] as Duplex | undefined;
+      if (pipe !== undefined) this.#speak(child, pipe);
+    } catch (error) {
+      this.#process = null;
+      this.#ended(`cannot be started: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  #speak(child: ChildProcess, pipe: Duplex): void {
     const spec = this.#spec;
-    const child = spawn(process.execPath, [...nodeArguments(spec), spec.script], {
-      uid: spec.uid,
-      gid: spec.gid,
-      env: {},
-      cwd: '/',
-      stdio: ['ignore', 'inherit', 'inherit', 'pipe', ...spec.fds],
-    });
-    this.#process = child;
-    child.on('error', (error) => spec.onEnd(error.message));
-    child.on('exit', (code, signal) => this.#ended(signal ?? `exit code ${code}`));
-    // `stdio[3]: 'pipe'` of a spawned child is a duplex socket pair; Node types it as a union.
-    const pipe = child.stdio[pipeFd] as Duplex | undefined;
-    if (pipe === undefined) return;
     this.#pipe = pipe;
+    this.#owedBytes = 0;
     pipe.on('error', () => pipe.destroy());
     pipe.write(encodeFrame(0, 'configure', Buffer.from(JSON.stringify(spec.configuration))));
     readFrames(
@@ -102,9 +115,8 @@ export class SupervisedChild {
 
   #serve(pipe: Duplex, frame: Frame): void {
     if (frame.type === 'ready') return this.#spec.onReady();
-    const reply = (type: FrameType, payload: Uint8Array): void => {
-      if (!pipe.destroyed) pipe.write(encodeFrame(frame.id, type, payload));
-    };
+    const reply = (type: FrameType, payload: Uint8Array): void =>
+      this.#reply(pipe, encodeFrame(frame.id, type, payload));
     const fail = (error: unknown): void =>
       reply('failed', Buffer.from(error instanceof Error ? error.message : String(error)));
     try {
@@ -114,6 +126,21 @@ export class SupervisedChild {
     } catch (error) {
       fail(error);
     }
+  }
+
+  // A pipe buffers without limit: whoever asks and never reads would fill the keeper's memory.
+  #reply(pipe: Duplex, frame: Buffer): void {
+    if (pipe.destroyed || pipe !== this.#pipe) return;
+    if (this.#owedBytes + frame.length > maxOwedBytes) {
+      this.#spec.onEnd(`left ${this.#owedBytes} bytes of answers unread`);
+      pipe.destroy();
+      this.#process?.kill('SIGKILL');
+      return;
+    }
+    this.#owedBytes += frame.length;
+    pipe.write(frame, () => {
+      if (pipe === this.#pipe) this.#owedBytes -= frame.length;
+    });
   }
 
   #ended(detail: string): void {
@@ -130,6 +157,16 @@ export class SupervisedChild {
       if (!this.#isStopping) this.#start();
     }, delayMs);
   }
+}
+
+function spawnChild(spec: ChildSpec): ChildProcess {
+  return spawn(process.execPath, [...nodeArguments(spec), spec.script], {
+    uid: spec.uid,
+    gid: spec.gid,
+    env: {},
+    cwd: '/',
+    stdio: ['ignore', 'inherit', 'inherit', 'pipe', ...spec.fds],
+  });
 }
 
 // No inspector by signal, no file outside the named folders, no child processes or threads of its own.
