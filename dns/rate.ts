@@ -41,8 +41,10 @@ class Share {
   }
 
   admit(limits: RateLimits, nowMs: number): boolean {
-    if (nowMs > this.#refilledAt) {
-      const more = ((nowMs - this.#refilledAt) * limits.perSecond * this.#times) / 1000;
+    if (nowMs !== this.#refilledAt) {
+      // A clock that was set back gives nothing, and counts from where it stands now.
+      const passedMs = Math.max(0, nowMs - this.#refilledAt);
+      const more = (passedMs * limits.perSecond * this.#times) / 1000;
       this.#tokens = Math.min(limits.burst * this.#times, this.#tokens + more);
       this.#refilledAt = nowMs;
     }
