@@ -6,12 +6,14 @@ import { SallyportError } from './errors.ts';
 import type { NetworkPlan } from './network-plan.ts';
 import type { Binding, KeeperPort } from './ports.ts';
 
-const answerLimitMs = 2000;
+/** Milliseconds that the keeper has for an answer; a plan of a large policy takes the kernel seconds. */
+const answerLimits = { answerMs: 2000, planMs: 60_000 };
 const maxOutstanding = 4096;
 
 interface Waiting {
   readonly resolve: (payload: Buffer) => void;
   readonly fail: (error: SallyportError) => void;
+  readonly limitMs: number;
   readonly deadline: number;
 }
 
@@ -20,10 +22,17 @@ export class KeeperClient implements KeeperPort {
   readonly #stream: Duplex;
   readonly #waiting = new Map<number, Waiting>();
   readonly #sweep: NodeJS.Timeout;
+  readonly #limits: typeof answerLimits;
   #nextId = 1;
 
-  constructor(stream: Duplex, onNotice: (frame: Frame) => void, onGone: (detail: string) => void) {
+  constructor(
+    stream: Duplex,
+    onNotice: (frame: Frame) => void,
+    onGone: (detail: string) => void,
+    limits = answerLimits,
+  ) {
     this.#stream = stream;
+    this.#limits = limits;
     let gone = false;
     const end = (detail: string): void => {
       if (gone) return;
@@ -61,7 +70,7 @@ export class KeeperClient implements KeeperPort {
 
   /** Control only: the keeper prints and applies this plan. */
   async plan(plan: NetworkPlan): Promise<void> {
-    await this.#request('plan', json(plan));
+    await this.#request('plan', json(plan), this.#limits.planMs);
   }
 
   ready(detail: object): void {
@@ -77,7 +86,7 @@ export class KeeperClient implements KeeperPort {
     await Promise.all(parts);
   }
 
-  #request(type: FrameType, payload: Uint8Array): Promise<Buffer> {
+  #request(type: FrameType, payload: Uint8Array, limitMs = this.#limits.answerMs): Promise<Buffer> {
     return new Promise((resolve, fail) => {
       if (this.#stream.destroyed || this.#waiting.size >= maxOutstanding) {
         fail(unavailable(this.#stream.destroyed ? 'the pipe is closed' : 'too many requests are waiting'));
@@ -85,7 +94,7 @@ export class KeeperClient implements KeeperPort {
       }
       const id = this.#nextId;
       this.#nextId = id === 0xffff_ffff ? 1 : id + 1;
-      this.#waiting.set(id, { resolve, fail, deadline: Date.now() + answerLimitMs });
+      this.#waiting.set(id, { resolve, fail, limitMs, deadline: Date.now() + limitMs });
       this.#stream.write(encodeFrame(id, type, payload));
     });
   }
@@ -102,10 +111,9 @@ export class KeeperClient implements KeeperPort {
   #expire(): void {
     const now = Date.now();
     for (const [id, waiting] of this.#waiting) {
-      // Requests are answered in order of time: the first that is still in time ends the sweep.
-      if (waiting.deadline > now) return;
+      if (waiting.deadline > now) continue;
       this.#waiting.delete(id);
-      waiting.fail(unavailable(`no answer within ${answerLimitMs} ms`));
+      waiting.fail(unavailable(`no answer within ${waiting.limitMs} ms`));
     }
   }
 }
