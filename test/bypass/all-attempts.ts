@@ -1,8 +1,18 @@
 // Every attempt that runs in the suite, in the order of the list.
 
+import { advisoryAttempts } from './advisory-attempts.ts';
 import type { Bypass } from './bypass.ts';
+import { dnsAttempts } from './dns-attempts.ts';
 import { httpAttempts } from './http-attempts.ts';
 import { nameAttempts } from './name-attempts.ts';
 import { pathAttempts } from './path-attempts.ts';
+import { protocolAttempts } from './protocol-attempts.ts';
 
-export const allAttempts: readonly Bypass[] = [...nameAttempts, ...httpAttempts, ...pathAttempts];
+export const allAttempts: readonly Bypass[] = [
+  ...nameAttempts,
+  ...httpAttempts,
+  ...pathAttempts,
+  ...protocolAttempts,
+  ...dnsAttempts,
+  ...advisoryAttempts,
+];

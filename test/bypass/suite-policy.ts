@@ -2,10 +2,12 @@
 // something to hide behind.
 
 import { labAddresses } from '../lab/origins.ts';
+import { dnsAllow } from './dns-attempts.ts';
 
 /** Policy of every variant. */
 export const suitePolicy = `version: 1
 mode: block
+dns: {allow: ${JSON.stringify(dnsAllow)}}
 http:
   - {id: site, host: allowed.example.com, scheme: [https, http], methods: any}
   - {id: names, host: "*.name.example.com", scheme: [https, http]}
