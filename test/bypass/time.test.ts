@@ -2,10 +2,14 @@
 // What is killed, deleted or full is in test/e2e/failures.test.ts.
 
 import { spawnSync } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { insidePrefix } from '../../netns/gateway-port.ts';
 import { Lab } from '../lab/lab.ts';
 import { labAddresses } from '../lab/origins.ts';
+import { askName } from '../lab/packets.ts';
+import { SteppedClock } from '../lab/stepped-clock.ts';
+import { Trying } from '../lab/trying.ts';
 import {
   holdHttp,
   holdTcp,
@@ -137,4 +141,66 @@ t.test('[time-before-reload] connections opened before a reload that forbids the
     );
     t.ok(record, `the end of what went to ${host} is recorded`);
   }
+});
+
+const site = 'version: 1\nmode: block\nhttp: [{id: site, host: allowed.example.com}]\n';
+
+async function isBack(lab: Lab, limitMs = 5000): Promise<boolean> {
+  const deadline = Date.now() + limitMs;
+  for (;;) {
+    const { stdout } = await lab.curl(['-m', '2', '-o', '/dev/null', '-w', '%{http_code}', allowed]);
+    if (stdout === '200') return true;
+    if (Date.now() > deadline) return false;
+    await sleep(50);
+  }
+}
+const allowed = 'https://allowed.example.com/';
+const [hourMs, yearMs] = [3_600_000, 31_557_600_000];
+
+/** A lab whose runner tries what it may not all the time; all of it arrives before there is a gateway. */
+async function openTrying(t: Test): Promise<{ readonly lab: Lab; readonly trying: Trying }> {
+  const lab = await Lab.open();
+  const trying = new Trying(lab);
+  t.teardown(async () => {
+    trying.stop();
+    await lab.close();
+  });
+  await sleep(500);
+  t.equal(trying.leaks().length, 9, 'all of it arrives without a gateway');
+  return { lab, trying };
+}
+
+t.test('[time-clock-stepped] the gateway’s clock is stepped by hours and years, both ways', async (t) => {
+  const { lab, trying } = await openTrying(t);
+  const clock = new SteppedClock(lab.directory);
+  const gateway = await lab.startGateway(site, { prefix: clock.prefix });
+  trying.forget();
+  for (const [name, offsetMs] of [
+    ['two hours ahead', 2 * hourMs],
+    ['two hours back', -2 * hourMs],
+    ['right again', 0],
+  ] as const) {
+    clock.step(offsetMs);
+    await sleep(200);
+    t.ok(await isBack(lab), `${name}: what is allowed works`);
+    // As many questions as a runner may ask at once: the right to ask comes back with time.
+    for (let i = 0; i < 450; i++)
+      void askName(lab.runner().namespace, lab.topology.gateway4, 'localhost', 'A');
+    await sleep(1000);
+    const asked = await askName(lab.runner().namespace, lab.topology.gateway4, 'allowed.example.com', 'A');
+    t.equal(asked?.answers, 1, `${name}: names are answered again`);
+  }
+  clock.step(20 * yearMs);
+  await sleep(200);
+  await lab.curl(['-m', '2', '-k', allowed]);
+  await sleep(500);
+  clock.step(0);
+  await sleep(200);
+  t.ok(await isBack(lab), 'twenty years ahead and back: what is allowed works');
+  t.same(trying.leaks(), [], 'nothing leaked');
+  const stepped = (await gateway.records()).find(
+    ({ kind, time, decision }) =>
+      kind === 'packet' && decision.verdict === 'block' && Date.parse(time) > Date.now() + hourMs,
+  );
+  t.ok(stepped, 'what was blocked is recorded under the stepped time');
 });
