@@ -44,13 +44,14 @@ export class AddressCheck {
 
   /** True when the other one answers the same for every address: what it approved needs no second look. */
   isSame(other: AddressCheck): boolean {
-    const { length } = this.#allowed;
-    return (
-      length === other.#allowed.length &&
-      this.#allowed.every((range, at) => range === other.#allowed[at]) &&
-      this.#port === other.#port &&
-      this.#decider === other.#decider &&
-      this.#attribution === other.#attribution
-    );
+    return other.isFor(this.#decider, this.#attribution, this.#port, this.#allowed);
+  }
+
+  /** True when it was made of these, or of what answers the same. */
+  isFor(decider: Decider | null, attribution: Attribution, port: number, allowed: readonly Cidr[]): boolean {
+    if (this.#decider !== decider || this.#attribution !== attribution || this.#port !== port) return false;
+    if (this.#allowed.length !== allowed.length) return false;
+    for (let at = 0; at < allowed.length; at++) if (this.#allowed[at] !== allowed[at]) return false;
+    return true;
   }
 }

@@ -44,11 +44,12 @@ export class Answering implements UpstreamOwner {
     // Only judged exchanges come here: they have a query.
     const { host, port } = judgement.query!;
     const { holder } = connection;
+    const check = connection.addressCheck(judgement.allowed, port);
     const last = this.#target;
     const isSame = last !== null && last.host === host && last.port === port && last.holder === holder;
-    const target = isSame ? last : { runner, holder, isTls: scheme === 'https', host, port };
-    const key = isSame ? last.key : poolKey(target);
-    this.#target = { ...target, key, check: connection.addressCheck(judgement.allowed, port) };
+    if (isSame && last.check === check) return last;
+    const target = { runner, holder, isTls: scheme === 'https', host, port };
+    this.#target = { ...target, key: isSame ? last.key : poolKey(target), check };
     return this.#target;
   }
 

@@ -79,6 +79,7 @@ export class Connection implements Told {
   readonly #isCounted: boolean;
   #holderOf: Attribution | null = null;
   #holder = '';
+  #check: AddressCheck | null = null;
   #isHalfOpen = true;
   #keptBytes = 0;
   #isRecorded = false;
@@ -104,7 +105,10 @@ export class Connection implements Told {
   /** What is asked of addresses for a decision that opens these private ranges; a request may name its own port. */
   addressCheck(allowed: readonly Cidr[], port = this.port): AddressCheck {
     const { decider, ports } = this.core;
-    return new AddressCheck(decider, this.attribution, port, allowed, ports);
+    const last = this.#check;
+    if (last?.isFor(decider, this.attribution, port, allowed) === true) return last;
+    this.#check = new AddressCheck(decider, this.attribution, port, allowed, ports);
+    return this.#check;
   }
 
   get destination(): Destination {

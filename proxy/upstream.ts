@@ -185,8 +185,9 @@ export class Upstreams {
 
 /** The address was dialled under another decision than the one that would use it now: it is looked at again. */
 function isApproved(upstream: Upstream, check: AddressCheck): boolean {
-  if ((upstream.check === null || !check.isSame(upstream.check)) && check.reason(upstream.address) !== null)
-    return false;
+  if (upstream.check === check) return true;
+  const isKnown = upstream.check !== null && check.isSame(upstream.check);
+  if (!isKnown && check.reason(upstream.address) !== null) return false;
   upstream.check = check;
   return true;
 }

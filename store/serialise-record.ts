@@ -15,8 +15,41 @@ export function serialiseRecord(record: FlowRecord): string {
   const { v, id, phase, kind, time } = record;
   return (
     `{"v":${v},"id":"${id}","phase":"${phase}","kind":"${kind}","time":"${time}",` +
-    sourceText(record) +
+    sourceOf(record) +
     outcomeText(record)
+  );
+}
+
+interface KnownSource {
+  readonly record: FlowRecord;
+  readonly text: string;
+}
+const maxSources = 256;
+const sources = new Map<string, KnownSource>();
+
+/** Requests of one connection have the same source: its text is made once for those that are under way. */
+function sourceOf(record: FlowRecord): string {
+  const { parent } = record;
+  if (parent === null) return sourceText(record);
+  const known = sources.get(parent);
+  if (known !== undefined && isSameSource(known.record, record)) return known.text;
+  const text = sourceText(record);
+  if (sources.size >= maxSources) sources.clear();
+  sources.set(parent, { record, text });
+  return text;
+}
+
+function isSameSource(a: FlowRecord, b: FlowRecord): boolean {
+  return (
+    a.parent === b.parent &&
+    a.gateway === b.gateway &&
+    a.fleet === b.fleet &&
+    a.runner === b.runner &&
+    a.job === b.job &&
+    a.attribution.source === b.attribution.source &&
+    a.attribution.certainty === b.attribution.certainty &&
+    a.process === null &&
+    b.process === null
   );
 }
 
