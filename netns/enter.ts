@@ -1,19 +1,12 @@
 // Runs a command inside a network namespace as the calling user, with a resolv.conf of its own, and passes its
-// terminal, signals and exit code through. The resolver sockets of the host are hidden from it: a name asked
-// there would be answered outside the namespace, unseen.
+// terminal, signals and exit code through. Daemons of the host that would resolve, fetch or start something for it
+// outside the namespace, unseen, are hidden from it.
 
 import { spawn, spawnSync, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { constants } from 'node:os';
 import { exitCodes, SallyportError } from '../flow/errors.ts';
+import { mountArguments, rightsArguments, type CallingUser } from './confine.ts';
 import { namespacePath } from './socket.ts';
-
-/** Whom a command runs as; null fields of the account are unknown to the system. */
-export interface CallingUser {
-  readonly uid: number;
-  readonly gid: number;
-  readonly name: string | null;
-  readonly home: string | null;
-}
 
 export interface EnterOptions {
   readonly namespace: string;
@@ -21,39 +14,25 @@ export interface EnterOptions {
   readonly resolvConf: string | null;
   /** Null: whoever runs this process. */
   readonly user: CallingUser | null;
+  /**
+   * Hides the daemons of the host besides its resolvers, and takes from root, and from whoever becomes root, the
+   * rights to enter other namespaces. No prison: docs/limitations.md.
+   */
+  readonly isConfined?: boolean;
 }
-
-// A constant text: the file and the command arrive as its positional arguments. Mounts are private to it.
-const mountScript = [
-  'for place in /run/systemd/resolve /run/nscd; do',
-  '  [ ! -d "$place" ] || mount -t tmpfs -o mode=755,size=64k tmpfs "$place" || exit 69',
-  'done',
-  'target=$(readlink -f /etc/resolv.conf) || exit 69',
-  '[ -e "$target" ] || : > "$target" || exit 69',
-  'mount --bind "$1" "$target" || exit 69',
-  'shift',
-  'exec "$@"',
-].join('\n');
 
 /** The argument array that runs `command` as told. */
 export function enterArguments(command: readonly string[], options: EnterOptions): string[] {
   const { resolvConf, user } = options;
-  const mount =
-    resolvConf === null
-      ? []
-      : ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', mountScript, 'sh', resolvConf];
+  const isConfined = options.isConfined === true;
+  const mount = resolvConf === null ? [] : mountArguments(resolvConf, user, isConfined);
   return [
     'nsenter',
     `--net=${namespacePath(options.namespace)}`,
     ...mount,
-    ...(user === null ? [] : userArguments(user)),
+    ...rightsArguments(user, isConfined),
     ...command,
   ];
-}
-
-function userArguments(user: CallingUser): string[] {
-  const groups = user.name === null ? '--clear-groups' : '--init-groups';
-  return ['setpriv', '--reuid', String(user.uid), '--regid', String(user.gid), groups, '--'];
 }
 
 /** The user behind sudo, or null when the caller is whoever runs this process. */

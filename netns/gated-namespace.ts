@@ -78,6 +78,8 @@ export class GatedNamespace {
       readonly env?: Readonly<Record<string, string>>;
       readonly cwd?: string;
       readonly stdio?: 'inherit' | 'stderr';
+      /** Leaves it root's rights and the daemons of the host. */
+      readonly hasHostAccess?: boolean;
     } = {},
   ): Promise<number> {
     const user = callingUser(process.env);
@@ -90,6 +92,7 @@ export class GatedNamespace {
       namespace: this.namespace,
       resolvConf: this.#resolvConf,
       user,
+      isConfined: options.hasHostAccess !== true,
       env: commandEnvironment(process.env, user, extra),
       // With --json our standard output is one value; what the command prints goes beside it.
       stdio: options.stdio === 'stderr' ? ['inherit', 2, 2] : 'inherit',

@@ -18,6 +18,8 @@ Without --policy everything is let through and recorded.
   --state DIR        keep records, authority and log there (default: removed at the end)
   --fail-on-block    end with ${exitCodes.blocked} when COMMAND ended with 0 although flows of it were blocked
   --authority FILE   PEM file of an authority that servers may use besides the system's; may be repeated
+  --host-access      leave COMMAND the host's daemons (system bus, Docker, ...) and root's rights over namespaces;
+                     what they do for it is neither held nor recorded
   --json             print {flows, allowed, blocked, exitCode}; what COMMAND prints goes to standard error
 ${jobUsage}`;
 
@@ -39,7 +41,10 @@ export async function runRun(args: readonly string[], io: Io, startGateway: Star
     extraAuthorities: (values.authority ?? []).map((path) => resolve(path)),
   });
   try {
-    const exitCode = await gate.run(command, values.json ? { stdio: 'stderr' } : {});
+    const exitCode = await gate.run(command, {
+      stdio: values.json ? 'stderr' : 'inherit',
+      hasHostAccess: values['host-access'] === true,
+    });
     await gate.stopGateway();
     const summary = await summarise(gate.stateDirectory);
     const isFailed = exitCode === 0 && summary.blocked > 0 && values['fail-on-block'] === true;
@@ -69,6 +74,7 @@ function readArguments(args: readonly string[]) {
         state: { type: 'string' },
         'fail-on-block': { type: 'boolean' },
         authority: { type: 'string', multiple: true },
+        'host-access': { type: 'boolean' },
         json: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
         ...jobOptions,

@@ -1,13 +1,23 @@
 // Namespaces are made and removed exactly, also after kill -9; commands inside keep user, exit code and signals.
 
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { once } from 'node:events';
+import { createServer } from 'node:net';
 import t from 'tap';
 import { chooseLink, readTaken } from '../../netns/addresses.ts';
-import { callingUser, startInside, waitForExit, type CallingUser } from '../../netns/enter.ts';
+import type { CallingUser } from '../../netns/confine.ts';
+import { callingUser, startInside, waitForExit } from '../../netns/enter.ts';
 import { Namespaces } from '../../netns/namespace.ts';
 import { inNamespace } from '../../netns/socket.ts';
 import { readSetting } from '../../netns/sysctl.ts';
@@ -18,7 +28,7 @@ const ourNamespaces = () => (existsSync('/run/netns') ? readdirSync('/run/netns'
 const ourLinks = () => spawnSync('ip', ['-br', 'link'], { encoding: 'utf8' }).stdout.match(/^\S+/gm) ?? [];
 
 /** Runs a command inside a namespace of its own and answers its exit code and output. */
-async function runInside(command: readonly string[], user: CallingUser | null = null) {
+async function runInside(command: readonly string[], user: CallingUser | null = null, isConfined = false) {
   const made = new Namespaces(join(directory, 'run'));
   const namespace = made.create('cmd');
   const resolvConf = join(directory, 'resolv.conf');
@@ -28,6 +38,7 @@ async function runInside(command: readonly string[], user: CallingUser | null = 
       namespace,
       resolvConf,
       user,
+      isConfined,
       env: { PATH: process.env['PATH'] },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -148,6 +159,33 @@ t.test('a command runs as the calling user with the gateway as its only resolver
 t.test('a shell text in an argument stays an argument', async (t) => {
   const { output } = await runInside(['printf', '%s', '$(id); `id` "\'']);
   t.equal(output, '$(id); `id` "\'');
+});
+
+t.test('confined, root cannot enter another namespace and finds no daemon of the host', async (t) => {
+  const made = new Namespaces(join(directory, 'confined'));
+  const other = made.create('other');
+  const daemon = '/run/incus';
+  const isOurs = !existsSync(daemon);
+  mkdirSync(daemon, { recursive: true });
+  const server = createServer().listen(join(daemon, `test-${process.pid}.socket`));
+  t.teardown(async () => {
+    server.close();
+    if (isOurs) rmSync(daemon, { recursive: true });
+    await made.remove();
+  });
+  const attempts: [title: string, script: string][] = [
+    ['enters a namespace by name', `nsenter --net=/run/netns/${other} true`],
+    ['gets an interface of another namespace', `ip link add v0 type veth peer name v1 netns ${other}`],
+    ['takes a mount away', `umount ${daemon}`],
+    ['finds a daemon of the host', `ls ${daemon} | grep -q socket`],
+  ];
+  for (const [title, script] of attempts) {
+    const { code } = await runInside(['sh', '-c', script], null, true);
+    t.not(code, 0, title);
+  }
+  for (const script of [attempts[0]![1], attempts[1]![1], attempts[3]![1]]) {
+    t.equal((await runInside(['sh', '-c', script])).code, 0, `otherwise it works: ${script}`);
+  }
 });
 
 t.test('a link collides with nothing that the host knows', (t) => {
