@@ -178,13 +178,18 @@ const embedded: readonly { cidr: Cidr; at: number }[] = [
   { cidr: parseCidr('2002::/16')!, at: 2 },
 ];
 
+const localTranslation = parseCidr('64:ff9b:1::/48')!;
+
 /** What kind of address this is; addresses that embed an IPv4 one (mapped, NAT64, 6to4) are judged by it. */
 export function classifyAddress(bytes: Uint8Array): AddressClass {
   if (bytes.length === 4) return v4Classes.find(({ cidr }) => cidrContains(cidr, bytes))?.kind ?? 'public';
   const own = v6Classes.find(({ cidr }) => cidrContains(cidr, bytes));
   if (own) return own.kind;
   const inner = carriedV4(bytes);
-  return inner === null ? 'public' : classifyAddress(inner);
+  if (inner === null) return 'public';
+  const kind = classifyAddress(inner);
+  // Where in this range the IPv4 address stands is up to the network (RFC 8215): it may be another one.
+  return cidrContains(localTranslation, bytes) && !isNeverClass(kind) ? 'private' : kind;
 }
 
 /** The IPv4 address that an IPv6 one carries (mapped, NAT64, 6to4: RFC 4291 2.5.5, 6052, 3056), or null. */

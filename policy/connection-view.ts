@@ -78,7 +78,7 @@ function blocksConnection(
 ): boolean {
   if (rule.kind === 'network') return coversTcp(rule, port);
   if (!blocksWholeHost(rule)) return false;
-  return rule.endpoints === null || fitsEndpoint(rule, scheme, port);
+  return fitsEndpoint(rule, scheme, port);
 }
 
 /** Rules by range that let a connection without a name through, unread. */

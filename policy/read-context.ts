@@ -19,7 +19,8 @@ export function readContext(context: unknown): Attribution {
     const value = fields.get(key);
     return typeof value === 'boolean' ? value : null;
   };
-  const server = readServer(text('server') ?? text('server_url') ?? text('api_url') ?? 'github.com');
+  const usual = text('project') === null ? 'github.com' : 'gitlab.com';
+  const server = readServer(text('server') ?? text('server_url') ?? text('api_url') ?? usual);
   const repository = text('repository') ?? text('project');
   const job: Job = {
     platform: isGitlab(server, text('api_url'), text('project')) ? 'gitlab' : 'github',

@@ -268,6 +268,8 @@ void t.test('addresses that may be dialled', (t) => {
     ['fe80::1', 'never-address'],
     ['64:ff9b::7f00:1', 'never-address'],
     ['64:ff9b::a02:304', 'private-address'],
+    ['64:ff9b:1::7f00:1', 'never-address'],
+    ['64:ff9b:1:a9fe:a9:fe00:808:808', 'private-address'],
     ['2002:7f00:1::', 'never-address'],
     ['224.0.0.1', 'never-address'],
     ['not an address', 'never-address'],

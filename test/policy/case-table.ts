@@ -333,6 +333,16 @@ const requests: readonly Case[] = [
     ],
   ],
   [
+    'a block of one port of an opaque host holds before anything is passed through',
+    'opaque: {id: o, host: [o.example, n.example], port: [443, 8443]}\nhttp: {id: b, host: o.example, port: 8443, action: block}\nnetwork: {id: nb, host: n.example, port: 443, action: block}',
+    [
+      [J, 'GET https://o.example/', 'allow o'],
+      [J, 'GET https://o.example:8443/', 'block block-rule b'],
+      [J, 'GET https://n.example/', 'block block-rule nb'],
+      [J, 'GET https://n.example:8443/', 'allow o'],
+    ],
+  ],
+  [
     'with tls.intercept none only rules that need no reading open TLS',
     'tls: {intercept: none}\nhttp: [{id: r, host: r.example}, {id: y, host: y.example, methods: any, websocket: true}, {id: h, host: h.example, scheme: http}]',
     [
@@ -396,6 +406,24 @@ const scopes: readonly Case[] = [
       [pull, 'GET https://z.example/', 'block no-rule'],
       [J, 'GET https://a.example/', 'allow a'],
       [J, 'GET https://n.example/', 'block no-rule'],
+    ],
+  ],
+  [
+    '5c what an exclusive scope takes away of one host is told apart from what nothing allows',
+    'http: {id: a, host: a.example, paths: /x}\nnetwork: {id: soft, to: 9.9.9.0/24, action: block, audit: true}\nscopes: {id: s, match: {event: push}, exclusive: true, http: {id: b, host: a.example, paths: /z}}',
+    [
+      [J, 'GET https://a.example/z', 'allow s:b'],
+      [J, 'GET https://a.example/x', 'block not-exclusive'],
+      [J, 'GET https://a.example/y', 'block path'],
+      [J, 'GET tcp://9.9.9.9:22', 'block no-rule'],
+    ],
+  ],
+  [
+    '5d a rule that names the path of a resolver must stand in every exclusive scope',
+    'scopes: [{id: s, match: {event: push}, exclusive: true, http: {id: a, host: d.example, paths: /dns-query}}, {id: r, match: {repo: acme/app}, exclusive: true, http: {id: b, host: d.example}}]',
+    [
+      [J, 'GET https://d.example/dns-query', 'block encrypted-dns'],
+      [job({ repository: 'acme/lib' }), 'GET https://d.example/dns-query', 'allow s:a'],
     ],
   ],
   [
@@ -580,7 +608,7 @@ const scopes: readonly Case[] = [
   ],
   [
     '8f a project is GitLab’s; refs match by patterns that do not cross a slash',
-    'scopes: [{id: g, match: {project: acme/infra}, http: {id: a, host: a.example}}, {id: t, match: {ref: "refs/tags/v*"}, http: {id: b, host: b.example}}, {id: r, match: {ref: "refs/heads/release/**"}, http: {id: c, host: c.example}}]',
+    'scopes: [{id: g, match: {project: acme/infra}, http: {id: a, host: a.example}}, {id: t, match: {ref: "refs/tags/v*"}, http: {id: b, host: b.example}}, {id: r, match: {ref: "refs/heads/release/**"}, http: {id: c, host: c.example}}, {id: l, match: {server: gitlab.com}, http: {id: d, host: d.example}}]',
     [
       [
         job({ project: 'Acme/Infra', repository: null, server: 'gitlab.example' }),
@@ -588,6 +616,7 @@ const scopes: readonly Case[] = [
         'allow g:a',
       ],
       [job({ repository: 'acme/infra' }), 'GET https://a.example/', 'block no-rule'],
+      [job({ project: 'acme/infra', repository: null, server: null }), 'GET https://d.example/', 'allow l:d'],
       [job({ ref: 'refs/tags/v1.2' }), 'GET https://b.example/', 'allow t:b'],
       [job({ ref: 'refs/tags/v1/x' }), 'GET https://b.example/', 'block no-rule'],
       [job({ ref: 'refs/heads/refs/tags/v1' }), 'GET https://b.example/', 'block no-rule'],
