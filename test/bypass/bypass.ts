@@ -10,7 +10,9 @@ import { runIpBatch } from '../../netns/ip.ts';
 import type { Lab } from '../lab/lab.ts';
 import type { BypassId } from './catalog.ts';
 
-export type Variant = 'gateway-nft' | 'gateway-iptables' | 'steer-nft' | 'sidecar-nft';
+/** How the gateway stands and in which form its rules are. */
+export const variants = ['gateway-nft', 'gateway-iptables', 'steer-nft', 'sidecar-nft'] as const;
+export type Variant = (typeof variants)[number];
 
 /** What tells an attempt's traffic from that of the others. */
 export interface Mark {
@@ -64,7 +66,7 @@ export function markAll(attempts: readonly Bypass[]): Marked[] {
     mark: {
       token: `bp${index}-${attempt.id}`,
       port: 21_000 + index,
-      source4: `10.77.${2 + (index >> 8)}.${index & 255}`,
+      source4: `10.77.${16 + (index >> 8)}.${index & 255}`,
       source6: `fd77::2:${(index + 1).toString(16)}`,
     },
   }));
@@ -130,6 +132,10 @@ export async function expectHeld(
   const records = await lab.gateway.records();
   for (const { attempt, mark } of marked) {
     const why = attempt.notIn?.[variant];
+    t.ok(
+      answers.has(attempt) === (why === undefined),
+      `${nameOf(attempt)} (${variant}): made where it applies`,
+    );
     if (why !== undefined) t.pass(`${nameOf(attempt)} (${variant})`, { skip: why });
     else judge(t, lab, { attempt, mark, records, variant, answer: answers.get(attempt) });
   }
