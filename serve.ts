@@ -50,6 +50,11 @@ export async function runServe(args: readonly string[], io: Output): Promise<num
   requireReadable(config.policy, 'the policy');
   for (const path of config.tls.extraAuthorities) requireReadable(path, 'the authority');
   startInReach(config.state, args);
+  const [{ confineProgram }, { programRights }] = await Promise.all([
+    import('./kernel/harden.ts'),
+    import('./kernel/iptables-tables.ts'),
+  ]);
+  confineProgram(config.kernel.backend === 'iptables' ? programRights : []);
   const { runKeeper } = await import('./keeper.ts');
   return runKeeper(config, packageVersion(), { untilInputCloses: values['until-input-closes'] === true });
 }

@@ -19,6 +19,7 @@ export type Capability = keyof typeof capabilities;
 const [boundingRead, boundingDrop, noNewPrivileges, dumpable, parentDeathSignal] = [23, 24, 38, 4, 1];
 const coreLimit = 4;
 
+const setpcap = 8;
 const keeperRights: readonly Capability[] = ['NET_ADMIN', 'SETUID', 'SETGID', 'KILL'];
 
 /**
@@ -37,6 +38,27 @@ export function hardenKeeper(inherited: readonly Capability[] = []): void {
   setOwnCapabilities(heldBits() & bitsOf(keep), bitsOf(inherited));
   checked(processControl(noNewPrivileges, 1), 'prctl no_new_privs');
   setResourceLimit(coreLimit, 0);
+}
+
+/**
+ * Starts this very program anew, as the same process, with no more rights on any of its threads than the keeper uses
+ * and its start needs: what `hardenKeeper` does to the main thread comes too late for those that Node starts first.
+ * Does nothing where the runtime has done it (a container: no SETPCAP) or once it is done. @throws SallyportError
+ */
+export function confineProgram(inherited: readonly Capability[] = []): void {
+  const held = heldBits();
+  if (process.execve === undefined || (held & (1n << BigInt(setpcap))) === 0n) return;
+  // A listener below 1024 is opened at the start.
+  const kept = held & bitsOf([...keeperRights, 'NET_BIND_SERVICE', ...inherited]);
+  setOwnCapabilities(held, kept);
+  for (let capability = 0; processControl(boundingRead, capability) >= 0; capability++) {
+    processControl(boundingDrop, capability);
+  }
+  checked(processControl(noNewPrivileges, 1), 'prctl no_new_privs');
+  // Root's permitted set after exec is what it may inherit: the bounding set is empty. Node calls execve experimental.
+  process.removeAllListeners('warning');
+  const { execPath, execArgv, argv, env } = process;
+  process.execve(execPath, [execPath, ...execArgv, ...argv.slice(1)], env);
 }
 
 function heldBits(): bigint {

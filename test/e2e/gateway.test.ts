@@ -116,6 +116,11 @@ t.test('gateway mode, block', async (t) => {
       .trim()
       .split(' ');
     t.equal(children.length, 2);
+    // NET_ADMIN, SETUID, SETGID and KILL; NET_BIND_SERVICE for the threads that were there at the start.
+    const rights = readProcessRights(gateway.pid);
+    t.equal(rights.effective, 0x10e0n, 'the keeper');
+    t.equal(rights.anyThread & ~0x14e0n, 0n, 'none of its threads has more');
+    t.ok(rights.noNewPrivileges, 'nor will any');
     for (const child of children) {
       const status = readFileSync(`/proc/${child}/status`, 'utf8');
       for (const line of [
