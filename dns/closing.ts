@@ -78,7 +78,7 @@ export class Closing {
     const { answers } = judged;
     const half = this.recording.answered(asked, verdict, judged, { rcode, answers, decision, ended });
     if (half !== null && !isStale) makeReady(asked, verdict, { entry, judged, half });
-    const age = isStale ? 0 : Math.floor(this.recording.nowMs / 1000) - entry.storedAt;
+    const age = isStale ? 0 : Math.floor(this.recording.steadyMs / 1000) - entry.storedAt;
     const option = plainEdeOption(isStale ? ede.stale : entry.ede);
     const { limit, message, scan } = asked;
     return writeKept(out, limit, message, scan, judged.wire, age, isStale ? staleTtl : -1, option);
@@ -149,7 +149,7 @@ export class Closing {
     const decision = blocked(reason);
     this.#tally.close(rcode ?? code.SERVFAIL, decision);
     const source = asked.source;
-    if (!source.mayRecordNoise(this.recording.nowMs)) return;
+    if (!source.mayRecordNoise(this.recording.steadyMs)) return;
     if (source.unrecorded > 0) {
       const detail = `${source.unrecorded} broken or surplus queries before this one have no record`;
       asked.evidence = [{ kind: 'dropped-records', detail }];

@@ -54,8 +54,8 @@ export interface RecordFields {
   readonly evidence: readonly Evidence[];
   /** Id of the flow; null makes a new one. */
   readonly id: string | null;
-  /** When the flow began, for `totalMs`; null for one answered at once. */
-  readonly startedAt: number | null;
+  /** How long the flow took; 0 for one answered at once. */
+  readonly totalMs: number;
   readonly ended: Reason | null;
 }
 
@@ -70,7 +70,7 @@ export class RecordMaker {
 
   /** The record of one question; its parts are shared, so nobody may change them. */
   make(fields: RecordFields): FlowRecord {
-    const { attribution, startedAt, nowMs } = fields;
+    const { attribution, totalMs, nowMs } = fields;
     if (attribution !== this.#attribution) {
       this.#attribution = attribution;
       this.#recorded = recordedAttribution(attribution);
@@ -98,7 +98,7 @@ export class RecordMaker {
       decision: fields.decision,
       policyRevision: fields.revision,
       bytes: null,
-      timings: timingsOf(fields.phase, startedAt, nowMs),
+      timings: timingsOf(fields.phase, totalMs),
       ended: fields.ended,
     };
   }
@@ -108,9 +108,9 @@ function recordedAttribution({ source, certainty }: Attribution): FlowRecord['at
   return { source, certainty };
 }
 
-function timingsOf(phase: 'opened' | 'closed', startedAt: number | null, nowMs: number): FlowTimings | null {
+function timingsOf(phase: 'opened' | 'closed', totalMs: number): FlowTimings | null {
   if (phase === 'opened') return null;
-  return startedAt === null ? atOnce : { ...atOnce, totalMs: nowMs - startedAt };
+  return totalMs === 0 ? atOnce : { ...atOnce, totalMs: Math.round(totalMs * 100) / 100 };
 }
 
 /** What is recorded of a question that could not be read: no name, and the attribution of nobody. */

@@ -5,6 +5,7 @@ import { classifyAddress, formatAddress } from '../flow/address.ts';
 import type { Meter } from '../flow/ports.ts';
 import { CacheEntry, DnsCache, staleSeconds } from './cache.ts';
 import type { CacheBounds } from './cache.ts';
+import { steadySeconds } from './clock.ts';
 import { followChain, maxChainSteps } from './cname-chain.ts';
 import type { Chain } from './cname-chain.ts';
 import { ede, rcode as code } from './codes.ts';
@@ -75,7 +76,7 @@ export class Lookup {
 
   /** True when the answer is kept and fresh: asking for it leaves nothing. */
   isKept(question: Question): boolean {
-    return this.findFresh(this.#fill(question), question.variant, Math.floor(Date.now() / 1000)) !== null;
+    return this.findFresh(this.#fill(question), question.variant, steadySeconds()) !== null;
   }
 
   /**
@@ -83,7 +84,7 @@ export class Lookup {
    * than 1.8 s or fail (RFC 8767). Null when too many questions wait already. Never rejects.
    */
   async find(question: Question): Promise<Found | null> {
-    const now = Math.floor(Date.now() / 1000);
+    const now = steadySeconds();
     const scan = this.#fill(question);
     const fresh = this.findFresh(scan, question.variant, now);
     if (fresh !== null) return { entry: fresh, isStale: false };
@@ -96,7 +97,7 @@ export class Lookup {
     const entry = stale === null ? await answer : await raceTimer(answer, patienceMs);
     if (entry !== null && (stale === null || entry.rcode !== code.SERVFAIL)) return { entry, isStale: false };
     if (stale === null) return null;
-    stale.retriedAt = Math.floor(Date.now() / 1000);
+    stale.retriedAt = steadySeconds();
     return this.#serveStale(stale);
   }
 
@@ -135,7 +136,7 @@ export class Lookup {
     const entry = await this.#resolve(question);
     const old = this.cache.find(this.#fill(question), question.variant);
     // A failure never replaces an answer that may still be served stale.
-    const now = Math.floor(Date.now() / 1000);
+    const now = steadySeconds();
     const keepsOld = entry.rcode === code.SERVFAIL && old !== null && old.expiresAt + staleSeconds > now;
     if (entry.expiresAt > entry.storedAt && !keepsOld) this.cache.store(hashName(entry.name), entry);
     return entry;
@@ -217,7 +218,7 @@ function entryOf(
     wire,
     targets,
     isPlain,
-    storedAt: Math.floor(Date.now() / 1000),
+    storedAt: steadySeconds(),
     ttl,
     ede: extended,
   });

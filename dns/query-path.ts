@@ -10,6 +10,7 @@ import type { Decision } from '../flow/decision.ts';
 import { Bindings } from './bindings.ts';
 import { variantOf } from './cache.ts';
 import type { CacheEntry } from './cache.ts';
+import { steadyMs, steadySeconds } from './clock.ts';
 import { Closing, noEvidence } from './closing.ts';
 import { rcode as code } from './codes.ts';
 import type { Identity, Transport } from './flow-record.ts';
@@ -94,8 +95,8 @@ export class QueryPath {
   }
 
   /** Begins a batch of questions: one clock reading, and in the end one write of records, for all of them. */
-  begin(nowMs: number): void {
-    this.#recording.begin(nowMs);
+  begin(): void {
+    this.#recording.begin();
   }
 
   /** Hands over the batch's records; false when its answers may not leave: `withhold` makes what does. */
@@ -108,8 +109,9 @@ export class QueryPath {
     return this.#closing.withhold(message, length, this.#asked.scan, out);
   }
 
+  /** The batch's time (clock.ts). */
   get now(): number {
-    return this.#recording.nowMs;
+    return this.#recording.steadyMs;
   }
 
   /**
@@ -137,7 +139,7 @@ export class QueryPath {
     const fault = port === 0 ? 'silent' : scanQuery(message, length, scan);
     if (fault !== null) return this.#closing.fault(asked, fault, out);
     asked.limit = transport === 'udp' ? scan.udpSize : maxTcpBytes;
-    if (!source.admit(this.#rate, this.#recording.nowMs)) return this.#closing.surplus(asked, out);
+    if (!source.admit(this.#rate, this.#recording.steadyMs)) return this.#closing.surplus(asked, out);
     try {
       const size = this.#tryAnswer(asked, source, port, out);
       if (size !== heldBack) return size;
@@ -167,7 +169,7 @@ export class QueryPath {
     }
     asked.revision = policy.revision;
     const effective = this.#effectiveOf(asked, policy);
-    const verdict = this.#verdicts.find(effective, asked.scan, this.#recording.nowMs);
+    const verdict = this.#verdicts.find(effective, asked.scan, this.#recording.steadyMs);
     this.#ruled.effective = effective;
     this.#ruled.verdict = verdict;
     return this.#ruled as Ruled; // both fields were just set
@@ -185,7 +187,7 @@ export class QueryPath {
   #answerNow(asked: Asked, ruled: Ruled, out: Uint8Array): number {
     const { scan } = asked;
     const { verdict } = ruled;
-    const seconds = Math.floor(this.#recording.nowMs / 1000);
+    const seconds = Math.floor(this.#recording.steadyMs / 1000);
     // What needs a binding is looked at each time.
     const size = verdict.bind.length > 0 ? 0 : this.#closing.again(asked, verdict, seconds, out);
     if (size > 0) return size;
@@ -232,7 +234,7 @@ export class QueryPath {
     const asked = newAsked(Uint8Array.from(message.subarray(0, length)), scan, source, transport);
     scanQuery(asked.message, length, scan);
     asked.limit = transport === 'udp' ? scan.udpSize : maxTcpBytes;
-    asked.startedAt = Date.now();
+    asked.startedAt = steadyMs();
     const out = new Uint8Array(asked.limit);
     source.hold(1);
     this.#held++;
@@ -292,7 +294,7 @@ export class QueryPath {
   }
 
   #ruleNow(asked: Asked): Ruled {
-    this.#recording.begin(Date.now());
+    this.#recording.begin();
     const policy = this.#options.currentPolicy();
     if (policy === null) throw new RefusalError('policy-unavailable');
     return this.#rule(asked, policy);
@@ -301,7 +303,7 @@ export class QueryPath {
   /** What the name's zone comes to: a block, in audit mode on paper only, or null. */
   #watchTunnel(asked: Asked, verdict: NameVerdict): Decision | null {
     const { source, scan } = asked;
-    const seen = this.#tunnels.ask(source.address, verdict.wireName, scan.type, this.#recording.nowMs);
+    const seen = this.#tunnels.ask(source.address, verdict.wireName, scan.type, this.#recording.steadyMs);
     if (seen === 'clear') return null;
     const detail = seen === 'budget' ? 'name budget of this zone spent' : 'names look like a tunnel';
     asked.evidence = [{ kind: 'dns-tunnel', detail }];
@@ -322,11 +324,11 @@ export class QueryPath {
     this.#tunnels.answered(runner, verdict.wireName, isAbsent, entry.wire.bytes.length);
     const judged = this.#judge(entry, ruled);
     if (verdict.bind.length > 0 && judged.instead === null && !isCut(asked, judged)) {
-      const seconds = Math.floor(Date.now() / 1000);
+      const seconds = steadySeconds();
       const { wire } = judged;
       const host = nameText(verdict.wireName);
       await this.#bindings.hold(runner, wire.addresses, verdict.bind, wire.ttl, seconds, host);
-      this.#recording.begin(Date.now());
+      this.#recording.begin();
     }
     return this.#closing.kept(asked, verdict, entry, judged, isStale, out);
   }

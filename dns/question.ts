@@ -21,7 +21,7 @@ export interface Asked {
   revision: string | null;
   /** Id of the opened record, or null when none was written. */
   id: string | null;
-  /** When a held question arrived; null for one answered at once. */
+  /** When a held question arrived (clock.ts); null for one answered at once. */
   startedAt: number | null;
   evidence: readonly Evidence[];
 }

@@ -8,6 +8,7 @@ import type { Destination, FlowDns, FlowRecord } from '../flow/flow.ts';
 import type { BatchRecorder, PreparedHalf } from '../flow/ports.ts';
 import type { Reason } from '../flow/reason.ts';
 import { uuidv7 } from '../flow/uuid.ts';
+import { steadyMs } from './clock.ts';
 import { rcodeName, typeName } from './codes.ts';
 import { RecordMaker } from './flow-record.ts';
 import type { Identity, Transport } from './flow-record.ts';
@@ -36,7 +37,10 @@ const noAnswers: readonly string[] = [];
 export class Recording {
   readonly #recorder: BatchRecorder;
   readonly #records: RecordMaker;
+  /** What records tell. */
   nowMs = Date.now();
+  /** What everything else is counted by (clock.ts). */
+  steadyMs = steadyMs();
   #isRefused = false;
   #isStrict = false;
 
@@ -45,9 +49,10 @@ export class Recording {
     this.#records = new RecordMaker(identity);
   }
 
-  /** Begins a batch of answers at this time. */
-  begin(nowMs: number): void {
-    this.nowMs = nowMs;
+  /** Begins a batch of answers. */
+  begin(): void {
+    this.nowMs = Date.now();
+    this.steadyMs = steadyMs();
     this.#isStrict = false;
     if (this.#isRefused) this.#handOver();
   }
@@ -165,6 +170,7 @@ export class Recording {
     return this.#records.make({
       phase,
       nowMs: this.nowMs,
+      totalMs: asked.startedAt === null ? 0 : this.steadyMs - asked.startedAt,
       runner: asked.source.address,
       attribution: asked.attribution,
       destination,
@@ -173,7 +179,6 @@ export class Recording {
       revision: asked.revision,
       evidence: asked.evidence,
       id: asked.id,
-      startedAt: asked.startedAt,
       ended,
     });
   }

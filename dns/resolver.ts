@@ -6,6 +6,7 @@ import { formatAddress, parseAddress } from '../flow/address.ts';
 import { isOpen } from '../flow/decision.ts';
 import { SallyportError } from '../flow/errors.ts';
 import type { Asker, ResolverPort, UnresolvedHost } from '../flow/ports.ts';
+import { steadyMs } from './clock.ts';
 import { rcode as code, type as recordType } from './codes.ts';
 import { judgeTargets } from './judged.ts';
 import type { Lookup } from './lookup.ts';
@@ -58,7 +59,7 @@ export class Resolver implements ResolverPort {
 
   #watchTunnel(host: string, name: string, asker: Asker): UnresolvedHost | null {
     if (this.#options.lookup.isKept({ name, type: recordType.A, variant: 0 })) return null;
-    const seen = this.#tunnels.ask(asker.runner, name, recordType.A, Date.now());
+    const seen = this.#tunnels.ask(asker.runner, name, recordType.A, steadyMs());
     if ((seen !== 'budget' && seen !== 'tunnel') || asker.judge(host).mode !== 'block') return null;
     const detail = `too many, or too strange, names beside ${host}`;
     return { refused: seen === 'budget' ? 'dns-budget' : 'dns-tunnel', detail };

@@ -2,6 +2,7 @@
 // limit in time and number, and every socket an error listener.
 
 import type { Socket } from 'node:net';
+import { steadyMs } from './clock.ts';
 import { frame, FrameReader } from './frames.ts';
 import { heldBack } from './query-path.ts';
 import type { QueryPath } from './query-path.ts';
@@ -48,7 +49,7 @@ export class StreamServer {
     const address = socket.remoteAddress;
     const limits = this.#limits;
     if (address === undefined || this.#connections.size >= limits.connections) return void socket.destroy();
-    const source = this.#sources.ofText(address, Date.now());
+    const source = this.#sources.ofText(address, steadyMs());
     if (!this.#enter(source)) return void socket.destroy();
     const isCrowded = this.#connections.size > limits.connections * 0.75;
     const idleMs = isCrowded ? limits.crowdedIdleMs : limits.idleMs;
@@ -117,7 +118,7 @@ class StreamConnection {
   }
 
   #receive(chunk: Buffer): void {
-    this.#path.begin(Date.now());
+    this.#path.begin();
     for (const message of this.#reader.push(chunk)) {
       if (message.length < 12) return this.close();
       this.#answer(message);

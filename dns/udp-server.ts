@@ -56,7 +56,7 @@ export class UdpServer {
   }
 
   #receive(message: Buffer, from: RemoteInfo): void {
-    this.#path.begin(Date.now());
+    this.#path.begin();
     const source = this.#sources.ofText(from.address, this.#path.now);
     const drain = this.#fd < 0 ? null : this.#drain;
     if (drain === null) {
@@ -75,7 +75,7 @@ export class UdpServer {
     for (let batch = 0; batch < maxBatches; batch++) {
       // An empty look costs a system call: after one the next is left out.
       const count = this.#skip > 0 ? 0 : drain.receive(fd);
-      if (batch > 0) this.#path.begin(Date.now());
+      if (batch > 0) this.#path.begin();
       for (let slot = 1; slot <= count; slot++) this.#answerSlot(drain, slot);
       if (!this.#path.settle()) this.#withholdQueued(drain);
       drain.flush(fd);

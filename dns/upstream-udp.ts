@@ -4,6 +4,7 @@
 import { createSocket } from 'node:dgram';
 import type { Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
+import { steadyMs } from './clock.ts';
 import { isAnswerTo } from './scan-response.ts';
 import { randomId } from './upstream-query.ts';
 
@@ -86,7 +87,7 @@ export class UpstreamUdp {
     });
     socket.on('message', (message) => receive(waiters, message));
     socket.unref();
-    return { socket, waiters, ready, bornAt: Date.now(), questions: 1 };
+    return { socket, waiters, ready, bornAt: steadyMs(), questions: 1 };
   }
 
   /** Gives up every open question. */
@@ -101,7 +102,7 @@ export class UpstreamUdp {
 }
 
 function isWorn(pooled: PooledSocket): boolean {
-  return pooled.questions >= maxQuestions || Date.now() - pooled.bornAt > maxAgeMs;
+  return pooled.questions >= maxQuestions || steadyMs() - pooled.bornAt > maxAgeMs;
 }
 
 function closeQuietly(socket: Socket): void {

@@ -3,6 +3,7 @@
 
 import { SallyportError } from '../flow/errors.ts';
 import type { Meter } from '../flow/ports.ts';
+import { steadyMs } from './clock.ts';
 import { isWithin, nameFromText } from './name.ts';
 import { rcode as code } from './codes.ts';
 import { scanResponse } from './scan-response.ts';
@@ -103,7 +104,7 @@ class Upstream {
       this.downUntil = 0;
     } else if (++this.#failures >= failuresUntilDown) {
       this.#downMs = Math.min(this.#downMs === 0 ? 5000 : this.#downMs * 2, 60_000);
-      this.downUntil = Date.now() + this.#downMs;
+      this.downUntil = steadyMs() + this.#downMs;
     }
   }
 
@@ -157,10 +158,10 @@ export class Upstreams {
   async exchange(question: Question): Promise<Exchange> {
     const order = this.#order(question.name);
     if (order.length === 0) return 'none';
-    const deadline = Date.now() + totalMs;
+    const deadline = steadyMs() + totalMs;
     let weak: Response | null = null;
     for (let attempt = 0; attempt < maxTries; attempt++) {
-      const left = deadline - Date.now();
+      const left = deadline - steadyMs();
       if (left <= 0) break;
       const upstream = order[attempt % order.length]!;
       const patience = firstTryMs * 2 ** Math.floor(attempt / order.length);
@@ -180,7 +181,7 @@ export class Upstreams {
   #order(name: string): readonly Upstream[] {
     const group = this.#zones.find(({ zone }) => isWithin(name, zone))?.upstreams ?? this.#default;
     if (group.length < 2) return group;
-    const now = Date.now();
+    const now = steadyMs();
     const up = group.filter((upstream) => upstream.downUntil === 0);
     for (const upstream of group) {
       if (upstream.downUntil !== 0 && upstream.downUntil <= now && up.length > 0) upstream.probe();

@@ -116,7 +116,10 @@ t.test(
       Buffer.concat([numbered(1, 'slow.example'), numbered(2, 'blocked.example'), numbered(3, 'ok.example')]),
     );
     await wait(450);
-    t.strictSame(order.toSorted((x, y) => x - y), [1, 2, 3]);
+    t.strictSame(
+      order.toSorted((x, y) => x - y),
+      [1, 2, 3],
+    );
     t.equal(order.at(-1), 1, 'the slow one comes last');
     for (let i = 0; i < 20; i++) socket.write(numbered(100 + i, `n${i}.ok.example`));
     await wait(300);
@@ -211,6 +214,24 @@ t.test('an IPv6 subnet has eight shares, however many of its addresses ask', (t)
   t.equal(other.mayHold(limits), true);
   t.equal(many.filter((source) => source.mayRecordNoise(0)).length, 80);
   t.end();
+});
+
+t.test('a clock that is set, back or forth, changes nothing but the time in records', async (t) => {
+  const bench = await startBench({ script, rules, dns: { rate: { perSecond: 1, burst: 4, held: 8 } } });
+  t.teardown(() => bench.close());
+  const machineNow = Date.now;
+  t.teardown(() => (Date.now = machineNow));
+  const ask = async () => rcodeOf(await exchange(bench.port, rawQuery('ok.example', 1)));
+  t.equal(await ask(), 0);
+  for (const hours of [-2, 2]) {
+    Date.now = () => machineNow() + hours * 3_600_000;
+    t.equal(await ask(), 0, `${hours} hours`);
+  }
+  t.equal(bench.upstream.asked.length, 1, 'its TTL was neither longer nor over');
+  const aheadMs = Date.parse(bench.records.at(-1)!.time) - machineNow();
+  t.ok(aheadMs > 7_100_000, 'the record tells the machine’s time');
+  const spent = await Promise.all([ask(), ask(), ask()]);
+  t.ok(spent.filter((code) => code === 0).length <= 2, 'no rate was filled up by it');
 });
 
 t.test('what waits for an upstream has a share per source, and the rest is answered at once', async (t) => {
