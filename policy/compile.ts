@@ -63,6 +63,7 @@ export interface CompileInput {
   readonly matchFiles: (glob: string) => readonly string[];
   readonly revision: string;
   readonly suppliedKeys: ReadonlySet<MatchKey>;
+  readonly knownKeys: ReadonlySet<MatchKey>;
   readonly nowMs: number;
 }
 
@@ -151,7 +152,7 @@ function compileScope(scope: ScopeFile, path: ValuePath, context: ScopeContext):
   });
   return {
     id: scope.id,
-    match: compileMatch(scope.match, [...path, 'match'], input.list, input.suppliedKeys),
+    match: compileMatch(scope.match, [...path, 'match'], input.list, input),
     mode: scope.mode ?? null,
     exclusive: scope.exclusive === true,
     layer: { scope: scope.id, indexes: [createRuleIndex(compileRuleLists(scope, source)), ...used] },

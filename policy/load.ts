@@ -21,8 +21,13 @@ export interface PolicyBundle {
 export interface LoadOptions {
   /** Match keys that the configured sources of jobs supply; default all. */
   readonly suppliedKeys?: ReadonlySet<MatchKey>;
+  /** Match keys of which the configured jobs have a value; a scope that asks for another is warned about. Default all. */
+  readonly knownKeys?: ReadonlySet<MatchKey>;
   readonly nowMs?: number;
 }
+
+// Object.keys widens the keys that the schema fixes.
+const everyKey: ReadonlySet<MatchKey> = new Set(Object.keys(matchKeys) as MatchKey[]);
 
 /** Reads a policy and the blocklist files that it names. @throws InvalidInputError when a file cannot be read */
 export function readPolicyBundle(path: string): PolicyBundle {
@@ -56,8 +61,8 @@ export function loadPolicy(
           files: bundle.files,
           matchFiles: (glob) => names.filter((name) => matchesGlob(glob, name)),
           revision: hashBundle(bundle),
-          // Object.keys widens the keys that the schema fixes.
-          suppliedKeys: options.suppliedKeys ?? new Set(Object.keys(matchKeys) as MatchKey[]),
+          suppliedKeys: options.suppliedKeys ?? everyKey,
+          knownKeys: options.knownKeys ?? everyKey,
           nowMs: options.nowMs ?? Date.now(),
         });
   const sorted = problems.toSorted((a, b) => a.line - b.line || a.column - b.column);

@@ -28,17 +28,23 @@ const withoutCase: ReadonlySet<MatchKey> = new Set([
   'runnerGroup',
 ]);
 
+/** What is known of jobs: keys that some source supplies, and keys of which a configured job has a value. */
+interface Sources {
+  readonly suppliedKeys: ReadonlySet<MatchKey>;
+  readonly knownKeys: ReadonlySet<MatchKey>;
+}
+
 /** Compiles `match`; reports keys that no source supplies and refs that are not full. */
 export function compileMatch(
   match: MatchFile,
   path: ValuePath,
   list: ProblemList,
-  suppliedKeys: ReadonlySet<MatchKey>,
+  sources: Sources,
 ): ScopeMatch {
   const { not, ...rest } = match;
   return {
-    conditions: compileConditions(rest, path, list, suppliedKeys),
-    not: not === undefined ? [] : compileConditions(not, [...path, 'not'], list, suppliedKeys),
+    conditions: compileConditions(rest, path, list, sources),
+    not: not === undefined ? [] : compileConditions(not, [...path, 'not'], list, sources),
   };
 }
 
@@ -46,25 +52,32 @@ function compileConditions(
   match: Omit<MatchFile, 'not'>,
   path: ValuePath,
   list: ProblemList,
-  suppliedKeys: ReadonlySet<MatchKey>,
+  sources: Sources,
 ): Condition[] {
   // Object.entries widens the keys that the schema fixes.
   const entries = Object.entries(match) as [MatchKey, string | string[] | boolean][];
   return entries.map(([key, value]) => {
-    if (!suppliedKeys.has(key)) {
-      list.error(
-        [...path, key],
-        `no configured source of jobs supplies "${key}"`,
-        'the scope could never apply',
-        'key',
-      );
-    }
+    checkKey(key, [...path, key], list, sources);
     if (typeof value === 'boolean') return { key, patterns: null, flag: value };
     const patterns = toEntries<string>(value, [...path, key]).map(([text, at]) =>
       readMatchText(key, text, at, list),
     );
     return { key, patterns, flag: null };
   });
+}
+
+function checkKey(
+  key: MatchKey,
+  at: ValuePath,
+  list: ProblemList,
+  { suppliedKeys, knownKeys }: Sources,
+): void {
+  if (!suppliedKeys.has(key)) {
+    list.error(at, `no configured source of jobs supplies "${key}"`, 'the scope could never apply', 'key');
+  } else if (!knownKeys.has(key)) {
+    const message = `no job of the configuration says its "${key}": the scope applies to none of them`;
+    list.warn(at, message, 'say it of the jobs, or match another key');
+  }
 }
 
 function readMatchText(key: MatchKey, text: string, at: ValuePath, list: ProblemList): Token[] {
@@ -116,6 +129,15 @@ export function readJob(job: Job): JobValues {
     fork: job.fork,
     protected: job.protected,
   };
+}
+
+/** The keys to which some of these jobs have a value. */
+export function findKnownKeys(jobs: Iterable<Job>): Set<MatchKey> {
+  const known = new Set<MatchKey>();
+  // Object.entries widens the keys that JobValues fixes.
+  for (const job of jobs)
+    for (const [key, value] of Object.entries(readJob(job))) if (value !== null) known.add(key as MatchKey);
+  return known;
 }
 
 function readServer(server: string): string {

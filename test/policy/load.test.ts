@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
-import { loadPolicy, readPolicyBundle } from '../../policy/load.ts';
+import { loadPolicy, readPolicyBundle, type LoadOptions } from '../../policy/load.ts';
+import { findKnownKeys } from '../../policy/match-scope.ts';
 import { ask, job, policyOf, problemsOf } from './judge.ts';
 
 const numRuns = Number(process.env['FUZZ_CASES'] ?? 2000);
@@ -17,8 +18,9 @@ function check(
   text: string,
   expected: readonly (readonly [place: string, part: string])[],
   files = {},
+  options: LoadOptions = {},
 ): void {
-  const problems = problemsOf(text, files);
+  const problems = problemsOf(text, files, options);
   t.same(
     problems.map(({ line, column, severity }) => `${line}:${column} ${severity}`),
     expected.map(([place]) => place),
@@ -245,6 +247,19 @@ void t.test('what a policy says and can hardly mean', (t) => {
   check(t, `version: 1\nmode: audit\nscopes: {id: s, match: {fork: true}, mode: audit}\n`, [
     ['3:44 warning', 'can have no effect'],
   ]);
+  const jobs = [job({ environment: 'dev' }), job({ fork: false })].flatMap(({ job }) => job ?? []);
+  const known = { knownKeys: findKnownKeys(jobs) };
+  check(t, `${head}scopes: {id: s, match: {fork: true, environment: x, not: {repo: a/b}}}\n`, [], {}, known);
+  check(
+    t,
+    `${head}scopes: {id: s, match: {protected: true, not: {project: a/b}}}\n`,
+    [
+      ['3:36 warning', 'no job of the configuration says its "protected"'],
+      ['3:57 warning', 'no job of the configuration says its "project"'],
+    ],
+    {},
+    known,
+  );
   check(t, `${head}scopes: {id: s, match: {ref: main}}\n`, [
     ['3:30 error', '"main" is no full ref; write "refs/heads/main"'],
   ]);
