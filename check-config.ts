@@ -2,7 +2,7 @@
 // valid and yet leaves the gateway without an effect. Every problem has its place and what would be right.
 
 import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { resolve } from 'node:path';
 import type { ConfigFile } from './config-schema.ts';
@@ -65,7 +65,7 @@ function checkRunners(file: Partial<ConfigFile>, list: ProblemList): void {
   const { runners, external, mode } = file;
   if (runners === undefined) return;
   const isHooked = mode !== 'sidecar';
-  if (isHooked && runners.interfaces.length === 0) {
+  if (isHooked && (runners.interfaces ?? facingInterfaces(runners.networks)).length === 0) {
     const remedy = 'name the interface that faces them; only mode sidecar has none';
     list.error(['runners', 'interfaces'], 'without an interface no runner is guarded', remedy);
   }
@@ -97,6 +97,32 @@ function checkInterface(name: string, path: ValuePath, list: ProblemList): void 
     );
   } else if (!name.includes('*') && !interfaceNames().has(name))
     list.warn(path, `there is no interface "${name}" now`, 'nothing arrives from it until it is there');
+}
+
+/** Interfaces with an address in one of the networks, except those that lead everywhere: guarding one locks its operator out. */
+export function facingInterfaces(networks: readonly string[]): string[] {
+  const ranges = networks.map(parseCidr).filter((cidr) => cidr !== null);
+  const outward = defaultInterfaces();
+  return Object.entries(networkInterfaces()).flatMap(([name, entries = []]) => {
+    const addresses = entries.map(({ address }) => parseAddress(address)).filter((bytes) => bytes !== null);
+    const faces = addresses.some((bytes) => ranges.some((range) => cidrContains(range, bytes)));
+    return faces && !outward.has(name) ? [name] : [];
+  });
+}
+
+// proc(5): lines of /proc/net/route begin with interface and destination; those of ipv6_route end with the interface.
+function defaultInterfaces(): Set<string> {
+  const rows = (path: string): string[][] =>
+    existsSync(path)
+      ? readFileSync(path, 'utf8')
+          .split('\n')
+          .map((line) => line.trim().split(/\s+/))
+      : [];
+  const v4 = rows('/proc/self/net/route').filter(([, destination]) => destination === '00000000');
+  const v6 = rows('/proc/self/net/ipv6_route').filter(([, prefix]) => prefix === '00');
+  // The kernel's last resort, which refuses, is listed on lo.
+  const names = [...v4.map(([name]) => name ?? ''), ...v6.map((row) => row.at(-1) ?? '')];
+  return new Set(names.filter((name) => name !== 'lo'));
 }
 
 // With those that are down and without an address, unlike os.networkInterfaces().

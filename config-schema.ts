@@ -70,11 +70,14 @@ export const configSchema = {
     runners: {
       type: 'object',
       additionalProperties: false,
-      required: ['interfaces', 'networks'],
+      required: ['networks'],
       description: 'Where the runners are; nothing else is ever touched.',
       examples: [{ interfaces: ['br-runners'], networks: ['10.77.0.0/16', 'fd77::/64'] }],
       properties: {
-        interfaces: texts('Interfaces that face the runners; in a sidecar an empty list.', ['br-runners']),
+        interfaces: texts(
+          'Interfaces that face the runners; in a sidecar an empty list. Default: those with an address in `networks` and no default route.',
+          ['br-runners'],
+        ),
         networks: texts(
           'Networks that the runners live in, as CIDR, IPv4 and IPv6. Whatever else arrives from those interfaces is blocked as `spoofed-source`.',
           ['10.77.0.0/16', 'fd77::/64'],

@@ -4,7 +4,13 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism, networkInterfaces } from 'node:os';
 import { dirname, resolve } from 'node:path';
-import { checkConfig, connectionsWithin, leastSegmentBytes, mayOpen } from './check-config.ts';
+import {
+  checkConfig,
+  connectionsWithin,
+  facingInterfaces,
+  leastSegmentBytes,
+  mayOpen,
+} from './check-config.ts';
 import { configSchema, type ConfigFile } from './config-schema.ts';
 import { parseAddress } from './flow/address.ts';
 import type { Problem } from './flow/errors.ts';
@@ -36,7 +42,8 @@ export function readConfig(path: string, onWarning: (problem: Problem) => void =
 
 function completeConfig(file: ConfigFile, directory: string) {
   const workers = file.workers ?? Math.min(16, availableParallelism());
-  const addresses = file.addresses ?? interfaceAddresses(file.runners.interfaces[0] ?? '');
+  const { networks, interfaces = facingInterfaces(networks) } = file.runners;
+  const addresses = file.addresses ?? interfaceAddresses(interfaces[0] ?? '');
   return {
     gateway: file.gateway ?? 'gateway',
     fleet: file.fleet ?? 'default',
@@ -44,7 +51,7 @@ function completeConfig(file: ConfigFile, directory: string) {
     policy: resolve(directory, file.policy),
     state: resolve(directory, file.state ?? '/var/lib/sallyport'),
     workers,
-    runners: file.runners,
+    runners: { interfaces, networks },
     addresses: {
       v4: addresses.filter((address) => !address.includes(':')),
       v6: addresses.filter((address) => address.includes(':')),

@@ -1,6 +1,7 @@
 // sallyport.yaml: every problem of a file at once with its place and remedy, what is odd as a warning, and the
 // defaults that depend on other keys.
 
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,7 +42,7 @@ t.test('what cannot work is refused at its place, and what works by halves is wa
     [base],
     ['version: 1\n', '1:1 error the file lacks "policy"', '1:1 error the file lacks "runners"'],
     [`${head}runners: 5\n`, '3:10 error runners must be a mapping of keys'],
-    [`${head}runners: {networks: [10.0.0.0/8]}\n`, '3:10 error runners lacks "interfaces"'],
+    [`${head}runners: {networks: [192.0.2.0/24]}\n`, '3:10 error without an interface no runner'],
     ['', '1:1 error the file is no mapping of keys'],
     [
       `${head}runners: {interfaces: [], networks: [10.0.0.0/8]}\n`,
@@ -151,6 +152,16 @@ t.test('what cannot work is refused at its place, and what works by halves is wa
       text,
     );
   }
+});
+
+t.test('the interface of the runners is found by its address, never the one that leads everywhere', (t) => {
+  const { interfaces } = read(`${head}runners: {networks: [127.0.0.0/8]}\n`).config!.runners;
+  t.strictSame(interfaces, ['lo']);
+  const { stdout } = spawnSync('ip', ['-4', 'route', 'get', '203.0.113.1'], { encoding: 'utf8' });
+  const source = / src (\S+)/.exec(stdout)?.[1];
+  if (source !== undefined)
+    t.match(read(`${head}runners: {networks: [${source}/32]}\n`).lines, [/without an interface no runner/]);
+  t.end();
 });
 
 t.test('a default follows the keys that it depends on', async (t) => {
