@@ -31,6 +31,11 @@ export class Answering implements UpstreamOwner {
     this.#relay = relay;
   }
 
+  /** Memory held for an answer whose head is not whole yet. */
+  get gatheredBytes(): number {
+    return this.#gather.capacity;
+  }
+
   /** A pooled connection, attached to the exchange; null when one must be dialled. */
   takePooled(exchange: Exchange): Upstream | null {
     const maxIdleMs = isRetryable(exchange) ? Number.POSITIVE_INFINITY : freshMs;
@@ -120,7 +125,8 @@ export class Answering implements UpstreamOwner {
     for (;;) {
       const end = findHeadEnd(gathered, this.#scanned);
       this.#scanned = gathered.length;
-      if (end === -1 && gathered.length <= this.#relay.connection.core.limits.headBytes) return;
+      if (end === -1 && gathered.length <= this.#relay.connection.core.limits.headBytes)
+        return this.#relay.countKept();
       const head = end < 0 ? 'an unreadable head' : parseResponseHead(gathered, end, exchange.head.method);
       if (typeof head === 'string') return this.#relay.fail(exchange, 'upstream-protocol');
       if (head.status === 101) return this.#upgrade(exchange, gathered, head);

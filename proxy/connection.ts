@@ -32,6 +32,8 @@ export interface Carrier {
 }
 
 const uncountedBytes = 4_096;
+// What stands in a record when a connection ends before anything was decided and nothing says why.
+const undecided = blocked('internal-error');
 
 /** A connection from accept to close. */
 export class Connection implements Told {
@@ -57,7 +59,7 @@ export class Connection implements Told {
   isGranted = false;
   /** Every request must name the connection's own host: TLS, or a tunnel by CONNECT. */
   isPinned = false;
-  decision: Decision = blocked('internal-error');
+  decision: Decision = undecided;
   hostDecision: HostDecision | null = null;
   evidence: readonly Evidence[] = [];
   tls: FlowTls | null = null;
@@ -179,6 +181,7 @@ export class Connection implements Told {
   abort(reason: Reason | null): void {
     if (this.isClosed) return;
     this.ended ??= reason;
+    if (this.decision === undecided && reason !== null) this.decision = blocked(reason);
     this.carrier?.gone(reason ?? 'client-closed');
     this.socket.destroy();
     if (this.socket.closed) this.#close();

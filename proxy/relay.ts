@@ -16,6 +16,7 @@ import type { RequestHead } from './head.ts';
 import { judge } from './judge.ts';
 import { refuseUnreadable } from './refuse-unreadable.ts';
 import { Sending } from './sending.ts';
+import { stuckBytes } from './stuck-bytes.ts';
 
 /** Relays requests of one client until either side ends. */
 export class Relay implements Carrier {
@@ -69,13 +70,15 @@ export class Relay implements Carrier {
     const gathered = this.#gather.push(bytes);
     if (exchange === null) this.#pump(gathered);
     else if (gathered.length >= this.connection.core.limits.pipelineBytes) this.hold();
-    this.#countKept();
+    this.countKept();
   }
 
   /** What waits here counts for the runner: bytes not yet sent on, and answers that the client does not read. */
-  #countKept(): void {
-    const unread = this.client.writableNeedDrain ? this.client.writableLength : 0;
-    const limit = this.connection.keep(this.#gather.capacity + unread);
+  countKept(): void {
+    const unread = stuckBytes(this.client);
+    const unsent = this.exchange === null ? 0 : stuckBytes(this.exchange.upstream?.socket ?? null);
+    const gathered = this.#gather.capacity + this.#answering.gatheredBytes;
+    const limit = this.connection.keep(gathered + unread + unsent);
     if (limit === null) return;
     if (unread > 0 || this.exchange !== null) this.connection.abort(limit);
     else this.refuse(limit);
@@ -125,7 +128,7 @@ export class Relay implements Carrier {
   }
 
   #onClientDrain(): void {
-    this.#countKept();
+    this.countKept();
     if (this.exchange !== null) return void this.exchange.upstream?.socket.resume();
     if (this.#isLingering) return;
     const { limits } = this.connection.core;
@@ -203,6 +206,7 @@ export class Relay implements Carrier {
   }
 
   onUpstreamDrain(): void {
+    this.countKept();
     this.#release();
   }
 
@@ -264,7 +268,7 @@ export class Relay implements Carrier {
     this.connection.receivedBytes += bytes.length;
     if (this.client.write(bytes)) return;
     this.exchange?.upstream?.socket.pause();
-    this.#countKept();
+    this.countKept();
   }
 
   /** The exchange is over and the connection stays: the next head, if it is here already. */

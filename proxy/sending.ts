@@ -47,7 +47,9 @@ export class Sending {
   }
 
   #write(exchange: Exchange, bytes: Buffer): void {
-    if (!exchange.upstream!.socket.write(bytes)) this.#relay.hold();
+    if (exchange.upstream!.socket.write(bytes)) return;
+    this.#relay.hold();
+    this.#relay.countKept();
   }
 
   /** Where the body ends, within its limits; -1 when the exchange was ended for what came. */

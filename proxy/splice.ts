@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net';
 import type { Carrier, Connection } from './connection.ts';
 import type { Reason } from '../flow/reason.ts';
+import { stuckBytes } from './stuck-bytes.ts';
 import type { Upstream, UpstreamOwner } from './upstream.ts';
 
 /** Bytes of a tunnel, told as they pass. */
@@ -46,7 +47,10 @@ export class Splice implements Carrier, UpstreamOwner {
     this.#touch();
     this.#client.on('data', (bytes: Buffer) => this.#fromClient(bytes));
     this.#client.on('end', () => this.#upstream.socket.end());
-    this.#client.on('drain', () => this.#upstream.socket.resume());
+    this.#client.on('drain', () => {
+      this.#countKept();
+      this.#upstream.socket.resume();
+    });
     if (fromClient !== null && fromClient.length > 0) this.#fromClient(fromClient);
     if (fromUpstream !== null && fromUpstream.length > 0) this.onUpstreamData(fromUpstream);
     this.#client.resume();
@@ -56,16 +60,21 @@ export class Splice implements Carrier, UpstreamOwner {
   #fromClient(bytes: Buffer): void {
     this.#count.sent(bytes.length);
     this.#touch();
-    if (!this.#upstream.socket.write(bytes)) this.#client.pause();
+    if (this.#upstream.socket.write(bytes)) return;
+    this.#client.pause();
+    this.#countKept();
   }
 
   onUpstreamData(bytes: Buffer): void {
     this.#count.received(bytes.length);
     this.#touch();
-    if (!this.#client.write(bytes)) this.#upstream.socket.pause();
+    if (this.#client.write(bytes)) return;
+    this.#upstream.socket.pause();
+    this.#countKept();
   }
 
   onUpstreamDrain(): void {
+    this.#countKept();
     this.#client.resume();
   }
 
@@ -75,6 +84,11 @@ export class Splice implements Carrier, UpstreamOwner {
     this.#client.end();
     this.#connection.setDeadline(this.#connection.core.limits.lingerMs);
     if (this.#client.readableEnded) this.#client.destroySoon();
+  }
+
+  #countKept(): void {
+    const limit = this.#connection.keep(stuckBytes(this.#client) + stuckBytes(this.#upstream.socket));
+    if (limit !== null) this.#connection.abort(limit);
   }
 
   #touch(): void {

@@ -153,11 +153,17 @@ await t.test('an address that may no longer be used ends what is open to it', as
 
 await t.test('a quarantine closes everything of its runner', async (t) => {
   const { rig, client } = await openEndless(true);
+  const silent = connect(rig.port, '127.0.0.1').on('error', () => {});
+  silent.write('GET');
+  await new Promise((resolve) => setTimeout(resolve, 100));
   rig.proxy.end('192.0.2.1', 'quarantine');
   t.equal(client.destroyed, false);
   rig.proxy.end('127.0.0.1', 'quarantine');
-  await rig.until(() => rig.closed('connection').length === 1);
-  t.equal(rig.closed('connection')[0]?.ended, 'quarantine');
+  await rig.until(() => rig.closed('connection').length === 2);
+  t.same(
+    rig.closed('connection').map(({ ended, decision }) => `${String(ended)} ${decision.reason}`),
+    ['quarantine rule', 'quarantine quarantine'],
+  );
 });
 
 await t.test('a transfer that a redirect opened outlives a reload that changes nothing', async (t) => {
