@@ -118,7 +118,7 @@ const channels: readonly Channel[] = [
     type: type.a,
     host: 9,
     perSecond: 5000,
-    arrivesFrom: 1100,
+    arrivesFrom: 800,
     reasons: ['runner-limit'],
   }),
   channel({
