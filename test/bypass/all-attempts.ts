@@ -3,6 +3,7 @@
 import { advisoryAttempts } from './advisory-attempts.ts';
 import type { Bypass } from './bypass.ts';
 import { dnsAttempts } from './dns-attempts.ts';
+import { explicitAttempts } from './explicit-attempts.ts';
 import { httpAttempts } from './http-attempts.ts';
 import { nameAttempts } from './name-attempts.ts';
 import { pathAttempts } from './path-attempts.ts';
@@ -11,6 +12,7 @@ import { protocolAttempts } from './protocol-attempts.ts';
 export const allAttempts: readonly Bypass[] = [
   ...nameAttempts,
   ...httpAttempts,
+  ...explicitAttempts,
   ...pathAttempts,
   ...protocolAttempts,
   ...dnsAttempts,

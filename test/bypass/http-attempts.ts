@@ -8,47 +8,60 @@ import type { BypassId } from './catalog.ts';
 import { headersFrame, preface } from './h2-bytes.ts';
 import { expectStatus } from './name-attempts.ts';
 import { isOf, isOwn, sawBytes, sawToken } from './seen.ts';
-import { get, speak, type Speech } from './speak.ts';
+import { get, placeOf, speak, type Speech } from './speak.ts';
 
-const { web4, other4, other6 } = labAddresses;
+const { web4, web6, other4, other6 } = labAddresses;
 const allowed = 'allowed.example.com';
 const tlsOn443 = { port: 443, tls: { serverName: allowed } };
 const plainOn80 = { port: 80 };
 const blockedHost = ({ token }: Mark) => `${token}.example.net`;
 
-/** Bytes on a connection to an allowed host; what of them holds the token must not go on. */
+/** Bytes on a connection to an allowed host, over both families; what of them holds the token must not go on. */
 function spoken(
   id: BypassId,
   how: string | undefined,
   speech: (mark: Mark) => Speech,
   rest: Partial<Bypass> = {},
-): Bypass {
-  return {
-    id,
-    ...(how === undefined ? {} : { how }),
-    run: (lab, mark) => speak(lab, mark, speech(mark)),
-    arrived: sawToken,
-    recorded: isOwn,
-    ...rest,
-  };
+): Bypass[] {
+  return ([4, 6] as const).map((family) => {
+    const hows = [how, family === 6 ? 'IPv6' : undefined].filter((text) => text !== undefined);
+    return {
+      id,
+      ...(hows.length === 0 ? {} : { how: hows.join(', ') }),
+      run: (lab, mark) => {
+        const { address, ...said } = speech(mark);
+        const place = { address: inFamily(family, address ?? placeOf(lab, family === 4 ? web4 : web6)) };
+        return speak(lab, mark, { ...said, ...place });
+      },
+      arrived: sawToken,
+      recorded: isOwn,
+      ...rest,
+    };
+  });
+}
+
+/** An address of the lab's internet, or its IPv6 twin. */
+function inFamily(family: 4 | 6, address: string): string {
+  if (family === 4) return address;
+  return { [web4]: web6, [other4]: other6 }[address] ?? address;
 }
 
 const isRequest: Bypass['recorded'] = (record, mark) => record.kind === 'request' && isOwn(record, mark);
 
 const names: readonly Bypass[] = [
-  spoken(
+  ...spoken(
     'http-sni-elsewhere',
     undefined,
     ({ token }) => ({ ...tlsOn443, address: other4, send: [get(`/${token}`, allowed)] }),
     {
-      arrived: (lab, mark) => sawToken(lab, mark, other4),
+      arrived: (lab, mark) => sawToken(lab, mark, other4) || sawToken(lab, mark, other6),
       // The gateway dials its own answer for the name: the client's choice of address means nothing. In steer mode
       // the address leads past the proxy and into the kernel's rules.
       verdict: { 'gateway-nft': 'allow', 'gateway-iptables': 'allow', 'sidecar-nft': 'allow' },
       check: (answer, variant) => (variant === 'steer-nft' ? null : expectStatus(200)(answer)),
     },
   ),
-  ...(['blocked', 'another allowed'] as const).map((which) =>
+  ...(['blocked', 'another allowed'] as const).flatMap((which) =>
     spoken(
       'http-fronting',
       `${which} host`,
@@ -59,25 +72,25 @@ const names: readonly Bypass[] = [
       { recorded: isRequest, reasons: ['misdirected'], check: expectStatus(421) },
     ),
   ),
-  spoken(
+  ...spoken(
     'http-fronting-second-request',
     'TLS',
     (mark) => ({ ...tlsOn443, send: [get('/first', allowed), get(`/${mark.token}`, blockedHost(mark))] }),
     { recorded: isRequest, reasons: ['misdirected'], check: expectSecond(421) },
   ),
-  spoken(
+  ...spoken(
     'http-fronting-second-request',
     'in the clear',
     (mark) => ({ ...plainOn80, send: [get('/first', allowed), get(`/${mark.token}`, blockedHost(mark))] }),
     { recorded: (record, mark) => isOf(record, blockedHost(mark)), check: expectSecond(403) },
   ),
-  spoken(
+  ...spoken(
     'http-fronting-second-request',
     'pipelined',
     (mark) => ({ ...tlsOn443, send: [get('/first', allowed) + get(`/${mark.token}`, blockedHost(mark))] }),
     { recorded: isRequest, reasons: ['misdirected'], check: expectSecond(421) },
   ),
-  spoken(
+  ...spoken(
     'http-no-sni',
     'Host of an allowed host',
     ({ token }) => ({
@@ -88,18 +101,7 @@ const names: readonly Bypass[] = [
     }),
     { reasons: ['no-server-name', 'direct-address', 'misdirected', 'no-rule'] },
   ),
-  spoken(
-    'http-no-sni',
-    'IPv6',
-    ({ token }) => ({
-      address: other6,
-      port: 443,
-      tls: { serverName: null },
-      send: [get(`/${token}`, allowed)],
-    }),
-    { reasons: ['no-server-name', 'direct-address', 'misdirected', 'no-rule'] },
-  ),
-  spoken(
+  ...spoken(
     'http-ech',
     'an allowed public name',
     ({ token }) => ({ port: 443, send: [echHello(allowed, token)] }),
@@ -115,7 +117,7 @@ const names: readonly Bypass[] = [
         isOwn(record, mark) && record.evidence.some(({ kind }) => kind === 'encrypted-client-hello'),
     },
   ),
-  spoken(
+  ...spoken(
     'http-ech',
     'a blocked public name',
     (mark) => ({ port: 443, send: [echHello(blockedHost(mark), mark.token)] }),
@@ -133,15 +135,20 @@ function expectSecond(status: number): (answer: unknown) => string | null {
 }
 
 const ports: readonly Bypass[] = [
-  spoken('http-tls-on-80', undefined, () => ({ port: 80, tls: { serverName: allowed }, send: [] }), {
+  ...spoken('http-tls-on-80', undefined, () => ({ port: 80, tls: { serverName: allowed }, send: [] }), {
     arrived: (lab) =>
       sawBytes(lab, ({ destinationPort, payload }) => destinationPort === 80 && payload[0] === 22),
     reasons: ['no-rule'],
   }),
-  spoken('http-plain-on-443', undefined, ({ token }) => ({ port: 443, send: [get(`/${token}`, allowed)] }), {
-    reasons: ['no-rule'],
-  }),
-  spoken(
+  ...spoken(
+    'http-plain-on-443',
+    undefined,
+    ({ token }) => ({ port: 443, send: [get(`/${token}`, allowed)] }),
+    {
+      reasons: ['no-rule'],
+    },
+  ),
+  ...spoken(
     'http-tls-odd-port',
     undefined,
     ({ token }) => ({
@@ -152,7 +159,7 @@ const ports: readonly Bypass[] = [
     }),
     { reasons: ['no-rule'] },
   ),
-  spoken(
+  ...spoken(
     'http-plain-odd-port',
     undefined,
     ({ token }) => ({ address: web4, port: 8080, send: [get(`/${token}`, allowed)] }),
@@ -167,12 +174,10 @@ function malformed(
   bytes: (mark: Mark) => string,
   status = 400,
 ): Bypass[] {
-  return [
-    spoken(id, how, (mark) => ({ ...plainOn80, send: [bytes(mark)] }), {
-      reasons: ['malformed-request', 'request-smuggling', 'too-large', 'misdirected'],
-      check: expectStatus(status),
-    }),
-  ];
+  return spoken(id, how, (mark) => ({ ...plainOn80, send: [bytes(mark)] }), {
+    reasons: ['malformed-request', 'request-smuggling', 'too-large', 'misdirected'],
+    check: expectStatus(status),
+  });
 }
 
 const head = (mark: Mark, ...fields: readonly string[]) => get(`/${mark.token}`, allowed, ...fields);
@@ -208,7 +213,7 @@ const messages: readonly Bypass[] = [
   ...malformed('http-bare-lf', undefined, (mark) => head(mark, 'X-A: b').replaceAll('\r\n', '\n')),
   ...malformed('http-bare-lf', 'one', (mark) => head(mark, 'X-A: b\nHost: other.example.net')),
   ...malformed('http-oversized-head', undefined, (mark) => head(mark, `X-A: ${'b'.repeat(70_000)}`), 431),
-  spoken(
+  ...spoken(
     'http-slow-head',
     undefined,
     ({ token }) => ({
@@ -221,7 +226,7 @@ const messages: readonly Bypass[] = [
 ];
 
 const turns: readonly Bypass[] = [
-  spoken(
+  ...spoken(
     'http-h2c-upgrade',
     undefined,
     (mark) => ({
@@ -250,7 +255,7 @@ const turns: readonly Bypass[] = [
       check: expectStatus(200),
     },
   ),
-  spoken(
+  ...spoken(
     'http-h2-prior-knowledge',
     undefined,
     ({ token }) => ({
@@ -259,12 +264,12 @@ const turns: readonly Bypass[] = [
     }),
     { reasons: ['unknown-protocol'] },
   ),
-  spoken('http-websocket', 'TLS', (mark) => ({ ...tlsOn443, send: [webSocket(mark), 'anything'] }), {
+  ...spoken('http-websocket', 'TLS', (mark) => ({ ...tlsOn443, send: [webSocket(mark), 'anything'] }), {
     recorded: isRequest,
     reasons: ['websocket'],
     check: expectStatus(403),
   }),
-  spoken(
+  ...spoken(
     'http-websocket',
     'in the clear',
     (mark) => ({ ...plainOn80, send: [webSocket(mark), 'anything'] }),
@@ -274,7 +279,7 @@ const turns: readonly Bypass[] = [
       check: expectStatus(403),
     },
   ),
-  spoken(
+  ...spoken(
     'http-raw-tunnel',
     undefined,
     (mark) => ({
@@ -283,7 +288,7 @@ const turns: readonly Bypass[] = [
     }),
     { recorded: isRequest, reasons: ['websocket'], check: expectStatus(403) },
   ),
-  spoken(
+  ...spoken(
     'http-expect-continue',
     undefined,
     ({ token }) => ({

@@ -2,11 +2,13 @@
 // where it must not and must be recorded.
 
 import t from 'tap';
+import { explicitPort } from '../lab/gateway.ts';
 import { openControlLab } from '../lab/expect.ts';
 import { Lab, type LabMode } from '../lab/lab.ts';
 import { allAttempts } from './all-attempts.ts';
 import { expectControl, expectHeld, variants, type Variant } from './bypass.ts';
 import { findGaps, titledIds } from './coverage.ts';
+import { openProxy } from './open-proxy.ts';
 import { suitePolicy } from './suite-policy.ts';
 
 const places: Readonly<
@@ -46,6 +48,8 @@ t.test('a bypass without a test, and a test of none, are noticed', async (t) => 
 t.test('without a gateway', async (t) => {
   const lab = await openControlLab(2);
   t.teardown(() => lab.close());
+  const proxy = openProxy(lab);
+  t.teardown(() => proxy.close());
   await expectControl(t, lab, allAttempts);
 });
 
@@ -56,7 +60,9 @@ for (const variant of variants) {
     // In steer mode the runners get a route through the gateway all the same: as if the fence outside had a hole.
     const lab = await Lab.open({ mode, runners: mode === 'sidecar' ? 1 : 2, isRouted: true });
     t.teardown(() => lab.close());
-    await lab.startGateway(suitePolicy, { config: { kernel: { backend } } });
+    await lab.startGateway(suitePolicy, {
+      config: { kernel: { backend }, listen: { explicit: explicitPort } },
+    });
     await expectHeld(t, lab, allAttempts, variant);
   });
 }
