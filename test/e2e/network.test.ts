@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import type { FlowRecord } from '../../flow/flow.ts';
+import { dialTcp } from '../../netns/socket.ts';
 import { Lab } from '../lab/lab.ts';
 import { labAddresses } from '../lab/origins.ts';
 import { askName, knock, sendPing, sendUdp } from '../lab/packets.ts';
@@ -183,6 +184,10 @@ t.test('network rules on packets', async (t) => {
     t.equal(record?.destination.host, 'api.example.com', 'the record names the host');
   });
 
+  const late = dialTcp(lab.runner(2).namespace, web4, 22);
+  late.on('error', () => {});
+  late.write('early');
+
   await t.test('the port is open when the answer is there: no datagram of forty is early', async (t) => {
     const { namespace } = lab.runner(1);
     const names = Array.from({ length: 40 }, (_, i) => `n${i}.burst.example.com`);
@@ -207,8 +212,14 @@ t.test('network rules on packets', async (t) => {
   });
 
   await t.test('that reload closed what the rules by host before it had opened', async (t) => {
+    const heard = () => Buffer.concat(lab.origins.bytes.map(({ bytes }) => bytes)).toString();
+    t.match(heard(), /early/, 'a connection was open');
     lab.capture.clear();
     await check(t, lab, unbound);
+    late.write('late');
+    await sleep(500);
+    t.notMatch(heard(), /late/, 'and is over');
+    late.destroy();
   });
 
   await t.test('audit lets through and records; the blocklist and its like hold', async (t) => {

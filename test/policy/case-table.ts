@@ -49,6 +49,16 @@ const hosts: readonly Case[] = [
     ],
   ],
   [
+    '1i one star and two before the same name stay apart',
+    'http: [{id: one, host: "*.a.example", paths: /one}, {id: deep, host: "**.a.example", paths: /deep}]',
+    [
+      [J, 'GET https://x.a.example/one', 'allow one'],
+      [J, 'GET https://x.a.example/deep', 'allow deep'],
+      [J, 'GET https://x.y.a.example/deep', 'allow deep'],
+      [J, 'GET https://x.y.a.example/one', 'block path'],
+    ],
+  ],
+  [
     '1d a star may stand for a piece of a label',
     'http: {id: r, host: "results*.blob.example"}',
     [
