@@ -17,6 +17,8 @@ export class Bindings {
   /** Second until which the kernel holds the element at least. */
   readonly #boundUntil = new Map<string, number>();
 
+  #generation = 0;
+
   constructor(keeper: KeeperPort) {
     this.#keeper = keeper;
   }
@@ -43,7 +45,10 @@ export class Bindings {
   ): Promise<void> {
     const missing = this.#missing(runner, addresses, ports, ttl, nowSeconds);
     if (missing.length === 0) return;
+    const generation = this.#generation;
     await this.#keeper.bind(host === null ? missing : missing.map((binding) => ({ ...binding, host })));
+    // Bound before a cut, acknowledged after it: the kernel may hold it no longer.
+    if (generation !== this.#generation) return;
     for (const binding of missing) this.#remember(keyOf(binding), nowSeconds + binding.ttlMs / 1000);
   }
 
@@ -78,6 +83,7 @@ export class Bindings {
   /** Forgets what is bound, after the kernel's set was changed by others (a cut, a new policy). */
   clear(): void {
     this.#boundUntil.clear();
+    this.#generation++;
   }
 }
 

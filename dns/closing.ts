@@ -3,7 +3,6 @@
 
 import { formatAddress } from '../flow/address.ts';
 import { blocked } from '../flow/decision.ts';
-import type { Evidence } from '../flow/evidence.ts';
 import type { BatchRecorder, Meter, PreparedHalf } from '../flow/ports.ts';
 import type { Reason } from '../flow/reason.ts';
 import {
@@ -180,5 +179,3 @@ function localTexts(address: Uint8Array): readonly string[] {
   if (!text) texts.set(address, (text = [formatAddress(address)]));
   return text;
 }
-
-export const noEvidence: readonly Evidence[] = [];

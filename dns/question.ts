@@ -2,11 +2,15 @@
 
 import type { Evidence } from '../flow/evidence.ts';
 import type { Attribution } from '../flow/job.ts';
+import { unattributed } from '../flow/job.ts';
 import type { Reason } from '../flow/reason.ts';
 import { SallyportError } from '../flow/errors.ts';
 import type { Transport } from './flow-record.ts';
+import type { Judged } from './judged.ts';
 import type { Source } from './rate.ts';
 import type { QueryScan } from './scan-query.ts';
+
+export const noEvidence: readonly Evidence[] = [];
 
 /** The wire side of a question: what is needed to answer it at all. */
 export interface Asked {
@@ -42,4 +46,26 @@ export function reasonOf(error: unknown): Reason {
     if (error.code === 'record-unavailable' || error.code === 'keeper-unavailable') return error.code;
   }
   return 'internal-error';
+}
+
+/** A question about which only its bytes, where it came from and how are known. */
+export function newAsked(message: Uint8Array, scan: QueryScan, source: Source, transport: Transport): Asked {
+  return {
+    message,
+    scan,
+    source,
+    transport,
+    limit: 512,
+    attribution: unattributed,
+    revision: null,
+    id: null,
+    startedAt: null,
+    evidence: noEvidence,
+  };
+}
+
+/** True when the answer will be truncated: what is not answered is not bound either. */
+export function isCut(asked: Asked, judged: Judged): boolean {
+  // An OPT record and an extended error without text.
+  return judged.wire.bytes.length + (asked.scan.hasEdns ? 17 : 0) > asked.limit;
 }

@@ -4,7 +4,7 @@
 import type { Socket } from 'node:net';
 import { steadyMs } from './clock.ts';
 import { frame, FrameReader } from './frames.ts';
-import { heldBack } from './query-path.ts';
+import { heldBack } from './held-queries.ts';
 import type { QueryPath } from './query-path.ts';
 import type { Source, Sources } from './rate.ts';
 

@@ -5,8 +5,9 @@ import { createSocket } from 'node:dgram';
 import type { RemoteInfo, Socket } from 'node:dgram';
 import { parseAddress } from '../flow/address.ts';
 import { maxUdpBytes } from './codes.ts';
-import { heldBack } from './query-path.ts';
-import type { QueryPath, ReplyTarget } from './query-path.ts';
+import { heldBack } from './held-queries.ts';
+import type { ReplyTarget } from './held-queries.ts';
+import type { QueryPath } from './query-path.ts';
 import type { Source, Sources } from './rate.ts';
 import type { Drain } from './udp-drain.ts';
 

@@ -356,7 +356,18 @@ t.test('a name with bound ports is answered only after the keeper has acknowledg
   events.push('answered');
   await ask(bench.port, 'ok.example');
   t.strictSame(events, ['bound 93.184.216.34:22 600000', 'answered'], 'the second answer needed no message');
+  bench.server.forgetBindings();
+  await ask(bench.port, 'ok.example');
+  t.equal(events.length, 3, 'after a cut it is bound again');
+  const during = ask(bench.port, 'short.example');
+  await wait(25);
+  bench.server.forgetBindings();
+  await during;
+  const before = events.length;
+  await ask(bench.port, 'short.example');
+  t.equal(events.length, before + 1, 'so is what was on its way to the keeper');
   isBroken = true;
+  bench.server.forgetBindings();
   t.equal((await ask(bench.port, 'short.example')).header.rcode, 2);
   t.match(closedOf(bench).at(-1), { decision: { reason: 'keeper-unavailable' } });
 });
