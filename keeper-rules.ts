@@ -21,7 +21,7 @@ const countEveryMs = 1_000;
 // At once, and again when workers have put the new policy in force and bind nothing by the old one; the slowest late.
 const bindingReviewsMs = [50, 2_000, 10_000, 60_000] as const;
 const reviewAfterMs = 50;
-const pinEveryMs = 5_000;
+const pinEveryMs = 2_000;
 const planWaitMs = 5_000;
 /** Until control has read a policy: everything is redirected to workers that have none, or blocked. */
 const closedPlan: NetworkPlan = {

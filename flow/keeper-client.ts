@@ -94,7 +94,7 @@ export class KeeperClient implements KeeperPort {
       }
       const id = this.#nextId;
       this.#nextId = id === 0xffff_ffff ? 1 : id + 1;
-      this.#waiting.set(id, { resolve, fail, limitMs, deadline: Date.now() + limitMs });
+      this.#waiting.set(id, { resolve, fail, limitMs, deadline: performance.now() + limitMs });
       this.#stream.write(encodeFrame(id, type, payload));
     });
   }
@@ -109,7 +109,7 @@ export class KeeperClient implements KeeperPort {
   }
 
   #expire(): void {
-    const now = Date.now();
+    const now = performance.now();
     for (const [id, waiting] of this.#waiting) {
       if (waiting.deadline > now) continue;
       this.#waiting.delete(id);

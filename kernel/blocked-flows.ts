@@ -30,7 +30,7 @@ export class BlockedFlows {
   lost = 0;
 
   /** Takes one event of the block log. */
-  add(event: BlockEvent, nowMs: number = Date.now()): void {
+  add(event: BlockEvent, nowMs: number = performance.now()): void {
     this.lost += event.lost;
     const key = keyOf({ ...event, end: endOf(event.prefix) });
     const events = this.#waiting.get(key);
@@ -43,7 +43,7 @@ export class BlockedFlows {
    * Takes the rows of one window; answers with its flows, and with those whose rows are overdue by `waitMs` as one
    * attempt each (the rule set was repaired between).
    */
-  count(rows: readonly BlockedRow[], nowMs: number = Date.now(), waitMs = 10_000): CountedFlow[] {
+  count(rows: readonly BlockedRow[], nowMs: number = performance.now(), waitMs = 10_000): CountedFlow[] {
     // First the overdue: what is left is of the last windows, the oldest first.
     const overdue = this.#takeOverdue(nowMs - waitMs);
     const flows = rows.map((row): CountedFlow => {

@@ -24,7 +24,7 @@ const protocolNumbers = { tcp: 6, udp: 17 } as const;
 export class BoundNames {
   readonly #held = new Map<string, { readonly binding: NamedBinding; readonly until: number }>();
 
-  remember(bindings: readonly Binding[], nowMs = Date.now()): void {
+  remember(bindings: readonly Binding[], nowMs = performance.now()): void {
     for (const binding of bindings) {
       const key = keyOf(binding);
       this.#held.delete(key);
@@ -49,7 +49,7 @@ export class BoundNames {
   }
 
   /** All that may still hold. */
-  list(nowMs = Date.now()): NamedBinding[] {
+  list(nowMs = performance.now()): NamedBinding[] {
     for (const [key, { until }] of this.#held) if (until < nowMs) this.#held.delete(key);
     return [...this.#held.values()].map(({ binding }) => binding);
   }

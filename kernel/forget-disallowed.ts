@@ -16,6 +16,7 @@ export class ConnectionReview {
   readonly #live: LiveSets;
   readonly #runners = new PrefixMap<true>();
   readonly #own: ReadonlySet<string>;
+  readonly #redirects: boolean;
   #judged: { readonly plan: NetworkPlan; readonly judge: PlanJudge } | null = null;
   #turn = 0;
 
@@ -23,6 +24,7 @@ export class ConnectionReview {
   constructor(fd: number, config: KernelConfig, live: LiveSets) {
     this.#fd = fd;
     this.#live = live;
+    this.#redirects = config.mode !== 'steer';
     for (const network of config.runnerNetworks) this.#runners.add(network, true);
     this.#own = new Set([...config.gatewayAddresses.v4, ...config.gatewayAddresses.v6]);
   }
@@ -32,7 +34,7 @@ export class ConnectionReview {
    * a failure with the rest, which a later review takes over. @throws SallyportError
    */
   run(plan: NetworkPlan, onError: (error: unknown) => void = () => {}): void {
-    if (this.#judged?.plan !== plan) this.#judged = { plan, judge: new PlanJudge(plan) };
+    if (this.#judged?.plan !== plan) this.#judged = { plan, judge: new PlanJudge(plan, this.#redirects) };
     const turn = ++this.#turn;
     const flows = trackedFlows(this.#fd);
     this.#part(flows, 0, this.#judged.judge);

@@ -95,10 +95,10 @@ export class IptablesRules implements HeldRules {
 
   verify(): Difference | null {
     const generation = this.#generation();
-    const isFresh = Date.now() - this.#seen.atMs < fullVerifyMs;
+    const isFresh = performance.now() - this.#seen.atMs < fullVerifyMs;
     if (isFresh && generation === this.#seen.generation) return null;
     const difference = this.#difference();
-    if (difference === null) this.#seen = { generation, atMs: Date.now() };
+    if (difference === null) this.#seen = { generation, atMs: performance.now() };
     return difference;
   }
 
@@ -157,7 +157,7 @@ export class IptablesRules implements HeldRules {
       this.#text = text;
       const parts = held.flatMap(({ family, tables }) => [...ownPart(text, family, tables)]);
       this.#expected = new Map([...parts, ...this.#listSizes()]);
-      this.#seen = { generation, atMs: Date.now() };
+      this.#seen = { generation, atMs: performance.now() };
       return;
     }
     throw new SallyportError(

@@ -21,7 +21,7 @@ interface Held {
   until: number;
 }
 
-/** Bindings, quarantine and pins of one gateway. */
+/** Bindings, quarantine and pins of one gateway. Time is counted as the kernel counts it: setting the clock ends nothing. */
 export class LiveSets {
   readonly #store: ElementStore;
   readonly #bound = new Map<string, Held>();
@@ -37,7 +37,7 @@ export class LiveSets {
 
   /** Takes over what a table that outlived its keeper holds. @throws SallyportError */
   adopt(): void {
-    const now = Date.now();
+    const now = performance.now();
     for (const family of families) {
       for (const { key, leftMs } of this.#store.read('bound', family)) {
         const { source } = readTuple(key, family);
@@ -55,7 +55,7 @@ export class LiveSets {
    * @throws SallyportError kernel; nothing of the batch holds then; runner-limit when the runner has its share
    */
   bind(bindings: readonly Binding[]): void {
-    const now = Date.now();
+    const now = performance.now();
     const fresh = new Map<string, Held>();
     for (const binding of bindings) {
       const held = this.#held(binding, now);
@@ -75,7 +75,7 @@ export class LiveSets {
 
   /** Closes what the bindings name. @throws SallyportError */
   unbind(bindings: readonly Binding[]): void {
-    const now = Date.now();
+    const now = performance.now();
     const ids = bindings.flatMap((binding) => {
       const held = this.#held(binding, now);
       return held === null ? [] : [held.key.toString('latin1')];
@@ -99,11 +99,11 @@ export class LiveSets {
   quarantine(runner: string, durationMs: number, mayShorten: boolean): void {
     const { bytes, family } = addressKey(runner);
     const id = Buffer.from(bytes).toString('latin1');
-    if (!mayShorten && (this.#quarantined.get(id) ?? 0) > Date.now() + durationMs) return;
+    if (!mayShorten && (this.#quarantined.get(id) ?? 0) > performance.now() + durationMs) return;
     const verb = durationMs > 0 ? 'put' : 'remove';
     const elements = [{ key: bytes, timeoutMs: Math.max(1, durationMs) }];
     this.#store.commit([{ do: verb, set: 'quarantine', family, elements }], `the quarantine of ${runner}`);
-    if (durationMs > 0) this.#quarantined.set(id, Date.now() + durationMs);
+    if (durationMs > 0) this.#quarantined.set(id, performance.now() + durationMs);
     else this.#quarantined.delete(id);
   }
 
@@ -125,7 +125,7 @@ export class LiveSets {
 
   /** Replaces all live elements in the kernel by the shadow's. @throws SallyportError */
   rewrite(): void {
-    const now = Date.now();
+    const now = performance.now();
     this.#sweep(now);
     const bound = boundChanges('replace', [...this.#bound.values()], now);
     this.#store.commit([...bound, ...this.#others(now)], 'the live sets');
@@ -133,7 +133,7 @@ export class LiveSets {
 
   /** What the kernel holds too much or too little of, or null. @throws SallyportError */
   difference(): string | null {
-    const now = Date.now();
+    const now = performance.now();
     for (const family of families) {
       const bound = this.#store.read('bound', family);
       // The kernel's clock may keep one a moment longer than ours.
@@ -155,7 +155,7 @@ export class LiveSets {
 
   /** Sizes by set, expired elements left out. */
   sizes(): Record<'bound' | 'quarantine' | 'pin', number> {
-    const now = Date.now();
+    const now = performance.now();
     this.#sweep(now);
     return { bound: this.#bound.size, quarantine: this.#quarantined.size, pin: this.#pins.size };
   }
@@ -165,7 +165,7 @@ export class LiveSets {
     const [from, to] = [addressKey(source), addressKey(destination)];
     if (from.family !== to.family) return false;
     const id = tupleKey(from.bytes, to.bytes, protocolNumber, port).toString('latin1');
-    return (this.#bound.get(id)?.until ?? 0) > Date.now();
+    return (this.#bound.get(id)?.until ?? 0) > performance.now();
   }
 
   #held(binding: Binding, now: number): Held | null {

@@ -148,7 +148,7 @@ export class SupervisedChild {
     this.#pipe = null;
     if (this.#isStopping) return;
     this.#spec.onEnd(detail);
-    const now = Date.now();
+    const now = performance.now();
     this.#ends.push(now);
     while (this.#ends.length > 0 && this.#ends[0]! < now - withinMs) this.#ends.shift();
     if (this.#ends.length >= givenUpAfter) return this.#spec.onGivenUp();

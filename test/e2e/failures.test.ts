@@ -148,7 +148,7 @@ t.test('processes and rules, one after the other', async (t) => {
     },
   );
 
-  await t.test('descriptors exhausted', async (t) => {
+  await t.test('[time-out-of-descriptors] descriptors exhausted', async (t) => {
     gateway = await lab.startGateway(policy, {
       prefix: ['prlimit', '--nofile=160:160'],
       config: { limits: { connections: 4000, connectionsPerRunner: 4000 } },

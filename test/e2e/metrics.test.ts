@@ -36,12 +36,15 @@ t.test('the metrics of a busy gateway pass promtool, and none is missing', async
   }
   const counted = /^sallyport_flows_total\{kind="packet",protocol="icmp"[^}]*\} [1-9]/m;
   let body = '';
-  for (let i = 0; i < 40 && !counted.test(body); i++) {
+  // The runner's IPv4 and IPv6 address, to one of the workers.
+  const pinned = /^sallyport_set_elements\{set="pin"\} [2-9]/m;
+  for (let i = 0; i < 60 && !(counted.test(body) && pinned.test(body)); i++) {
     await lab.run(['sleep', '0.1']);
     ({ body } = await gateway.operator('/metrics'));
   }
   for (const kind of ['dns', 'connection', 'request', 'packet'])
     t.match(body, new RegExp(`^sallyport_flows_total\\{kind="${kind}"[^}]*\\} [1-9]`, 'm'), kind);
+  t.match(body, pinned);
   for (const name of Object.keys(metrics)) t.match(body, `# TYPE ${name} `, name);
   const names = ['allowed.example.com', labAddresses.other4, lab.runner().v4];
   for (const name of names) t.notMatch(body, name, 'no label is a host, address or runner');

@@ -122,7 +122,7 @@ t.test('a new plan judges tracked connections as the rules would judge their fir
     (packet) =>
       packet.state === 'new' && !packet.isLocal && packet.inputInterface === 'int0' && !packet.isBound,
   );
-  const planJudge = new PlanJudge(samplePlan);
+  const planJudge = new PlanJudge(samplePlan, true);
   const judged = packets.filter((packet) =>
     /forwarded|no-rule|block-rule|blocklist/.test(judge.judge(packet)),
   );
@@ -135,11 +135,31 @@ t.test('a new plan judges tracked connections as the rules would judge their fir
   t.end();
 });
 
+t.test('a connection that began before the gateway does not go on past the proxy', (t) => {
+  const flow = { source: '10.77.0.3', destination: '203.0.113.10', protocolNumber: 6 };
+  const judge = new PlanJudge(samplePlan, true);
+  for (const [title, expected, judged, isBound] of [
+    ['an intercepted port in audit', false, { ...flow, port: 443 }, false],
+    ['another port in audit', true, { ...flow, port: 22 }, false],
+    ['UDP in audit', true, { ...flow, protocolNumber: 17, port: 443 }, false],
+    ['inspect: false', true, { ...flow, source: '10.77.0.2', destination: '203.0.113.11', port: 443 }, false],
+    ['bound by a name', true, { ...flow, port: 443 }, true],
+  ] as const) {
+    t.equal(judge.mayForward(judged, isBound), expected, title);
+  }
+  t.equal(
+    new PlanJudge(samplePlan, false).mayForward({ ...flow, port: 443 }, false),
+    true,
+    'steer redirects nothing',
+  );
+  t.end();
+});
+
 t.test('twenty thousand connections are judged by as many ranges in half a second', (t) => {
   const cidr = (i: number) => `${11 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}.0/24`;
   const plan = { ...samplePlan, blocklist: Array.from({ length: 20_000 }, (_, i) => cidr(i)) };
   const started = performance.now();
-  const judge = new PlanJudge(plan);
+  const judge = new PlanJudge(plan, true);
   const flows = Array.from({ length: 20_000 }, (_, i) => cidr(i * 2).replace('0/24', '9'));
   const blocked = flows.filter(
     (destination) =>
