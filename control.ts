@@ -12,7 +12,6 @@ import { startRunnerServer } from './api/runner-server.ts';
 import type { Config } from './config.ts';
 import { blocked, type Decision } from './flow/decision.ts';
 import type { Frame } from './flow/channel.ts';
-import { formatProblem, InvalidInputError } from './flow/errors.ts';
 import type { Attribution } from './flow/job.ts';
 import { KeeperClient } from './flow/keeper-client.ts';
 import type { Reason } from './flow/reason.ts';
@@ -25,12 +24,12 @@ import type { NamedBinding } from './kernel/bound-names.ts';
 import { BlockedFlows, type CountedFlow } from './kernel/blocked-flows.ts';
 import { hardenWorker } from './kernel/harden.ts';
 import { pipeFd } from './kernel/supervise.ts';
-import { FileWatch, policyFingerprint, writeBundleFile } from './policy/bundle-file.ts';
-import type { Policy } from './policy/compile.ts';
 import { decideNetwork } from './policy/decide.ts';
-import { loadPolicy, readPolicyBundle, type PolicyBundle } from './policy/load.ts';
+import type { LoadOptions } from './policy/load.ts';
+import { findKnownKeys } from './policy/match-scope.ts';
 import { networkPlan } from './policy/network-plan.ts';
 import { effectivePolicy } from './policy/scope.ts';
+import { PolicyInForce } from './policy-in-force.ts';
 import { openLog } from './program-log.ts';
 import { SegmentWriter } from './store/segment.ts';
 import type { StateDirectory } from './store/state-directory.ts';
@@ -59,7 +58,6 @@ export type KeeperEvent =
   | { readonly kind: 'bound'; readonly bindings: readonly NamedBinding[] }
   | { readonly kind: 'sets'; readonly sizes: Readonly<Record<string, number>> };
 
-const policyPollMs = 500;
 const statsFreshMs = 5000;
 const protocolNames: ReadonlyMap<number, 'tcp' | 'udp' | 'icmp'> = new Map([
   [1, 'icmp'],
@@ -76,13 +74,10 @@ class Control {
   readonly #sum = new MetricsSum();
   readonly #recorder: SegmentWriter;
   readonly #jobs: DeclaredJobs;
-  readonly #watch: FileWatch;
+  readonly #inForce: PolicyInForce;
   readonly #blocked = new BlockedFlows();
   #lostEvents = 0;
   #areRulesVerified = true;
-  #reading: Promise<void> = Promise.resolve();
-  #bundle: PolicyBundle | null = null;
-  #policy: Policy | null = null;
   #workersSeenAt = 0;
 
   constructor(settings: ControlConfiguration, keeper: KeeperClient) {
@@ -102,18 +97,19 @@ class Control {
     for (const name of ['sallyport_worker_restarts_total', 'sallyport_rules_repaired_total'] as const) {
       this.#meter.count(name, {}, 0);
     }
-    this.#watch = new FileWatch(
-      () => policyFingerprint(config.policy, this.#bundle),
-      policyPollMs,
-      () => {
-        // One after the other: an older policy must never be put in force after a newer one.
-        this.#reading = this.#reading.then(() => this.#readPolicy());
-      },
-    );
+    this.#inForce = new PolicyInForce({
+      path: config.policy,
+      bundleFile: state.bundleFile,
+      loadOptions: knownKeysOf(this.#jobs),
+      plan: (policy) => keeper.plan(networkPlan(policy, this.#jobs.ranges())),
+      log: this.#log,
+      meter: this.#meter,
+    });
   }
 
   async start(): Promise<void> {
-    await this.#readPolicy();
+    await this.#inForce.read();
+    this.#inForce.adopt();
     const { fds, state } = this.#settings;
     await startOperatorServer({
       fd: fds.operator,
@@ -136,7 +132,7 @@ class Control {
   }
 
   onNotice(frame: Frame): void {
-    if (frame.type === 'reload') this.#watch.check(true);
+    if (frame.type === 'reload') void this.#inForce.read();
     if (frame.type === 'drain') {
       this.#recorder.close();
       process.exit(0);
@@ -158,31 +154,6 @@ class Control {
     }
   }
 
-  // A policy with an error changes nothing: the last good one stays, or nothing passes when there was none.
-  async #readPolicy(): Promise<void> {
-    const { config, state } = this.#settings;
-    try {
-      const bundle = readPolicyBundle(config.policy);
-      this.#bundle = bundle;
-      this.#watch.settle();
-      const { policy, warnings } = loadPolicy(bundle);
-      for (const warning of warnings) this.#log.warn(formatProblem(warning));
-      // The kernel first: a name that a new rule opens must find its port already redirected or open.
-      await this.#keeper.plan(networkPlan(policy, this.#jobs.ranges()));
-      writeBundleFile(state.bundleFile, bundle);
-      this.#policy = policy;
-      this.#meter.count('sallyport_policy_reloads_total', { result: 'ok' });
-      this.#meter.gauge('sallyport_policy_info', 1, { revision: policy.revision, mode: policy.mode });
-      this.#log.info({ revision: policy.revision, mode: policy.mode }, 'policy loaded');
-    } catch (error) {
-      this.#meter.count('sallyport_policy_reloads_total', { result: 'invalid' });
-      const kept = this.#policy === null ? 'everything is blocked' : 'the last good one stays in force';
-      if (error instanceof InvalidInputError) {
-        this.#log.error({ problems: error.problems.map(formatProblem) }, `the policy has problems; ${kept}`);
-      } else this.#log.error({ err: error }, `the policy cannot be put in force; ${kept}`);
-    }
-  }
-
   async #quarantine(runner: string, durationMs: number, reason: string): Promise<void> {
     await this.#keeper.quarantine(runner, durationMs);
     this.#log.warn({ runner, durationMs, reason }, 'the operator changed a quarantine');
@@ -197,7 +168,7 @@ class Control {
 
   /** Closes what a name had opened under an older policy and this one does not allow. */
   #takeBack(bindings: readonly NamedBinding[]): void {
-    const policy = this.#policy;
+    const { policy } = this.#inForce;
     if (policy === null) return;
     const closed = bindings.filter((binding) => {
       const effective = effectivePolicy(policy, this.#jobs.attribute(binding.runner));
@@ -218,8 +189,9 @@ class Control {
 
   /** What policy says of the packets; it does not know what only the kernel saw (a spoofed source, a quarantine). */
   #ask(flow: CountedFlow, attribution: Attribution): Decision {
-    if (this.#policy === null) return blocked('policy-unavailable');
-    return decideNetwork(effectivePolicy(this.#policy, attribution), {
+    const { policy } = this.#inForce;
+    if (policy === null) return blocked('policy-unavailable');
+    return decideNetwork(effectivePolicy(policy, attribution), {
       host: flow.host ?? null,
       address: flow.destination ?? '0.0.0.0',
       port: flow.port,
@@ -254,7 +226,7 @@ class Control {
       packet: { attempts: row.attempts, protocolNumber: row.protocolNumber },
       evidence: [],
       decision,
-      policyRevision: this.#policy?.revision ?? null,
+      policyRevision: this.#inForce.policy?.revision ?? null,
       bytes: null,
       timings: null,
       ended: null,
@@ -289,11 +261,17 @@ class Control {
   #problems(): string[] {
     this.#readStats();
     return [
-      ...(this.#policy === null ? ['no valid policy has been loaded'] : []),
+      ...(this.#inForce.problem === null ? [] : [this.#inForce.problem]),
       ...(this.#areRulesVerified ? [] : ['the kernel’s rules cannot be verified']),
       ...(Date.now() - this.#workersSeenAt > statsFreshMs ? ['no worker has been heard of for 5 s'] : []),
     ];
   }
+}
+
+/** Where no job is declared every flow is unattributed, and no scope can be said never to apply. */
+function knownKeysOf(declared: DeclaredJobs): LoadOptions {
+  const jobs = [...declared.ranges().values()].flatMap(({ job }) => job ?? []);
+  return jobs.length === 0 ? {} : { knownKeys: findKnownKeys(jobs) };
 }
 
 const whys: ReadonlySet<Reason> = new Set(['unattributed', 'not-exclusive']);

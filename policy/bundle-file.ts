@@ -3,7 +3,12 @@
 
 import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import type { PolicyBundle } from './load.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SallyportError } from '../flow/errors.ts';
+import { readPolicyBundle, type PolicyBundle } from './load.ts';
+
+const quietMs = 50;
+const unsettledLimitMs = 5000;
 
 /** Writes the bundle beside its final name and renames it into place, so that a reader sees all of it or none. */
 export function writeBundleFile(path: string, bundle: PolicyBundle): void {
@@ -63,14 +68,60 @@ export class FileWatch {
     this.#onChange();
   }
 
-  /** Takes the files as they are now for known: what was just read is no change. */
-  settle(): void {
-    this.#last = this.#fingerprint();
+  /** Takes the files as this fingerprint shows them for known: what was read then is no change. */
+  settle(fingerprint: string): void {
+    this.#last = fingerprint;
   }
 
   close(): void {
     clearInterval(this.#timer);
   }
+}
+
+/**
+ * Reads a policy when nobody writes it: its files have not changed for 50 ms, and not while they were read. Whoever
+ * changes one afterwards changes the fingerprint. A file that is copied over in place with longer pauses can be read
+ * half; one that is renamed into place cannot.
+ * @throws InvalidInputError when a file cannot be read, SallyportError policy-invalid when they do not hold still
+ */
+export async function readSettledBundle(
+  path: string,
+): Promise<{ readonly bundle: PolicyBundle; readonly fingerprint: string }> {
+  const until = Date.now() + unsettledLimitMs;
+  for (;;) {
+    const bundle = readPolicyBundle(path);
+    const fingerprint = policyFingerprint(path, bundle);
+    const waitMs = Math.min(quietMs, quietMs - youngestMs(path, bundle));
+    if (waitMs > 0) await sleep(waitMs);
+    // A write between reading and its fingerprint shows in the text, one after it in the fingerprint.
+    const again = readPolicyBundle(path);
+    if (isSameText(bundle, again) && policyFingerprint(path, bundle) === fingerprint)
+      return { bundle, fingerprint };
+    if (Date.now() > until)
+      throw new SallyportError('policy-invalid', `${path} or a file that it names is still being written`);
+  }
+}
+
+function isSameText(a: PolicyBundle, b: PolicyBundle): boolean {
+  const names = Object.keys(a.files);
+  return (
+    names.length === Object.keys(b.files).length && names.every((name) => a.files[name] === b.files[name])
+  );
+}
+
+/** Milliseconds since the last change of any file; negative when a clock was put back. */
+function youngestMs(path: string, bundle: PolicyBundle): number {
+  const now = Date.now();
+  const folder = dirname(resolve(path));
+  const ages = Object.keys(bundle.files).map((name) => {
+    try {
+      return now - statSync(resolve(folder, name)).mtimeMs;
+    } catch {
+      // It went away meanwhile: its fingerprint has changed.
+      return 0;
+    }
+  });
+  return Math.min(...ages);
 }
 
 /**
