@@ -550,6 +550,45 @@ function isOpenFor(policy: Policy, who: Attribution, question: Question): boolea
   return explanation.kind === 'decision' && isOpen(explanation.decision);
 }
 
+void t.test('many rules together decide as each alone: blocked by any, else allowed by any', (t) => {
+  const joined = (
+    parts: readonly string[],
+    options: { minLength: number; maxLength: number },
+    glue: string,
+  ) => fc.array(fc.constantFrom(...parts), options).map((chosen) => chosen.join(glue));
+  const rule = fc.record({
+    host: joined(['a', 'b', '*', '**', 'x*'], { minLength: 0, maxLength: 3 }, '.'),
+    path: joined(['a', 'b', 'v1', '*', '**', 'x*', '*y', 'a*b'], { minLength: 0, maxLength: 4 }, '/'),
+    isBlock: fc.boolean(),
+    except: fc.constantFrom('none.example', 'a.t.example', '**.b.t.example', 'x.a.t.example'),
+  });
+  const question = fc.record({
+    host: joined(['a', 'b', 'xy', 'q'], { minLength: 0, maxLength: 3 }, '.'),
+    path: joined(['a', 'b', 'v1', 'xy', 'zy', 'acb'], { minLength: 1, maxLength: 4 }, '/'),
+  });
+  const under = (host: string) => (host === '' ? 't.example' : `${host}.t.example`);
+  const textOf = ({ host, path, isBlock, except }: typeof rule extends fc.Arbitrary<infer R> ? R : never) =>
+    `  - {host: "${under(host)}", except: "${except}"${path === '' ? '' : `, paths: "/${path}"`}${isBlock ? ', action: block' : ''}}\n`;
+  const open = '  - {host: [t.example, "**.t.example"]}\n';
+  fc.assert(
+    fc.property(fc.array(rule, { minLength: 14, maxLength: 40 }), fc.array(question), (rules, questions) => {
+      const all = policyOf(`http:\n${rules.map(textOf).join('')}`);
+      const alone = rules.map((one) => policyOf(`http:\n${textOf(one)}${one.isBlock ? open : ''}`));
+      for (const { host, path } of questions) {
+        const url = `GET https://${under(host)}/${path}`;
+        const each = alone.map((policy) => ask(policy, J, url));
+        const isBlocked = each.some((answer) => answer.startsWith('block block-rule'));
+        const isAllowed = each.some((answer, index) => !rules[index]!.isBlock && answer.startsWith('allow'));
+        const wanted = isBlocked ? 'block' : isAllowed ? 'allow' : 'block';
+        if (ask(all, J, url).split(' ')[0] !== wanted) return false;
+      }
+      return true;
+    }),
+    { numRuns: 60 },
+  );
+  t.end();
+});
+
 void t.test('properties of every policy', (t) => {
   // Each case compiles policies: it is a property of decisions, not a parser of hostile bytes.
   const numRuns = Math.min(Number(process.env['FUZZ_CASES'] ?? 2000), 4000) / 2;
