@@ -190,7 +190,7 @@ function soaMinimum(message: Uint8Array, soa: ResponseRecord): number {
   return soa.dataLength < 22 ? 0 : readTtl(message, soa.dataAt + soa.dataLength - 4);
 }
 
-/** The message without the address records at these indexes of `addresses`; signatures go with them. */
+/** The message without the address records at these indexes of `addresses`; a validator finds what is left bogus. */
 export function withoutAddresses(wire: Wire, bad: ReadonlySet<number>): Wire {
   const chunks: Uint8Array[] = [];
   const ttlOffsets: number[] = [];

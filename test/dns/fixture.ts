@@ -5,6 +5,7 @@ import { createSocket } from 'node:dgram';
 import { connect, createServer } from 'node:net';
 import type { Server } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
+import type { TlsOptions } from 'node:tls';
 import { Packet } from 'dns2';
 import { parseCidr } from '../../flow/address.ts';
 import type { FlowRecord } from '../../flow/flow.ts';
@@ -110,7 +111,7 @@ export class FakeUpstream {
     return { delayMs: script.delayMs ?? 0, messages: script.raw ? script.raw(query, encoded) : [encoded] };
   }
 
-  async open(tls?: { key: string; cert: string }): Promise<void> {
+  async open(tls?: TlsOptions): Promise<void> {
     const serve = (transport: 'tcp' | 'tls') => (socket: import('node:net').Socket) => {
       let held = Buffer.alloc(0);
       socket.on('error', () => {});

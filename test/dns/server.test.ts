@@ -574,9 +574,9 @@ t.test('DNS over TLS verifies the name, and never falls back', async (t) => {
   const upstream = new FakeUpstream(script);
   await upstream.open({ key: readFileSync(key, 'utf8'), cert: ca });
   t.teardown(() => upstream.close());
-  const lookupTo = (serverName: string) => {
+  const lookupTo = (serverName: string, port = upstream.port) => {
     const lookup = new Lookup({
-      upstreams: [{ address: '127.0.0.1', port: upstream.port, transport: 'tls', serverName, ca }],
+      upstreams: [{ address: '127.0.0.1', port, transport: 'tls', serverName, ca }],
       meter: noMeter,
     });
     t.teardown(() => lookup.close());
@@ -592,6 +592,17 @@ t.test('DNS over TLS verifies the name, and never falls back', async (t) => {
   const bad = new Resolver({ lookup: lookupTo('other.example'), ipv6: false });
   await t.rejects(bad.resolve('ok.example', asker), { code: 'upstream' });
   t.equal(upstream.asked.length, asked);
+  // TLS 1.2 hands out its ticket before the client has looked at the name; a resumed session is not looked at again.
+  const older = new FakeUpstream(script);
+  await older.open({ key: readFileSync(key, 'utf8'), cert: ca, maxVersion: 'TLSv1.2' });
+  t.teardown(() => older.close());
+  const toOlder = (serverName: string) => lookupTo(serverName, older.port);
+  const resuming = new Resolver({ lookup: toOlder('other.example'), ipv6: false });
+  for (const name of ['a.example', 'b.example', 'ok.example'])
+    await t.rejects(resuming.resolve(name, asker), { code: 'upstream' });
+  t.equal(older.asked.length, 0, 'never over a session of a server that was refused');
+  const right = new Resolver({ lookup: toOlder('dot.example'), ipv6: false });
+  t.strictSame(await right.resolve('ok.example', asker), ['93.184.216.34']);
   t.equal(
     upstream.asked.every(({ transport }) => transport === 'tls'),
     true,
