@@ -1,14 +1,13 @@
 // Control's composition root: watches the policy, tells the keeper what it comes to at layers 3 and 4, records
 // blocked packets, and serves the operator's and the runner-facing listeners. It has no privilege.
 
-import { readFileSync, readdirSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { createMeter, MetricsSum, type Snapshot } from './api/metrics.ts';
+import { createMeter, MetricsSum } from './api/metrics.ts';
 import { startOperatorActions } from './api/operator-actions.ts';
 import { startOperatorServer } from './api/operator-server.ts';
 import { startRunnerServer } from './api/runner-server.ts';
+import { readWorkerStats } from './api/worker-stats.ts';
 import type { Config } from './config.ts';
 import { blocked, type Decision } from './flow/decision.ts';
 import type { Frame } from './flow/channel.ts';
@@ -78,7 +77,8 @@ class Control {
   readonly #blocked = new BlockedFlows();
   #lostEvents = 0;
   #areRulesVerified = true;
-  #workersSeenAt = 0;
+  /** By worker: what its file said last, and when that was news, by a clock that nobody sets. */
+  readonly #heard = new Map<string, { readonly said: string | number; readonly atMs: number }>();
 
   constructor(settings: ControlConfiguration, keeper: KeeperClient) {
     const { config, state } = settings;
@@ -240,20 +240,18 @@ class Control {
   }
 
   #readStats(): void {
-    const { stats } = this.#settings.state;
-    for (const name of readdirSync(stats)) {
-      if (!name.endsWith('.json')) continue;
-      try {
-        // Written whole by worker.ts in this shape; a worker that lies spoils its own numbers only.
-        const value = JSON.parse(readFileSync(join(stats, name), 'utf8')) as {
-          instance: string;
-          time: number;
-          snapshot: Snapshot;
-        };
-        this.#sum.update(name, value.instance, value.snapshot);
-        this.#workersSeenAt = Math.max(this.#workersSeenAt, value.time);
-      } catch (error) {
-        this.#log.warn({ err: error, file: name }, 'statistics cannot be read');
+    const { config, state } = this.#settings;
+    for (const read of readWorkerStats(state.stats, config.workers, Date.now())) {
+      const { worker } = read;
+      const last = this.#heard.get(worker);
+      if ('problem' in read) {
+        // Told once: this is looked at every second. Until it has written one a worker is only not heard of.
+        if (read.problem !== 'missing' && read.problem !== last?.said)
+          this.#log.warn({ worker, problem: read.problem }, 'statistics cannot be read');
+        this.#heard.set(worker, { said: read.problem, atMs: last?.atMs ?? -Infinity });
+      } else {
+        if (read.time !== last?.said) this.#heard.set(worker, { said: read.time, atMs: performance.now() });
+        this.#sum.update(worker, read.instance, read.snapshot);
       }
     }
   }
@@ -263,7 +261,9 @@ class Control {
     return [
       ...(this.#inForce.problem === null ? [] : [this.#inForce.problem]),
       ...(this.#areRulesVerified ? [] : ['the kernel’s rules cannot be verified']),
-      ...(Date.now() - this.#workersSeenAt > statsFreshMs ? ['no worker has been heard of for 5 s'] : []),
+      ...[...this.#heard]
+        .filter(([, { atMs }]) => performance.now() - atMs > statsFreshMs)
+        .map(([worker]) => `${worker} has not been heard of for ${statsFreshMs / 1000} s`),
     ];
   }
 }
