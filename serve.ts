@@ -44,8 +44,8 @@ export async function runServe(args: readonly string[], io: Output): Promise<num
   }
   // Control and workers read what is written here as other users, whatever the caller's mask.
   process.umask(0o022);
-  const log = openLog('keeper', 'warn');
-  const read = readConfig(values.config ?? defaultConfigPath, (odd) => log.warn(formatProblem(odd)));
+  const oddities: string[] = [];
+  const read = readConfig(values.config ?? defaultConfigPath, (odd) => oddities.push(formatProblem(odd)));
   const config = values.state === undefined ? read : { ...read, state: resolve(values.state) };
   requireReadable(config.policy, 'the policy');
   for (const path of config.tls.extraAuthorities) requireReadable(path, 'the authority');
@@ -55,6 +55,9 @@ export async function runServe(args: readonly string[], io: Output): Promise<num
     import('./kernel/iptables-tables.ts'),
   ]);
   confineProgram(config.kernel.backend === 'iptables' ? programRights : []);
+  // Once: what came before began anew there.
+  const log = openLog('keeper', 'warn');
+  for (const oddity of oddities) log.warn(oddity);
   const { runKeeper } = await import('./keeper.ts');
   return runKeeper(config, packageVersion(), { untilInputCloses: values['until-input-closes'] === true });
 }
