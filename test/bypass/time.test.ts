@@ -9,7 +9,6 @@ import { Lab } from '../lab/lab.ts';
 import { labAddresses } from '../lab/origins.ts';
 import { askName } from '../lab/packets.ts';
 import { SteppedClock } from '../lab/stepped-clock.ts';
-import { Trying } from '../lab/trying.ts';
 import {
   holdHttp,
   holdTcp,
@@ -19,6 +18,7 @@ import {
   sayUntilHeard,
   type HeldOpen,
 } from './held-open.ts';
+import { allowedUrl, isBack, openTrying, sitePolicy } from './trying-lab.ts';
 
 const { web4, web6, other4, other6 } = labAddresses;
 const nothingElse = 'version: 1\nmode: block\nhttp: [{id: site, host: v4only.example.com}]\n';
@@ -143,37 +143,12 @@ t.test('[time-before-reload] connections opened before a reload that forbids the
   }
 });
 
-const site = 'version: 1\nmode: block\nhttp: [{id: site, host: allowed.example.com}]\n';
-
-async function isBack(lab: Lab, limitMs = 5000): Promise<boolean> {
-  const deadline = Date.now() + limitMs;
-  for (;;) {
-    const { stdout } = await lab.curl(['-m', '2', '-o', '/dev/null', '-w', '%{http_code}', allowed]);
-    if (stdout === '200') return true;
-    if (Date.now() > deadline) return false;
-    await sleep(50);
-  }
-}
-const allowed = 'https://allowed.example.com/';
 const [hourMs, yearMs] = [3_600_000, 31_557_600_000];
-
-/** A lab whose runner tries what it may not all the time; all of it arrives before there is a gateway. */
-async function openTrying(t: Test): Promise<{ readonly lab: Lab; readonly trying: Trying }> {
-  const lab = await Lab.open();
-  const trying = new Trying(lab);
-  t.teardown(async () => {
-    trying.stop();
-    await lab.close();
-  });
-  await sleep(500);
-  t.equal(trying.leaks().length, 9, 'all of it arrives without a gateway');
-  return { lab, trying };
-}
 
 t.test('[time-clock-stepped] the gateway’s clock is stepped by hours and years, both ways', async (t) => {
   const { lab, trying } = await openTrying(t);
   const clock = new SteppedClock(lab.directory);
-  const gateway = await lab.startGateway(site, { prefix: clock.prefix });
+  const gateway = await lab.startGateway(sitePolicy, { prefix: clock.prefix });
   trying.forget();
   for (const [name, offsetMs] of [
     ['two hours ahead', 2 * hourMs],
@@ -192,7 +167,7 @@ t.test('[time-clock-stepped] the gateway’s clock is stepped by hours and years
   }
   clock.step(20 * yearMs);
   await sleep(200);
-  await lab.curl(['-m', '2', '-k', allowed]);
+  await lab.curl(['-m', '2', '-k', allowedUrl]);
   await sleep(500);
   clock.step(0);
   await sleep(200);
