@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { Lab } from '../lab/lab.ts';
 import { labAddresses } from '../lab/origins.ts';
+import { sendUdp } from '../lab/packets.ts';
 import { sendSyns } from '../lab/syn-flood.ts';
 
 const policy = `version: 1
@@ -103,6 +104,25 @@ t.test('a runner that floods the gateway does not keep another one waiting', asy
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   await expectCalm('beside 10,000 SYNs without an answer');
+
+  for (let at = 0; at < 20; at++) {
+    for (let port = 0; port < 1_000; port++)
+      sendUdp(namespace, labAddresses.web4, 20_000 + at * 1_000 + port, 'flood');
+    for (let port = 0; port < 5; port++)
+      sendUdp(lab.runner(calm).namespace, labAddresses.web4, 60_000 + at * 5 + port, 'calm');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  const ports = async (runner: string) => {
+    const records = await gateway.records();
+    const packets = records.filter(
+      (r) => r.kind === 'packet' && r.runner === runner && r.decision.verdict === 'block',
+    );
+    return new Set(packets.map((r) => r.destination.port));
+  };
+  const isRecorded = async () => (await ports(lab.runner(calm).v4)).size === 100;
+  for (let tries = 0; tries < 20 && !(await isRecorded()); tries++)
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  t.ok(await isRecorded(), 'every blocked port of the calm runner is recorded beside 20,000 of the busy one');
 
   const { stdout } = await lab.curl(
     ['-o', '/dev/null', '-w', '%{http_code}', 'https://allowed.example.com/'],
