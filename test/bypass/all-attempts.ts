@@ -1,4 +1,4 @@
-// Every attempt that runs in the suite, in the order of the list.
+// Every attempt that runs in the suite, whatever its section.
 
 import { advisoryAttempts } from './advisory-attempts.ts';
 import type { Bypass } from './bypass.ts';
@@ -10,11 +10,12 @@ import { pathAttempts } from './path-attempts.ts';
 import { protocolAttempts } from './protocol-attempts.ts';
 
 export const allAttempts: readonly Bypass[] = [
+  // First, since they take longest.
+  ...dnsAttempts,
   ...nameAttempts,
   ...httpAttempts,
   ...explicitAttempts,
   ...pathAttempts,
   ...protocolAttempts,
-  ...dnsAttempts,
   ...advisoryAttempts,
 ];

@@ -49,7 +49,7 @@ export interface Bypass {
   readonly withoutControl?: string;
 }
 
-const sideBySide = 8;
+const sideBySide = 10;
 /** Time in which a packet that gets out has arrived, and a packet's record (one a second) is written. */
 const settleMs = 2500;
 

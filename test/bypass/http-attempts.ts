@@ -73,6 +73,12 @@ const names: readonly Bypass[] = [
     ),
   ),
   ...spoken(
+    'http-fronting',
+    'another port',
+    ({ token }) => ({ ...tlsOn443, send: [get(`/${token}`, `${allowed}:22`)] }),
+    { recorded: isRequest, reasons: ['misdirected'], check: expectStatus(421) },
+  ),
+  ...spoken(
     'http-fronting-second-request',
     'TLS',
     (mark) => ({ ...tlsOn443, send: [get('/first', allowed), get(`/${mark.token}`, blockedHost(mark))] }),
@@ -116,6 +122,15 @@ const names: readonly Bypass[] = [
       recorded: (record, mark) =>
         isOwn(record, mark) && record.evidence.some(({ kind }) => kind === 'encrypted-client-hello'),
     },
+  ),
+  ...spoken(
+    'http-ech',
+    'a blocked public name in pieces',
+    (mark) => {
+      const hello = echHello(blockedHost(mark), mark.token);
+      return { port: 443, send: [hello.subarray(0, 3), hello.subarray(3, 90), hello.subarray(90)] };
+    },
+    { recorded: (record, mark) => isOf(record, blockedHost(mark)), reasons: ['no-rule'] },
   ),
   ...spoken(
     'http-ech',
@@ -194,6 +209,12 @@ const messages: readonly Bypass[] = [
     (mark) => get(`http://${blockedHost(mark)}/`, allowed),
     421,
   ),
+  ...spoken(
+    'http-absolute-form',
+    'userinfo',
+    (mark) => ({ ...plainOn80, send: [get(`http://${allowed}@${blockedHost(mark)}/`, allowed)] }),
+    { reasons: ['ambiguous-host'], check: expectStatus(400) },
+  ),
   ...malformed('http-absolute-form', 'another scheme', (mark) =>
     get(`https://${allowed}/${mark.token}`, allowed),
   ),
@@ -209,6 +230,18 @@ const messages: readonly Bypass[] = [
   ...malformed('http-length-and-chunked', 'a coding in disguise', (mark) =>
     head(mark, 'Transfer-Encoding: xchunked'),
   ),
+  ...malformed('http-two-hosts', 'a space before the colon', (mark) =>
+    head(mark, `Host : ${blockedHost(mark)}`),
+  ),
+  ...malformed('http-length-and-chunked', 'a sign', (mark) => head(mark, 'Content-Length: +5')),
+  ...malformed('http-length-and-chunked', 'a list', (mark) => head(mark, 'Content-Length: 5, 5')),
+  ...malformed('http-length-and-chunked', 'a control character', (mark) =>
+    head(mark, 'Transfer-Encoding: \x0bchunked'),
+  ),
+  ...malformed('http-obs-fold', 'at the start', (mark) =>
+    head(mark).replace('Host', ` Host: ${blockedHost(mark)}\r\nHost`),
+  ),
+  ...malformed('http-bare-lf', 'a bare CR', (mark) => head(mark, `X-A: b\rHost: ${blockedHost(mark)}`)),
   ...malformed('http-obs-fold', undefined, (mark) => head(mark, 'X-A: b', ' folded: c')),
   ...malformed('http-bare-lf', undefined, (mark) => head(mark, 'X-A: b').replaceAll('\r\n', '\n')),
   ...malformed('http-bare-lf', 'one', (mark) => head(mark, 'X-A: b\nHost: other.example.net')),

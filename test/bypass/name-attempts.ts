@@ -7,7 +7,7 @@ import type { NameEntry } from '../../netns/name-server.ts';
 import { labAddresses } from '../lab/origins.ts';
 import type { Bypass, Mark } from './bypass.ts';
 import type { BypassId } from './catalog.ts';
-import { isOf, isOwn, sawToken } from './seen.ts';
+import { isOf, isOwn, sawBytes, sawToken } from './seen.ts';
 import { get, placeOf, speak } from './speak.ts';
 
 const { web4, web6, other4, other6, private4, metadata4 } = labAddresses;
@@ -102,6 +102,14 @@ function dialled(id: BypassId, entry: NameEntry, place: string, rest: Partial<By
   };
 }
 
+/** The same for an address where no server is: the first packet to it counts. */
+function towards(id: BypassId, how: string, address: string): Bypass {
+  return dialled(id, address.includes(':') ? { aaaa: [address] } : { a: [address] }, address, {
+    how,
+    arrived: (lab) => sawBytes(lab, ({ destination, protocol }) => destination === address && protocol === 6),
+  });
+}
+
 const never: Partial<Bypass> = { withoutControl: 'loopback never leaves the machine that asks' };
 const lookAlike = domainToASCII('аllowed.example.com');
 
@@ -172,10 +180,16 @@ const rebinding: Bypass = {
 const led: readonly Bypass[] = [
   resolved('name-to-private', { a: [private4] }),
   dialled('name-to-private', { a: [private4] }, private4),
+  towards('name-to-private', 'IPv6', 'fd12:3456::9'),
+  towards('name-to-private', 'shared address space', '100.64.7.9'),
+  towards('name-to-private', 'private behind NAT64', '64:ff9b::a07:909'),
   resolved('name-to-loopback', { a: ['127.0.0.1'], aaaa: ['::1'] }, never),
   dialled('name-to-loopback', { a: ['127.0.0.1'], aaaa: ['::1'] }, '127.0.0.1', never),
   resolved('name-to-metadata', { a: [metadata4] }),
   dialled('name-to-metadata', { a: [metadata4] }, metadata4),
+  towards('name-to-metadata', 'IPv6', labAddresses.metadata6),
+  towards('name-to-metadata', 'Azure', labAddresses.azure4),
+  towards('name-to-metadata', 'behind NAT64', '64:ff9b::a9fe:a9fe'),
   resolved('name-to-mapped', { aaaa: [`::ffff:${metadata4}`] }),
   dialled('name-to-mapped', { aaaa: [`::ffff:${metadata4}`] }, metadata4),
   rebinding,
