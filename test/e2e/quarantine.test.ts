@@ -3,6 +3,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { runIpBatch } from '../../netns/ip.ts';
 import { postAction } from '../../serve.ts';
 import { Lab } from '../lab/lab.ts';
 import { waitUntil, type LabGateway } from '../lab/gateway.ts';
@@ -32,8 +33,7 @@ for (const backend of ['nftables', 'iptables'] as const) {
       sendUdp(namespace, labAddresses.web4, 7, 'forged', forged4);
       sendUdp(namespace, labAddresses.web6, 7, 'forged', forged6);
     };
-    for (const address of [`${forged4}/32`, `${forged6}/128`])
-      await lab.run(['ip', 'addr', 'add', address, 'dev', 'lo']);
+    runIpBatch(namespace, [`addr add ${forged4}/32 dev lo`, `addr add ${forged6}/128 dev lo nodad`]);
     forge();
     t.ok(
       await waitUntil(() => arrivedFrom(forged4, forged6).length === 2),
