@@ -111,12 +111,12 @@ export class KeptRules {
     this.#options.tellWorkers({ kind: 'cut', runner });
   }
 
-  /** A worker may only lengthen a quarantine. @throws SallyportError */
-  quarantine(runner: string, durationMs: number, by: 'control' | 'worker'): void {
+  /** Cuts a runner off for `durationMs`; 0 lifts it. @throws SallyportError */
+  quarantine(runner: string, durationMs: number): void {
     const isSidecar = this.#options.config.mode === 'sidecar';
     // In a sidecar there is one runner, and every address of the machine is its own.
     for (const address of isSidecar ? new Set([runner, ...machineAddresses()]) : [runner]) {
-      this.#rules.quarantine(address, durationMs, { mayShorten: by === 'control' });
+      this.#rules.quarantine(address, durationMs);
       if (durationMs === 0) continue;
       this.#names.forgetRunner(address);
       this.#options.tellWorkers({ kind: 'quarantine', runner: address });

@@ -8,15 +8,15 @@ import { publishAuthority } from './certs/bundle.ts';
 import { createLeafSigner } from './certs/sign-leaf.ts';
 import { systemUpstreams, type Config } from './config.ts';
 import type { ControlConfiguration } from './control.ts';
-import { controlFrameLimit, workerFrameLimit, type Frame } from './flow/channel.ts';
-import { exitCodes, SallyportError } from './flow/errors.ts';
+import { controlFrameLimit, workerFrameLimit } from './flow/channel.ts';
+import { exitCodes } from './flow/errors.ts';
 import { openBlockLog } from './kernel/block-log.ts';
-import { readBindings, readPlan, readQuarantine, readRunner } from './kernel/check-message.ts';
 import { hardenKeeper } from './kernel/harden.ts';
 import { programRights } from './kernel/iptables-tables.ts';
 import { closeWorker, openListeners, type Listeners } from './kernel/listeners.ts';
 import { openUnixListener } from './kernel/sockets.ts';
 import { firstInheritedFd, SupervisedChild } from './kernel/supervise.ts';
+import { answerRequest, type RequestPorts } from './keeper-requests.ts';
 import { blockLogGroup, KeptRules } from './keeper-rules.ts';
 import { openLog } from './program-log.ts';
 import { prepareStateDirectory, writeWhole, type StateDirectory } from './store/state-directory.ts';
@@ -24,7 +24,6 @@ import type { WorkerConfiguration } from './worker.ts';
 
 const drainLimitMs = 10_000;
 const announceEveryMs = 1_000;
-const nothing = Buffer.alloc(0);
 /** Runs the gateway until SIGTERM or SIGINT; resolves with the exit code. @throws SallyportError when it cannot start */
 export async function runKeeper(
   config: Config,
@@ -41,7 +40,7 @@ class Keeper {
   readonly #version: string;
   readonly #log: Logger;
   readonly #state: StateDirectory;
-  readonly #sign: (toBeSigned: Uint8Array) => Uint8Array;
+  readonly #requestPorts: RequestPorts;
   readonly #listeners: Listeners;
   readonly #rules: KeptRules;
   readonly #blockLog: number;
@@ -61,7 +60,7 @@ class Keeper {
     const authority = config.tls.authority
       ? loadAuthority(config.tls.authority)
       : loadOrCreateAuthority(this.#state.authority);
-    this.#sign = createLeafSigner(authority);
+    const sign = createLeafSigner(authority);
     publishAuthority(authority, this.#state.public);
     this.#listeners = openListeners({
       workers: config.workers,
@@ -84,6 +83,15 @@ class Keeper {
         for (const worker of this.#workers) worker.notify('event', event);
       },
     });
+    const rules = this.#rules;
+    this.#requestPorts = {
+      sign,
+      bind: (bindings) => rules.bind(bindings),
+      unbind: (bindings) => rules.unbind(bindings),
+      cut: (runner) => rules.cut(runner),
+      quarantine: (runner, durationMs) => rules.quarantine(runner, durationMs),
+      update: (plan) => rules.update(plan),
+    };
     this.#blockLog = openBlockLog(blockLogGroup(config));
     this.#operatorSocket = openUnixListener(this.#state.operatorSocket);
     hardenKeeper(config.kernel.backend === 'iptables' ? programRights : []);
@@ -136,7 +144,7 @@ class Keeper {
       writable: [this.#state.segments, this.#state.stats],
       frameLimit: workerFrameLimit,
       configuration,
-      answer: (frame) => this.#answer(frame, 'worker'),
+      answer: (frame) => answerRequest(frame, 'worker', this.#requestPorts),
       onReady: () => this.#childReady(configuration.name),
       onEnd: (detail) => this.#childEnded(configuration.name, detail),
       onGivenUp: () => {
@@ -172,7 +180,7 @@ class Keeper {
       writable: [this.#state.segments, this.#state.policy],
       frameLimit: controlFrameLimit,
       configuration,
-      answer: (frame) => this.#answerControl(frame),
+      answer: (frame) => answerRequest(frame, 'control', this.#requestPorts),
       onReady: () => this.#childReady('control'),
       onEnd: (detail) => this.#childEnded('control', detail),
       onGivenUp: () => {
@@ -180,38 +188,6 @@ class Keeper {
         void this.#stop(exitCodes.software, { remove: false });
       },
     });
-  }
-
-  #answer(frame: Frame, by: 'control' | 'worker'): Uint8Array {
-    switch (frame.type) {
-      case 'sign':
-        return this.#sign(frame.payload);
-      case 'bind':
-        this.#rules.bind(readBindings(frame.payload));
-        return nothing;
-      case 'unbind':
-        this.#rules.unbind(readBindings(frame.payload));
-        return nothing;
-      case 'cut':
-        this.#rules.cut(readRunner(frame.payload));
-        return nothing;
-      case 'quarantine': {
-        const { runner, durationMs } = readQuarantine(frame.payload);
-        this.#rules.quarantine(runner, durationMs, by);
-        return nothing;
-      }
-      default:
-        throw new SallyportError(
-          'keeper-unavailable',
-          `a request of type ${frame.type} is not for the keeper`,
-        );
-    }
-  }
-
-  #answerControl(frame: Frame): Uint8Array {
-    if (frame.type !== 'plan') return this.#answer(frame, 'control');
-    this.#rules.update(readPlan(frame.payload));
-    return nothing;
   }
 
   #childReady(name: string): void {

@@ -56,10 +56,12 @@ export class KeeperClient implements KeeperPort {
     await this.#requestInParts('unbind', bindings);
   }
 
+  /** Control only: ends what the kernel forwards for this runner (conntrack entries, bindings). */
   async cut(runner: string): Promise<void> {
     await this.#request('cut', json({ runner }));
   }
 
+  /** Control only: cuts the runner off for `durationMs`; 0 lifts it. */
   async quarantine(runner: string, durationMs: number): Promise<void> {
     await this.#request('quarantine', json({ runner, durationMs }));
   }

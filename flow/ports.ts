@@ -45,10 +45,6 @@ export interface KeeperPort {
   /** Resolves when the kernel holds all of them. */
   bind(bindings: readonly Binding[]): Promise<void>;
   unbind(bindings: readonly Binding[]): Promise<void>;
-  /** Ends what the kernel forwards for this runner (conntrack entries, bindings). */
-  cut(runner: string): Promise<void>;
-  /** Cuts the runner off for `durationMs`; 0 lifts it. */
-  quarantine(runner: string, durationMs: number): Promise<void>;
   /** Signs the to-be-signed bytes of a leaf (DER, RFC 5280 4.1.2) with ecdsa-with-SHA256; answers the DER signature. */
   sign(toBeSigned: Uint8Array): Promise<Uint8Array>;
 }

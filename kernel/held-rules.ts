@@ -30,8 +30,8 @@ export interface HeldRules {
   cut(runner: string): void;
   /** Closes every binding and forgets the connections that only one of them allowed. @throws SallyportError */
   closeBindings(): void;
-  /** Cuts a runner off for `durationMs`; 0 lifts it. Without `mayShorten` a longer one stays. @throws SallyportError */
-  quarantine(runner: string, durationMs: number, options?: { readonly mayShorten: boolean }): void;
+  /** Cuts a runner off for `durationMs`; 0 lifts it. @throws SallyportError */
+  quarantine(runner: string, durationMs: number): void;
   /** Gives each of these addresses to its worker, counted from 0, and all others to the hash. @throws SallyportError */
   pin(workers: ReadonlyMap<string, number>): void;
   /** Compares the kernel's rules with ours; cheap when nobody committed anything. @throws SallyportError */

@@ -84,8 +84,8 @@ export class IptablesRules implements HeldRules {
     this.review();
   }
 
-  quarantine(runner: string, durationMs: number, { mayShorten } = { mayShorten: true }): void {
-    this.#live.quarantine(runner, durationMs, mayShorten);
+  quarantine(runner: string, durationMs: number): void {
+    this.#live.quarantine(runner, durationMs);
     if (durationMs > 0) this.cut(runner);
   }
 

@@ -95,11 +95,10 @@ export class LiveSets {
     this.#remove([...this.#bound].filter(([, held]) => held.runner === runner).map(([id]) => id));
   }
 
-  /** Cuts a runner off for `durationMs`; 0 lifts it. Without `mayShorten` a longer one stays. @throws SallyportError */
-  quarantine(runner: string, durationMs: number, mayShorten: boolean): void {
+  /** Cuts a runner off for `durationMs`; 0 lifts it. @throws SallyportError */
+  quarantine(runner: string, durationMs: number): void {
     const { bytes, family } = addressKey(runner);
     const id = Buffer.from(bytes).toString('latin1');
-    if (!mayShorten && (this.#quarantined.get(id) ?? 0) > performance.now() + durationMs) return;
     const verb = durationMs > 0 ? 'put' : 'remove';
     const elements = [{ key: bytes, timeoutMs: Math.max(1, durationMs) }];
     this.#store.commit([{ do: verb, set: 'quarantine', family, elements }], `the quarantine of ${runner}`);

@@ -103,9 +103,9 @@ export class KernelRules implements HeldRules {
     this.review();
   }
 
-  /** Cuts a runner off for `durationMs`; 0 lifts it. Without `mayShorten` a longer one stays. @throws SallyportError */
-  quarantine(runner: string, durationMs: number, { mayShorten } = { mayShorten: true }): void {
-    this.#live.quarantine(runner, durationMs, mayShorten);
+  /** Cuts a runner off for `durationMs`; 0 lifts it. @throws SallyportError */
+  quarantine(runner: string, durationMs: number): void {
+    this.#live.quarantine(runner, durationMs);
     if (durationMs > 0) this.cut(runner);
   }
 

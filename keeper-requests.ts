@@ -1,0 +1,49 @@
+// What each child may ask of the keeper, in one table: workers bind addresses and have leaves signed; whom to cut off
+// is control's to say, since a worker that was taken over would cut off the other runners.
+
+import type { Frame, FrameType } from './flow/channel.ts';
+import { SallyportError } from './flow/errors.ts';
+import type { NetworkPlan } from './flow/network-plan.ts';
+import type { Binding } from './flow/ports.ts';
+import { readBindings, readPlan, readQuarantine, readRunner } from './kernel/check-message.ts';
+
+export type Child = 'control' | 'worker';
+
+/** What requests come to. */
+export interface RequestPorts {
+  sign(toBeSigned: Uint8Array): Uint8Array;
+  bind(bindings: readonly Binding[]): void;
+  unbind(bindings: readonly Binding[]): void;
+  cut(runner: string): void;
+  quarantine(runner: string, durationMs: number): void;
+  update(plan: NetworkPlan): void;
+}
+
+interface Request {
+  readonly from: readonly Child[];
+  readonly act: (payload: Buffer, ports: RequestPorts) => Uint8Array | void;
+}
+
+const requests: Partial<Record<FrameType, Request>> = {
+  sign: { from: ['worker'], act: (payload, ports) => ports.sign(payload) },
+  bind: { from: ['worker'], act: (payload, ports) => ports.bind(readBindings(payload)) },
+  unbind: { from: ['worker', 'control'], act: (payload, ports) => ports.unbind(readBindings(payload)) },
+  cut: { from: ['control'], act: (payload, ports) => ports.cut(readRunner(payload)) },
+  quarantine: {
+    from: ['control'],
+    act: (payload, ports) => {
+      const { runner, durationMs } = readQuarantine(payload);
+      ports.quarantine(runner, durationMs);
+    },
+  },
+  plan: { from: ['control'], act: (payload, ports) => ports.update(readPlan(payload)) },
+};
+const nothing = Buffer.alloc(0);
+
+/** Does what a child asks and answers the payload of `ok`. @throws SallyportError when it may not ask for that */
+export function answerRequest(frame: Frame, from: Child, ports: RequestPorts): Uint8Array {
+  const request = requests[frame.type];
+  if (request?.from.includes(from) !== true)
+    throw new SallyportError('keeper-unavailable', `a ${from} may not ask for ${frame.type}`);
+  return request.act(frame.payload, ports) ?? nothing;
+}
