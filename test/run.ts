@@ -11,6 +11,7 @@ const root = resolve(import.meta.dirname, '..');
 const bin = (name: string): string => join(root, 'node_modules', '.bin', name);
 const args = process.argv.slice(2);
 const fileLimitSeconds = 300;
+const endToEnd = ['test/bypass/', 'test/deploy/', 'test/doctor/', 'test/e2e/', 'test/netns/'];
 /** Cases that each property of a parser of hostile bytes draws here; a test file run by itself draws fewer. */
 const fuzzCases = process.env['FUZZ_CASES'] ?? '100000';
 const isQuick = args.includes('--quick');
@@ -128,6 +129,7 @@ async function main(): Promise<void> {
       ['types', bin('tsc'), ['--noEmit']],
       ['lint', bin('oxlint'), ['--type-aware', '--deny-warnings']],
       ['format', bin('prettier'), ['--check', '--log-level', 'warn', '.']],
+      ['bypasses', process.execPath, ['--disable-warning=ExperimentalWarning', 'test/bypass/check.ts']],
     ] as const) {
       if (check(name, command, commandArgs)) counts.passed += 1;
       else counts.failed += 1;
@@ -137,10 +139,12 @@ async function main(): Promise<void> {
   const files = testFiles(join(root, 'test')).filter(
     (file) => wanted.length === 0 || wanted.some((part) => file.includes(part)),
   );
-  for (const file of files) {
-    if (!existsSync(file)) continue;
-    await runFile(file, logDirectory, counts);
-  }
+  // Two lanes, one for each core of the smallest runner: tests with a whole gateway mostly wait, the others compute.
+  const isEndToEnd = (file: string): boolean => endToEnd.some((part) => file.startsWith(join(root, part)));
+  const runLane = async (lane: readonly string[]): Promise<void> => {
+    for (const file of lane) if (existsSync(file)) await runFile(file, logDirectory, counts);
+  };
+  await Promise.all([runLane(files.filter(isEndToEnd)), runLane(files.filter((file) => !isEndToEnd(file)))]);
   rmSync(logDirectory, { recursive: true });
   process.stdout.write(`all parts ${seconds(started)}\n`);
   process.stdout.write(`tap: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped\n`);
