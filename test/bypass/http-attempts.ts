@@ -150,11 +150,17 @@ function expectSecond(status: number): (answer: unknown) => string | null {
 }
 
 const ports: readonly Bypass[] = [
-  ...spoken('http-tls-on-80', undefined, () => ({ port: 80, tls: { serverName: allowed }, send: [] }), {
-    arrived: (lab) =>
-      sawBytes(lab, ({ destinationPort, payload }) => destinationPort === 80 && payload[0] === 22),
-    reasons: ['no-rule'],
-  }),
+  ...spoken(
+    'http-tls-on-80',
+    undefined,
+    ({ token }) => ({ port: 80, tls: { serverName: allowed }, send: [get(`/${token}`, allowed)] }),
+    {
+      // The lab's server there speaks no TLS: the first bytes tell.
+      arrived: (lab) =>
+        sawBytes(lab, ({ destinationPort, payload }) => destinationPort === 80 && payload[0] === 22),
+      reasons: ['no-rule'],
+    },
+  ),
   ...spoken(
     'http-plain-on-443',
     undefined,
