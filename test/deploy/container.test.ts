@@ -2,7 +2,7 @@
 // capabilities and a read-only root in gateway and steer mode, and a real Prometheus reads its metrics.
 
 import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -48,6 +48,8 @@ const script = (...args: string[]) =>
     stdio: ['ignore', 'pipe', 'pipe'],
   });
 
+const policy = 'version: 1\nmode: block\nhttp:\n  - {id: allowed, host: allowed.example.com}\n';
+
 t.setTimeout(120_000);
 t.teardown(() => {
   spawnSync('podman', ['system', 'reset', '--force'], { env: containerEnv, stdio: 'ignore' });
@@ -71,10 +73,45 @@ t.test('the packed program installs into an empty folder with scripts off, and r
   });
   t.equal(help.status, 0);
   t.match(help.stdout, /usage: sallyport COMMAND/);
+  const policyFile = join(place, 'policy.yaml');
+  writeFileSync(policyFile, policy);
+  // The machine's own Node, which may be older than what the program runs on.
+  const sallyport = (...args: string[]) =>
+    spawnSync('npx', ['sallyport', ...args], { cwd: place, env: cleanEnv, encoding: 'utf8' });
+  t.match(sallyport('check', policyFile), { status: 0 });
+  t.match(
+    sallyport('explain', policyFile, 'https://allowed.example.com/a', '--json').stdout,
+    /"rule":"allowed"/,
+  );
+  const run = sallyport('run', '--policy', policyFile, '--', 'curl', '-sS', 'https://blocked.example.net/');
+  t.match(
+    run,
+    { status: 0, stdout: /Sallyport did not let GET blocked\.example\.net\/ through/ },
+    run.stderr,
+  );
   t.end();
 });
 
-const policy = 'version: 1\nmode: block\nhttp:\n  - {id: allowed, host: allowed.example.com}\n';
+const noAnalyzer = !hasProgram('systemd-analyze') && 'not installed: systemd-analyze';
+t.test('systemd understands the units, and finds them closed', { skip: noAnalyzer }, (t) => {
+  for (const name of ['sallyport', 'sallyport-guard']) {
+    // A copy: beside each other and away from the installed ones.
+    for (const unit of ['sallyport.service', 'sallyport-guard.service'])
+      copyFileSync(join(root, 'deploy', unit), join(work, unit));
+    const unit = join(work, `${name}.service`);
+    const verify = spawnSync('systemd-analyze', ['verify', unit], { encoding: 'utf8' });
+    t.equal(
+      `${verify.status} ${verify.stderr
+        .split('\n')
+        .filter((line) => line.includes(name))
+        .join()}`,
+      '0 ',
+    );
+    const security = ['security', '--offline=true', '--threshold=26', unit];
+    t.equal(spawnSync('systemd-analyze', security).status, 0, `${name}: exposure of 2.6 at most`);
+  }
+  t.end();
+});
 
 function containerConfig(lab: Lab) {
   const { topology } = lab;
