@@ -20,7 +20,7 @@ export function addToRangeIndex<V>(index: RangeIndex<V>, { bytes, prefix }: Cidr
   const key = networkKey(bytes, prefix);
   const values = networks.get(key);
   if (values === undefined) networks.set(key, [value]);
-  else if (values.at(-1) !== value) values.push(value);
+  else values.push(value);
 }
 
 /** Every value with a range that holds the address, once; v4-mapped addresses count as IPv4. */

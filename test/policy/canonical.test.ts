@@ -169,6 +169,70 @@ void t.test('paths: every spelling comes to one form', (t) => {
   t.end();
 });
 
+void t.test('what is refused is said by its first reason', (t) => {
+  const hosts = [
+    ['', 'the host is empty'],
+    ['a b', 'a control character or space in the host'],
+    ['a\u0000', 'a control character or space in the host'],
+    ['a\u007fb', 'a control character or space in the host'],
+    ['a%41', 'a percent sign in the host'],
+    ['a\\b', 'a slash or backslash in the host'],
+    ['a/b', 'a slash or backslash in the host'],
+    ['u@a', 'user information in the host'],
+    ['a?b', 'a query or fragment in the host'],
+    ['a#b', 'a query or fragment in the host'],
+    ['[a]', 'brackets around something else than IPv6'],
+    ['[::1', 'brackets around something else than IPv6'],
+    ['a:b', 'a colon in the host, and no IPv6 address'],
+    ['a..b', 'labels that no host name can have'],
+    ['1.2.3.4.5', 'a number where a name or an IPv4 address should be'],
+    ['xn--.example', 'a label that is no valid punycode'],
+    ['a\u3002b', 'a full stop of another script'],
+    ['fa\u00df.de', 'a character that IDNA 2003 and 2008 map differently'],
+    ['\u212a.example', 'a character that stands for an ASCII one'],
+    ['a'.repeat(1025), 'the host is longer than a name can be'],
+    ['a'.repeat(1024), 'labels that no host name can have'],
+  ] as const;
+  for (const [text, detail] of hosts) t.match(canonicaliseHost(text), { kind: 'ambiguous', detail }, text);
+  const paths = [
+    ['a', 'the target does not begin with a slash'],
+    ['/a?b c', 'a character in the query that must be percent-encoded'],
+    ['/a?\u007f', 'a character in the query that must be percent-encoded'],
+    ['/a?b#c', 'a fragment in the target'],
+    ['//', 'an empty segment'],
+    ['/..', 'a dot segment'],
+    ['/a b', 'a character in the path that must be percent-encoded'],
+    ['/a\u007f', 'a character in the path that must be percent-encoded'],
+    ['/a\\b', 'a backslash'],
+    ['/a;b', 'a path parameter'],
+    ['/a#b', 'a fragment in the target'],
+    ['/a%', 'a percent sign without two hexadecimal digits'],
+    ['/a%00', 'an encoded control character'],
+    ['/a%1f', 'an encoded control character'],
+    ['/a%7f', 'an encoded control character'],
+    ['/a%5cb', 'an encoded backslash'],
+    ['/a%252f', 'percent-encoding inside percent-encoding'],
+    ['/%ff', 'bytes that are no UTF-8'],
+    ['/%ef%bc%8f', 'a character that stands for a slash'],
+    ['/%ef%bc%bc', 'a character that stands for a slash'],
+    ['/a%2f%2fb', 'an empty segment behind an encoded slash'],
+    ['/a%2f..', 'a dot segment'],
+    [`/${'a'.repeat(65_536)}`, 'the target is too long'],
+  ] as const;
+  for (const [text, detail] of paths) t.match(canonicalisePath(text), { kind: 'ambiguous', detail }, text);
+  t.equal(canonicalisePath(`/${'a'.repeat(65_535)}`).kind, 'path');
+  const label = 'a'.repeat(63);
+  const longest = `${label}.${label}.${label}.${'a'.repeat(61)}`;
+  t.equal(host(longest), longest, '253 characters');
+  t.equal(host(`a${longest}`), 'refused');
+  t.equal(host(`${'a'.repeat(64)}.example`), 'refused');
+  const whole = 'abcd:abcd:abcd:abcd:abcd:abcd:192.168.100.100';
+  t.equal(host(whole), '@abcd:abcd:abcd:abcd:abcd:abcd:c0a8:6464', '45 characters');
+  t.equal(host('255.255.255.255'), '@255.255.255.255');
+  t.equal(host('255.255.65535'), '@255.255.255.255');
+  t.end();
+});
+
 void t.test('paths: what two servers could read differently is refused', (t) => {
   const rows = [
     '',

@@ -49,6 +49,17 @@ const hosts: readonly Case[] = [
     ],
   ],
   [
+    '1j the pieces around a star do not share letters',
+    'http: [{id: r, host: "ab*bc.a.example"}, {id: s, host: "x*yz*z.a.example"}]',
+    [
+      [J, 'GET https://abbc.a.example/', 'allow r'],
+      [J, 'GET https://abxbc.a.example/', 'allow r'],
+      [J, 'GET https://abc.a.example/', 'block no-rule'],
+      [J, 'GET https://xyzz.a.example/', 'allow s'],
+      [J, 'GET https://xyz.a.example/', 'block no-rule'],
+    ],
+  ],
+  [
     '1i one star and two before the same name stay apart',
     'http: [{id: one, host: "*.a.example", paths: /one}, {id: deep, host: "**.a.example", paths: /deep}]',
     [
@@ -765,6 +776,20 @@ const packets: readonly Case[] = [
       [J, 'GET tcp://9.9.9.9:1', 'block no-rule'],
       [J, 'GET udp://9.9.8.8:9', 'allow every'],
       [J, 'GET icmp://9.9.8.8', 'block no-rule'],
+    ],
+  ],
+  [
+    'several rules of one range, and one rule that names it twice',
+    'network: [{id: p, to: [9.9.9.0/24, 9.9.9.0/24], port: 22}, {id: q, to: 9.9.9.0/24, port: 23}, {id: r, to: "2620:fe::/47", port: 24}, {id: s, to: 0.0.0.0/0, port: 25}, {id: u, to: 9.9.9.9/32, port: 26}]',
+    [
+      [J, 'GET tcp://9.9.9.9:22', 'allow p'],
+      [J, 'GET tcp://9.9.9.9:23', 'allow q'],
+      [J, 'GET tcp://[2620:ff::1]:24', 'block no-rule'],
+      [J, 'GET tcp://[2620:fe:1::1]:24', 'allow r'],
+      [J, 'GET tcp://[2620:fe:2::1]:24', 'block no-rule'],
+      [J, 'GET tcp://8.8.8.8:25', 'allow s'],
+      [J, 'GET tcp://9.9.9.9:26', 'allow u'],
+      [J, 'GET tcp://9.9.9.8:26', 'block no-rule'],
     ],
   ],
   [

@@ -50,6 +50,7 @@ const equivalent: readonly (readonly [file: string, line: string, why: string])[
   ['match-scope', "typeof value === 'boolean' ||", 'the schema gives flags to flags and patterns to texts'],
   ['host-view', 'union === groups[0]', 'an index is made twice: only time changes'],
   ['match-host', 'exceptHosts.length > 0', 'exceptions are looked for in vain: only time changes'],
+  ['canonicalise-host', 'i < text.length; i++', 'beyond the end charCodeAt is NaN, which is no character'],
   ['match-host', 'let count = labels.length', 'no wildcard fits without a label before its tail'],
   ['match-sequence', 'resumeToken >= 0', 'it is never 0: a place behind a wildcard'],
   ['match-path', "form: 'exact', literal", 'a short way: the tokens say the same'],
