@@ -110,12 +110,14 @@ t.test(
 
 t.test('names without end leave the cache bounded, and one subnet of addresses has one budget', async (t) => {
   let entries = 0;
+  const nowMs = Date.now();
   const issuer = new LeafIssuer({
     authority,
     sign: async (tbs) => signKey(tbs),
     meter: { ...noMeter, gauge: (_name, value) => (entries = value) },
     cacheSize: 16,
     mintsPerRunnerPerMinute: 100,
+    now: () => nowMs,
   });
   const kept = await issuer.contextFor('kept.test', '10.0.0.1');
   for (let at = 0; at < 99; at++) {
