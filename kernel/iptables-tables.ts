@@ -38,7 +38,7 @@ export function removeIptables(text: IptablesText): void {
     }
   }
   // Sets are destroyed one by one: a set that is still in use elsewhere stays.
-  for (const name of text.sets) spawnSync('ipset', ['destroy', name], { timeout: limitMs });
+  for (const name of text.sets) spawnSync('ipset', ['destroy', name], { env, timeout: limitMs });
 }
 
 /** What the kernel holds of a family's tables. @throws SallyportError kernel, missing-program */
@@ -138,9 +138,10 @@ function restore(family: Family, flags: readonly string[], text: string): void {
   if (text !== '') runProgram(`${programs[family]}-restore`, ['-w', '10', '--noflush', ...flags], text);
 }
 
-// Nothing of the keeper's environment but the path reaches the programs.
+// Root's own programs, whatever path the caller has.
+const env = { PATH: '/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin' };
+
 function runProgram(program: string, args: readonly string[], input = ''): string {
-  const env = { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin' };
   const options = { input, encoding: 'utf8', env, timeout: limitMs, maxBuffer: 256 * 1024 * 1024 } as const;
   const result = spawnSync(program, args, options);
   const failure: NodeJS.ErrnoException | undefined = result.error;

@@ -1,5 +1,5 @@
-// The ways traffic arrives other than gateway mode, with real clients: steer, sidecar, the explicit proxy, and rules in
-// the form of iptables.
+// Ways for traffic to arrive that test/bypass does not go through with a gateway of its own: steer with iptables, the
+// explicit proxy, a sidecar with either form of rules and its quarantine, and jobs that are declared for a network.
 
 import { join } from 'node:path';
 import t from 'tap';
@@ -23,8 +23,6 @@ const cases: readonly {
   /** Whether runners have a way past the gateway's own addresses. */
   readonly isRouted: boolean;
 }[] = [
-  { mode: 'gateway', backend: 'iptables', refusal: '403', isRouted: true },
-  { mode: 'steer', backend: 'nftables', refusal: '403', isRouted: false },
   { mode: 'steer', backend: 'iptables', refusal: '403', isRouted: false },
   { mode: 'sidecar', backend: 'nftables', refusal: '000', isRouted: true },
   { mode: 'sidecar', backend: 'iptables', refusal: '000', isRouted: true },
