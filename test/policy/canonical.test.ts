@@ -226,6 +226,8 @@ void t.test('what is refused is said by its first reason', (t) => {
   t.equal(host(longest), longest, '253 characters');
   t.equal(host(`a${longest}`), 'refused');
   t.equal(host(`${'a'.repeat(64)}.example`), 'refused');
+  t.equal(host('0000017700000001'), '@127.0.0.1', '16 digits');
+  t.equal(host('00000017700000001'), 'refused');
   const whole = 'abcd:abcd:abcd:abcd:abcd:abcd:192.168.100.100';
   t.equal(host(whole), '@abcd:abcd:abcd:abcd:abcd:abcd:c0a8:6464', '45 characters');
   t.equal(host('255.255.255.255'), '@255.255.255.255');

@@ -37,8 +37,8 @@ const files = [
   'always-enforced',
 ];
 
-/** Clauses whose change nobody could notice, by file and the text of the line, with the reason. */
-const equivalent: readonly (readonly [file: string, line: string, why: string])[] = [
+/** Clauses whose change nobody could notice: file, a piece of the line, why, and the one kind of change where others show. */
+const equivalent: readonly (readonly [file: string, line: string, why: string, kind?: string])[] = [
   ['', 'views.size >= max', 'a bound of a cache: only memory changes'],
   ['', 'known.size < max', 'a bound of a cache: only memory changes'],
   ['', 'rules.size >= max', 'a bound of a cache: only memory changes'],
@@ -46,13 +46,25 @@ const equivalent: readonly (readonly [file: string, line: string, why: string])[
   ['path-index', 'fewCandidates) return', 'few rules are looked at one by one: only time changes'],
   ['path-index', 'rarest === null || counts', 'another segment that the path must hold: only time changes'],
   ['host-view', 'filter(({ mayExcept })', 'exceptions are looked for in vain: only time changes'],
-  ['scope', 'JSON.stringify([job === null', 'a key that is turned over is as good a key'],
-  ['match-scope', "typeof value === 'boolean' ||", 'the schema gives flags to flags and patterns to texts'],
+  ['scope', 'JSON.stringify([job === null', 'a key that is turned over is as good a key', 'equal → unequal'],
+  [
+    'match-scope',
+    "typeof value === 'boolean' ||",
+    'the schema gives flags to flags and patterns to texts',
+    'or → and',
+  ],
   ['host-view', 'union === groups[0]', 'an index is made twice: only time changes'],
-  ['match-host', 'exceptHosts.length > 0', 'exceptions are looked for in vain: only time changes'],
-  ['canonicalise-host', 'i < text.length; i++', 'beyond the end charCodeAt is NaN, which is no character'],
+  ['match-host', 'exceptHosts.length > 0', 'exceptions are looked for in vain: only time changes', '> → >='],
+  [
+    'canonicalise-host',
+    'i < text.length; i++',
+    'beyond the end charCodeAt is NaN, which is no character',
+    '< → <=',
+  ],
+  ['canonicalise-host', 'charCodeAt(i) > 127', '127 was refused before', '> → >='],
+  ['canonicalise-host', "text.length > 1 && text.startsWith('0')", 'a lone 0 is 0 in octal too', '> → >='],
   ['match-host', 'let count = labels.length', 'no wildcard fits without a label before its tail'],
-  ['match-sequence', 'resumeToken >= 0', 'it is never 0: a place behind a wildcard'],
+  ['match-sequence', 'resumeToken >= 0', 'it is never 0: a place behind a wildcard', '>= → >'],
   ['match-path', "form: 'exact', literal", 'a short way: the tokens say the same'],
   ['match-path', "form === 'exact'", 'a short way: the tokens say the same'],
   ['match-path', "form === 'prefix'", 'a short way: the tokens say the same'],
@@ -135,7 +147,10 @@ function enclosed(source: string, open: number): [start: number, end: number] {
 
 function isEquivalent(mutant: Mutant): boolean {
   return equivalent.some(
-    ([file, line]) => (file === '' || file === mutant.file) && mutant.before.includes(line),
+    ([file, line, , kind]) =>
+      (file === '' || file === mutant.file) &&
+      mutant.before.includes(line) &&
+      (kind === undefined || kind === mutant.kind),
   );
 }
 
