@@ -114,23 +114,24 @@ const channels: readonly Channel[] = [
     id: 'dns-high-rate',
     zone: 'high-rate.net',
     isAllowed: true,
-    names: short(1500, 'high-rate.net'),
+    names: short(4000, 'high-rate.net'),
     type: type.a,
     host: 9,
-    perSecond: 5000,
-    arrivesFrom: 800,
+    perSecond: 3000,
+    // The budget of names lets a thousand out however slowly they are sent.
+    arrivesFrom: 2000,
     reasons: ['runner-limit'],
   }),
   channel({
     id: 'dns-answers',
     zone: 'way-in.net',
     isAllowed: true,
-    names: short(300, 'way-in.net'),
+    names: short(600, 'way-in.net'),
     type: type.txt,
     host: 10,
     // What came back counts, so that all at once would be judged too early to hold it.
     perSecond: 200,
-    arrivesFrom: 150,
+    arrivesFrom: 400,
     reasons: ['dns-tunnel'],
   }),
   channel({
@@ -162,7 +163,8 @@ function toAttempt({ id, how, zone, arrivesFrom, reasons, ...sent }: Channel): B
       lab.origins.names.set(`*.${zone}`, { a: ['93.184.216.34'], txt: texts, ttl: 1 });
       await flood(lab, sent);
     },
-    arrived: (lab) => lab.origins.questionsFor(zone).length >= arrivesFrom,
+    // A question that is asked again tells nothing more.
+    arrived: (lab) => new Set(lab.origins.questionsFor(zone)).size >= arrivesFrom,
     // Its name is not read of a question that is one too many.
     recorded: ({ kind, runner }) => kind === 'dns' && runner === floodSource(sent.host),
     reasons,

@@ -89,6 +89,19 @@ for (const isTracked of [false, true]) {
   });
 }
 
+t.test(
+  '[time-before-policy] in audit mode, what is led to the proxy is led there from the start',
+  async (t) => {
+    const lab = await Lab.open();
+    t.teardown(() => lab.close());
+    trackConnections(t, lab);
+    const flows = await openAll(t, [...earlyWeb(lab), holdTcp(lab, other4, 853), holdUdp(lab, web4, 443)]);
+    t.same(await sayUntilHeard(flows), [], 'all of it arrives before');
+    await lab.startGateway('version: 1\nmode: audit\n');
+    t.same(await sayInVain(flows), [], 'nothing of it arrives unseen after');
+  },
+);
+
 const before = `version: 1
 mode: block
 http:
