@@ -61,6 +61,16 @@ const names: readonly Bypass[] = [
       check: (answer, variant) => (variant === 'steer-nft' ? null : expectStatus(200)(answer)),
     },
   ),
+  ...spoken(
+    'http-sni-elsewhere',
+    'by Host in the clear',
+    ({ token }) => ({ ...plainOn80, address: other4, send: [get(`/${token}`, allowed)] }),
+    {
+      arrived: (lab, mark) => sawToken(lab, mark, other4) || sawToken(lab, mark, other6),
+      verdict: { 'gateway-nft': 'allow', 'gateway-iptables': 'allow', 'sidecar-nft': 'allow' },
+      check: (answer, variant) => (variant === 'steer-nft' ? null : expectStatus(200)(answer)),
+    },
+  ),
   ...(['blocked', 'another allowed'] as const).flatMap((which) =>
     spoken(
       'http-fronting',

@@ -115,6 +115,14 @@ const requests: readonly Bypass[] = [
       status: 403,
     })),
   ),
+  ...['X_HTTP_Method_Override: DELETE', 'X-Original-URL: /closed', 'X-Rewrite-Url: /closed'].flatMap(
+    (field) =>
+      asked('path-method-override', field, ({ token }) => ({
+        message: get(`/open/${token}`, host, field),
+        reasons: ['request-smuggling'],
+        status: 400,
+      })),
+  ),
   ...asked('path-method-override', 'a write as a read', ({ token }) => ({
     message: `POST /open/${token} HTTP/1.1\r\nHost: ${host}\r\nX-HTTP-Method-Override: GET\r\nContent-Length: 0\r\n\r\n`,
     reasons: ['method'],
