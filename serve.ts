@@ -139,7 +139,7 @@ export async function startGateway(
   let ended: string | null = null;
   child.on('error', (error) => (ended = error.message));
   child.on('exit', (code, signal) => (ended = signal ?? `exit code ${code}`));
-  const deadline = Date.now() + (options.readyLimitMs ?? 15_000);
+  const deadline = Date.now() + (options.readyLimitMs ?? 40_000);
   while (!existsSync(ready)) {
     if (ended !== null || Date.now() > deadline) {
       child.kill('SIGKILL');
