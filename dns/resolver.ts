@@ -2,7 +2,7 @@
 // chains, the name budget and the share of a runner hold here as they do for questions: a name in a ClientHello
 // leaves the gateway just as one in a query does. The addresses are checked by the one who dials.
 
-import { formatAddress, parseAddress } from '../flow/address.ts';
+import { formatAddress, parseAddress, subnetOf } from '../flow/address.ts';
 import { isOpen } from '../flow/decision.ts';
 import { SallyportError } from '../flow/errors.ts';
 import type { Asker, ResolverPort, UnresolvedHost } from '../flow/ports.ts';
@@ -11,6 +11,7 @@ import { rcode as code, type as recordType } from './codes.ts';
 import { judgeTargets } from './judged.ts';
 import type { Lookup } from './lookup.ts';
 import { nameFromText } from './name.ts';
+import { sharesPerSubnet } from './rate.ts';
 import { TunnelWatch } from './tunnel.ts';
 
 export interface ResolverOptions {
@@ -44,16 +45,19 @@ export class Resolver implements ResolverPort {
     if (literal !== null) return [formatAddress(literal)];
     const name = nameFromText(host);
     if (name === null) throw new SallyportError('upstream', `${host} is not a name that can be asked for`);
-    const open = this.#open.get(asker.runner) ?? 0;
-    if (open >= (this.#options.namesPerRunner ?? namesPerRunner))
+    const subnet = subnetOf(asker.runner);
+    const key = subnet ?? asker.runner;
+    const open = this.#open.get(key) ?? 0;
+    const share = this.#options.namesPerRunner ?? namesPerRunner;
+    if (open >= share * (subnet === null ? 1 : sharesPerSubnet))
       return { refused: 'runner-limit', detail: 'too many names are looked up for this runner' };
-    this.#open.set(asker.runner, open + 1);
+    this.#open.set(key, open + 1);
     try {
       return this.#watchTunnel(host, name, asker) ?? (await this.#resolve(host, name, asker));
     } finally {
-      const left = this.#open.get(asker.runner)! - 1;
-      if (left > 0) this.#open.set(asker.runner, left);
-      else this.#open.delete(asker.runner);
+      const left = this.#open.get(key)! - 1;
+      if (left > 0) this.#open.set(key, left);
+      else this.#open.delete(key);
     }
   }
 

@@ -243,7 +243,12 @@ t.test('names that are dialled have a share per runner and the budget of questio
   );
   t.match(await resolver.resolve('c.evil.example', asker('10.0.0.1')), { refused: 'runner-limit' });
   const other = resolver.resolve('d.evil.example', asker('10.0.0.2'));
+  const subnet = Array.from({ length: 17 }, (_, i) =>
+    resolver.resolve(`v${i >> 1}.v6.example`, asker(`fd00::${i}`, 'audit')),
+  );
+  t.match(await subnet.at(-1), { refused: 'runner-limit' }, 'an IPv6 subnet has eight shares');
   isSilent = false;
+  t.equal((await Promise.all(subnet)).filter((answer) => 'refused' in answer).length, 1);
   t.strictSame(
     await Promise.all([...waiting, other]),
     [0, 1, 2].map(() => ['93.184.216.34']),
