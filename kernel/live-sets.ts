@@ -140,6 +140,10 @@ export class LiveSets {
         ({ key, leftMs }) => (leftMs ?? Infinity) > 5000 && !this.#bound.has(key.toString('latin1')),
       );
       if (foreign) return `bound${family} holds an element of another process`;
+      const held = new Set(bound.map(({ key }) => key.toString('latin1')));
+      for (const [id, { family: ofOne, until }] of this.#bound) {
+        if (ofOne === family && until > now + 5000 && !held.has(id)) return `bound${family} lost an element`;
+      }
       const quarantined = new Set(
         this.#store.read('quarantine', family).map(({ key }) => key.toString('latin1')),
       );

@@ -19,6 +19,8 @@ http:
   - {id: site, host: allowed.example.com}
 `;
 const backMs = 5000;
+/** Allowed to one name in one of the tests. */
+const echoPort = 7;
 const everyLeak = ['dns', 'dns4', 'dns6', 'icmp4', 'icmp6', 'tcp4', 'tcp6', 'udp4', 'udp6'];
 
 t.setTimeout(120_000);
@@ -64,7 +66,7 @@ function children(gateway: LabGateway, program: 'worker' | 'control'): number[] 
 /** A lab whose runner tries all the time; before there is a gateway, all of it arrives. */
 async function openTrying(t: Test): Promise<{ lab: Lab; trying: Trying }> {
   const lab = await Lab.open();
-  const trying = new Trying(lab);
+  const trying = new Trying(lab, ({ destinationPort }) => destinationPort === echoPort);
   t.teardown(async () => {
     trying.stop();
     await lab.close();
@@ -170,13 +172,30 @@ t.test(
   '[time-rules-deleted] iptables: chains and sets flushed by another process are back, and it is told',
   async (t) => {
     const { lab, trying } = await openTrying(t);
-    const gateway = await start(lab, trying, { config: { kernel: { backend: 'iptables' } } });
+    const gateway = await lab.startGateway(
+      `${policy}network: [{id: echo, host: www.example.com, port: ${echoPort}}]\n`,
+      {
+        config: { kernel: { backend: 'iptables' } },
+      },
+    );
+    trying.forget();
+    const echo = async (place: string) =>
+      (await lab.run(['bash', '-c', `exec 3<>/dev/tcp/${place}/${echoPort} && echo hi >&3 && head -c 2 <&3`]))
+        .stdout;
+    t.equal(await echo('www.example.com'), 'hi', 'its name opens an address');
     for (const program of ['iptables', 'ip6tables'])
       for (const table of ['nat', 'raw', 'filter']) t.ok(onGateway(lab, program, '-t', table, '-F').isDone);
-    t.ok(onGateway(lab, 'ipset', 'flush', 'sallyport-never4').isDone);
+    for (const set of ['never4', 'bound4', 'bound6'])
+      t.ok(onGateway(lab, 'ipset', 'flush', `sallyport-${set}`).isDone);
     const back = await untilBack(lab);
     t.ok(back, `back after ${back} ms`);
     t.same(trying.leaks(), []);
+    let answer = '';
+    for (let i = 0; i < 40 && answer !== 'hi'; i++) {
+      await sleep(100);
+      answer = await echo(labAddresses.web4);
+    }
+    t.equal(answer, 'hi', 'what the name had opened is open again');
     t.match((await gateway.operator('/metrics')).body, /^sallyport_rules_repaired_total [1-9]/m);
     t.match(gateway.log(), 'differed from ours and were repaired');
     process.kill(-gateway.pid, 'SIGKILL');

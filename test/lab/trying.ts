@@ -16,10 +16,13 @@ const forbidden = new Set<string>(families.flatMap(({ place, resolver }) => [pla
 
 export class Trying {
   readonly #lab: Lab;
+  readonly #isAllowed: (packet: CapturedPacket) => boolean;
   readonly #timer: NodeJS.Timeout;
 
-  constructor(lab: Lab) {
+  /** `isAllowed` names packets of the runner that policy lets out. */
+  constructor(lab: Lab, isAllowed: (packet: CapturedPacket) => boolean = () => false) {
     this.#lab = lab;
+    this.#isAllowed = isAllowed;
     this.#timer = setInterval(() => this.#attempt(), everyMs);
     this.#attempt();
   }
@@ -27,8 +30,9 @@ export class Trying {
   /** What arrived since `forget`, as `tcp4`, `udp6`, `icmp4`, `dns6` …, each once and sorted. */
   leaks(): string[] {
     const { v4, v6 } = this.#lab.runner();
-    const isLeak = ({ source, destination }: CapturedPacket): boolean =>
-      source === v4 || source === v6 || forbidden.has(destination);
+    const isLeak = (packet: CapturedPacket): boolean =>
+      forbidden.has(packet.destination) ||
+      ((packet.source === v4 || packet.source === v6) && !this.#isAllowed(packet));
     const packets = this.#lab.capture.packets().filter(isLeak).map(nameOf);
     const asked = this.#lab.origins.questionsFor(hidden).length > 0 ? ['dns'] : [];
     return [...new Set([...packets, ...asked])].toSorted();
