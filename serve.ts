@@ -92,6 +92,8 @@ export interface StartedGateway {
   /** Address and port of the operator’s listener. */
   readonly operator: string;
   readonly pid: number;
+  /** How it ended by itself, as a signal or an exit code; null while it runs. */
+  ended(): string | null;
   /** Cuts a runner off for `durationMs`; 0 lifts it. @throws SallyportError kernel */
   quarantine(runner: string, durationMs: number): Promise<void>;
   stop(): Promise<void>;
@@ -167,7 +169,7 @@ export async function startGateway(
       seconds: Math.ceil(durationMs / 1000),
       reason: 'asked for by the program that started the gateway',
     });
-  return { stateDir, operator, pid, quarantine, stop };
+  return { stateDir, operator, pid, quarantine, ended: () => ended, stop };
 }
 
 /** Sends one of the operator's actions to a gateway of this machine. @throws SallyportError kernel */

@@ -5,7 +5,7 @@ import { dump, readAttributes } from './netlink.ts';
 import { inet, nftMessage, NftConnection } from './nft.ts';
 
 /**
- * Removes the tables `<prefix><pid>` and their guards whose process `isAlive` denies; answers their names.
+ * Removes the tables `<prefix><pid>`, `<prefix><pid>_<tag>` and their guards whose process `isAlive` denies; answers their names.
  * A table that another keeper owns is left alone. @throws SallyportError missing-program or missing-privilege
  */
 export function removeStaleTables(prefix: string, isAlive: (pid: number) => boolean): string[] {
@@ -29,7 +29,7 @@ export function removeStaleTables(prefix: string, isAlive: (pid: number) => bool
 
 function pidOf(name: string, prefix: string): number | null {
   if (!name.startsWith(prefix)) return null;
-  const digits = /^(\d{1,10})(?:_guard)?$/.exec(name.slice(prefix.length))?.[1];
+  const digits = /^(\d{1,10})(?:_[0-9a-z]{3})?(?:_guard)?$/.exec(name.slice(prefix.length))?.[1];
   return digits === undefined ? null : Number(digits);
 }
 

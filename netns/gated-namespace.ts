@@ -10,7 +10,7 @@ import { chooseLink, defaultInterface, readTaken, type LinkAddresses } from './a
 import { callingUser, commandEnvironment, forwardSignals, startInside, waitForExit } from './enter.ts';
 import type { DeclaredJob, GatewayConfig, StartedGateway, StartGateway } from './gateway-port.ts';
 import { runIpBatch } from './ip.ts';
-import { Namespaces } from './namespace.ts';
+import { hasLinkOf, Namespaces, ownerTag } from './namespace.ts';
 import { hostResolvers, jobResolvConf } from './resolv-conf.ts';
 import { needsForwarding } from './run-policy.ts';
 import { forwardsV6ByInterface, planForwarding, readSetting } from './sysctl.ts';
@@ -106,6 +106,11 @@ export class GatedNamespace {
     }
   }
 
+  /** How the gateway ended by itself: what came after is blocked, and in no record; null while it serves. */
+  get gatewayEnd(): string | null {
+    return this.#gateway.ended?.() ?? null;
+  }
+
   /** Stops the gateway, which ends its records; namespace and files stay until `close`. */
   async stopGateway(): Promise<void> {
     await this.#gateway.stop();
@@ -116,6 +121,8 @@ export class GatedNamespace {
       await this.#gateway.stop();
     } finally {
       await this.made.remove();
+      // A gateway that was killed has left its own; nobody is behind it any more.
+      removeStaleTables(tablePrefix, (pid) => pid !== process.pid);
     }
   }
 }
@@ -123,7 +130,7 @@ export class GatedNamespace {
 const tablePrefix = 'sallyport_run_';
 
 function isAlive(pid: number): boolean {
-  return existsSync(`/proc/${pid}`);
+  return existsSync(`/proc/${pid}`) || hasLinkOf(pid);
 }
 
 type Build = (
@@ -251,6 +258,6 @@ function gatewayConfig(parts: ConfigParts): GatewayConfig {
     dns: { upstreams: parts.upstreams },
     ...(parts.extraAuthorities.length > 0 ? { tls: { extraAuthorities: parts.extraAuthorities } } : {}),
     ...(job === null ? {} : { jobs: [job] }),
-    kernel: { table: `${tablePrefix}${process.pid}`, keepOnExit: false },
+    kernel: { table: `${tablePrefix}${ownerTag}`, keepOnExit: false },
   };
 }

@@ -9,6 +9,8 @@ export interface StartedGateway {
   readonly operator?: string;
   /** Cuts a runner off, where the program that started the gateway can ask for it. */
   quarantine?(runner: string, durationMs: number): Promise<void>;
+  /** How it ended by itself, as a signal or an exit code; null while it runs. */
+  ended?(): string | null;
   stop(): Promise<void>;
 }
 

@@ -1,7 +1,7 @@
 // Network namespaces and the veth pairs that join them: what one run makes, and the removal of exactly that,
 // by the run itself or, when it was killed, by the next one that starts.
 
-import { readdirSync, readlinkSync, rmSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runIp, runIpBatch } from './ip.ts';
@@ -11,6 +11,7 @@ import {
   listSharedSettings,
   newRunState,
   openStateDirectory,
+  processStartTime,
   removeRunState,
   type RunState,
   writeRunState,
@@ -28,12 +29,25 @@ export interface LinkEnd {
 }
 
 let runs = 0;
+let names = 0;
+/** Tells this process from one of the same pid in another pid namespace that shares the network. */
+const tag = (Number(processStartTime(process.pid) ?? 0) % 36 ** 3).toString(36).padStart(3, '0');
+
+/** What the names of everything that this process makes outside of its namespaces begin with. */
+export const ownerTag = `${process.pid}_${tag}`;
+
+/** Whether an interface of that process is in the caller's namespace, also of one whose pid cannot be seen from here. */
+export function hasLinkOf(pid: number): boolean {
+  const own = `sp${pid.toString(36)}x`;
+  return readFileSync('/proc/self/net/dev', 'utf8')
+    .split('\n')
+    .some((line) => line.trimStart().startsWith(own));
+}
 
 /** What one run makes. Each object has a state file of its own; `remove` may be called more than once. */
 export class Namespaces {
   #state: RunState = newRunState();
   readonly #path: string;
-  #names = 0;
 
   /** @throws SallyportError when a leftover of a dead run cannot be removed */
   constructor(directory: string = defaultStateDirectory) {
@@ -42,9 +56,9 @@ export class Namespaces {
     this.#path = join(directory, `run-${process.pid}-${runs++}.json`);
   }
 
-  /** Makes a namespace with its loopback up and answers its name, `sp-<pid>-<n>-<role>`. @throws SallyportError */
+  /** Makes a namespace with its loopback up and answers its name, `sp-<pid>-<tag><n>-<role>`. @throws SallyportError */
   create(role: string): string {
-    const name = `sp-${process.pid}-${runs}${this.#names++}-${role}`;
+    const name = `sp-${process.pid}-${tag}${names++}-${role}`;
     this.#note({ namespaces: [...this.#state.namespaces, name] });
     runIp(['netns', 'add', name]);
     // Duplicate detection would hold every new IPv6 address back for seconds.
@@ -55,7 +69,7 @@ export class Namespaces {
 
   /** A name for an interface, unique on this machine and short enough for the kernel (15 bytes). */
   linkName(): string {
-    return `sp${process.pid.toString(36)}x${runs.toString(36)}${(this.#names++).toString(36)}`;
+    return `sp${process.pid.toString(36)}x${tag}${(names++).toString(36)}`;
   }
 
   /** Joins two namespaces by a veth pair and gives both ends their addresses. @throws SallyportError */

@@ -45,11 +45,18 @@ export async function runRun(args: readonly string[], io: Io, startGateway: Star
       stdio: values.json ? 'stderr' : 'inherit',
       hasHostAccess: values['host-access'] === true,
     });
+    const end = gate.gatewayEnd;
     await gate.stopGateway();
     const summary = await summarise(gate.stateDirectory);
     const isFailed = exitCode === 0 && summary.blocked > 0 && values['fail-on-block'] === true;
     report(io, summary, exitCode, values.json === true);
     if (exitCode === 0 && summary.blocked > 0) io.stderr.write(explainExit(isFailed));
+    if (end !== null) {
+      io.stderr.write(
+        `the gateway ended meanwhile (${end}): what came after was blocked, and is in no record\n`,
+      );
+      return exitCode === 0 ? exitCodes.software : exitCode;
+    }
     return isFailed ? exitCodes.blocked : exitCode;
   } finally {
     await gate.close();

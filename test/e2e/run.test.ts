@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { once } from 'node:events';
 import t from 'tap';
 import { TestAuthority } from '../../netns/authority.ts';
 import { waitUntil } from '../lab/gateway.ts';
@@ -87,6 +88,23 @@ t.test('killed, it leaves its job shut in, and the next start cleans up', async 
   t.notMatch(tables(), new RegExp(own));
   t.notMatch(namespaces(), new RegExp(`sp-${child.pid}-`));
   t.notOk(isRunning('sleep 97'), 'the job is ended');
+});
+
+t.test('a gateway that ends before its command fails the run, and lets nothing through', async (t) => {
+  const script = 'sleep 2; curl -sS -m 2 https://blocked.example/; true';
+  const child = spawn(process.execPath, [main, 'run', '--policy', closed, '--', 'sh', '-c', script], {
+    env,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let printed = '';
+  child.stderr.on('data', (chunk) => (printed += String(chunk)));
+  const ended = once(child, 'close');
+  t.ok(await waitUntil(() => isRunning('sleep 2'), 15_000), 'it runs');
+  process.kill(childOf(child.pid ?? 0, 'serve'), 'SIGKILL');
+  t.strictSame(await ended, [70, null], printed);
+  t.match(printed, /curl: \(6|7\)|timed out/i);
+  t.match(printed, /the gateway ended meanwhile \(SIGKILL\)/);
+  t.notMatch(tables(), new RegExp(`sallyport_run_${child.pid}_`));
 });
 
 t.test('program and state may be in a home directory that nobody else enters', async (t) => {
