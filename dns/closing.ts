@@ -117,7 +117,7 @@ export class Closing {
     const destination = { ...unreadable.destination, host: displayName(wireName) };
     this.#tally.close(code.SERVFAIL, decision);
     const answered = { rcode: code.SERVFAIL, answers: noAnswers, decision, ended: null };
-    this.recording.closed(asked, destination, answered);
+    unlessBroken(() => this.recording.closed(asked, destination, answered));
     return writeBare(out, asked.message, scan, code.SERVFAIL, explainOption(decision));
   }
 
@@ -155,7 +155,7 @@ export class Closing {
       source.unrecorded = 0;
     }
     const name = rcode === null ? null : rcodeName(rcode);
-    this.recording.closedNoise(asked, unreadable.destination, name, decision);
+    unlessBroken(() => this.recording.closedNoise(asked, unreadable.destination, name, decision));
   }
 
   stop(): void {
@@ -170,6 +170,15 @@ function makeReady(
   { entry, judged, half }: { entry: CacheEntry; judged: Judged; half: PreparedHalf },
 ): void {
   verdict.ready[scan.type & 1] = { type: scan.type, transport, entry, wire: judged.wire, half };
+}
+
+// What is refused leaves nothing behind, so that a recorder with an error of its own cannot end the worker by it.
+function unlessBroken(record: () => void): void {
+  try {
+    record();
+  } catch {
+    // The next answer that needs its record is refused too.
+  }
 }
 
 const texts = new WeakMap<Uint8Array, readonly string[]>();

@@ -4,6 +4,7 @@
 // withheld although their records, kept in memory, say what they were; from then on the record is tried first.
 
 import type { Decision } from '../flow/decision.ts';
+import { SallyportError } from '../flow/errors.ts';
 import type { Destination, FlowDns, FlowRecord } from '../flow/flow.ts';
 import type { BatchRecorder, PreparedHalf } from '../flow/ports.ts';
 import type { Reason } from '../flow/reason.ts';
@@ -85,7 +86,8 @@ export class Recording {
     try {
       this.#recorder.opened(this.#make('opened', asked, verdict.destination, dns, verdict.decision, null));
     } catch (error) {
-      if (verdict.decision.mode === 'block') throw error;
+      // Audit goes on without a record, but not past an error of ours.
+      if (verdict.decision.mode === 'block' || !(error instanceof SallyportError)) throw error;
     }
   }
 

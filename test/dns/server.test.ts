@@ -429,6 +429,28 @@ for (const mode of ['block', 'audit'] as const) {
   });
 }
 
+t.test('a recorder that breaks makes every answer SERVFAIL, and the server goes on', async (t) => {
+  const recorder = new FakeRecorder([]);
+  const bench = await startBench({ script, rules, dns: { recorder } });
+  t.teardown(() => bench.close());
+  const tries = async () => [
+    rcodeOf(await exchange(bench.port, rawQuery('ok.example', 1))),
+    rcodeOf(await exchange(bench.port, rawQuery('blocked.example', 1))),
+    rcodeOf(await exchangeTcp(bench.tcpPort, rawQuery('cdn.example', 1))),
+    rcodeOf(await exchange(bench.port, Buffer.from('1234010000020000', 'hex').subarray(0, 12), 100)),
+    rcodeOf(await exchange(bench.port, Buffer.from('123401000002000000000000', 'hex'))),
+  ];
+  await tries();
+  t.strictSame(await tries(), [0, 0, 0, null, 1]);
+  const broken = () => {
+    throw new TypeError('bug');
+  };
+  Object.assign(recorder, { closed: broken, closedAgain: broken });
+  t.strictSame(await tries(), [2, 2, 2, null, 1]);
+  Object.assign(recorder, { opened: broken, handOver: broken, prepareOutcome: broken });
+  t.strictSame(await tries(), [2, 2, 2, null, 1]);
+});
+
 t.test('records that recur say the same as the first one, each with its own id and runner', async (t) => {
   const directory = t.testdir({});
   const recorder = new SegmentWriter({
