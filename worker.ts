@@ -31,7 +31,7 @@ import type { Policy } from './policy/compile.ts';
 import { decideName } from './policy/decide.ts';
 import { loadPolicy } from './policy/load.ts';
 import { effectivePolicy } from './policy/scope.ts';
-import { openLog } from './program-log.ts';
+import { limitErrors, openLog } from './program-log.ts';
 import { acceptOn, type Proxy } from './proxy/listener.ts';
 import { startProxy } from './proxy/start.ts';
 import { SegmentWriter } from './store/segment.ts';
@@ -130,7 +130,7 @@ class Worker {
         connectionsPerRunner: config.limits.connectionsPerRunner,
       },
       extraAuthorities: extra,
-      onInternalError: (error) => this.#log.error({ err: error }, 'a flow was blocked by an error of ours'),
+      onInternalError: limitErrors(this.#log, 'a flow met an error of ours'),
     });
     const proxy = this.#proxy;
     acceptOn(fds.tcp, (socket) => proxy.accept(socket));
