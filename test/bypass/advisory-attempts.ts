@@ -184,6 +184,7 @@ const toResolver = (id: BypassId, how: string | undefined, aim: Aim): Bypass => 
   reasons: ['encrypted-dns'],
 });
 
+/** Section `advisory` of the list, but for the one on audit mode. */
 export const advisoryAttempts: readonly Bypass[] = [
   ...root,
   overTcp(undefined, resolver4),

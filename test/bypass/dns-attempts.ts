@@ -174,4 +174,5 @@ function toAttempt({ id, how, zone, arrivesFrom, reasons, ...sent }: Channel): B
   };
 }
 
+/** Section `dns` of the list. */
 export const dnsAttempts: readonly Bypass[] = channels.map(toAttempt);

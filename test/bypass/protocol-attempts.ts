@@ -3,39 +3,19 @@
 
 import { parseAddress } from '../../flow/address.ts';
 import { checksum, sendRaw4, sendRaw6, sendWhole6, udpBytes, type RawPacket } from '../../doctor/attempts.ts';
-import { Capture } from '../../netns/capture.ts';
-import { dialTcp, inNamespace } from '../../netns/socket.ts';
+import { inNamespace } from '../../netns/socket.ts';
 import type { Reason } from '../../flow/reason.ts';
 import type { Lab } from '../lab/lab.ts';
 import { labAddresses } from '../lab/origins.ts';
-import { knock, sendUdp } from '../lab/packets.ts';
 import type { Bypass, Mark } from './bypass.ts';
 import type { BypassId } from './catalog.ts';
-import { sawPacket, target4, target6, tellsOf, type Aim } from './target.ts';
+import { nearAttempts } from './near-attempts.ts';
+import { connection, datagram, packetAttempt } from './packet-attempt.ts';
+import { sawPacket, target4, target6, type Aim } from './target.ts';
 
-const [icmp, ipip, tcp, udp, dccp, sixInFour, gre, esp, icmp6, sctp, own] = [
-  1, 4, 6, 17, 33, 41, 47, 50, 58, 132, 253,
+const [icmp, ipip, tcp, udp, dccp, sixInFour, gre, esp, icmp6, sctp, own, udpLite] = [
+  1, 4, 6, 17, 33, 41, 47, 50, 58, 132, 253, 136,
 ] as const;
-const oneMachine = 'the job’s own machine is the gateway: there is no other runner and loopback is its own';
-
-/** An attempt that is one or more packets, judged by where they go. */
-function packetAttempt(
-  id: BypassId,
-  how: string | undefined,
-  aimOf: (mark: Mark) => Aim,
-  send: (namespace: string, aim: Aim) => unknown,
-  rest: Partial<Bypass> = {},
-): Bypass {
-  return {
-    id,
-    ...(how === undefined ? {} : { how }),
-    run: async (lab, mark) => send(lab.runner().namespace, aimOf(mark)),
-    arrived: (lab, mark) => sawPacket(lab, aimOf(mark)),
-    recorded: (record, mark) => tellsOf(record, aimOf(mark)),
-    reasons: ['no-rule'],
-    ...rest,
-  };
-}
 
 const to4 =
   (protocol: number, port: number | null = null) =>
@@ -45,20 +25,16 @@ const to6 =
   (mark: Mark): Aim => ({ address: target6(mark), protocol, port });
 const at = (address: string, protocol: number, port: number) => (): Aim => ({ address, protocol, port });
 
-const datagram = (namespace: string, { address, port }: Aim): void =>
-  sendUdp(namespace, address, port ?? 0, 'x'.repeat(64));
-const connection = (namespace: string, { address, port }: Aim): Promise<void> =>
-  knock(namespace, address, port ?? 0);
 const raw4 = (namespace: string, packets: readonly RawPacket[]): Promise<string> =>
   inNamespace(namespace, () => sendRaw4(packets));
 
 /** A protocol by its number alone, over IPv4 and IPv6. */
-function byNumber(id: BypassId, protocol: number, payload: Uint8Array): Bypass[] {
+function byNumber(id: BypassId, protocol: number, payload: Uint8Array, how?: string): Bypass[] {
   return [
-    packetAttempt(id, undefined, to4(protocol), (namespace, { address }) =>
+    packetAttempt(id, how, to4(protocol), (namespace, { address }) =>
       raw4(namespace, [{ destination: address, protocol, payload }]),
     ),
-    packetAttempt(id, 'IPv6', to6(protocol), (namespace, { address }) =>
+    packetAttempt(id, how === undefined ? 'IPv6' : `${how}, IPv6`, to6(protocol), (namespace, { address }) =>
       inNamespace(namespace, () => sendRaw6(address, protocol, payload)),
     ),
   ];
@@ -82,7 +58,7 @@ function portAttempts(
 function echoRequest(type: number): Buffer {
   const bytes = Buffer.from([type, 0, 0, 0, 0, 1, 0, 1, ...Buffer.from('bypass')]);
   // The kernel fills in the checksum of ICMPv6.
-  if (type === 8) bytes.writeUInt16BE(checksum(bytes), 2);
+  if (type < 128) bytes.writeUInt16BE(checksum(bytes), 2);
   return bytes;
 }
 
@@ -185,6 +161,32 @@ const spoofing: readonly Bypass[] = [
   ),
 ];
 
+/** UDP behind a header of destination options that asks for nothing (RFC 8200 4.6). */
+const behindOptions: Bypass = {
+  ...packetAttempt('protocol-udp-v6', 'behind a header of options', to6(udp, 4449), () => null),
+  run: (lab, mark) => {
+    const { namespace, v6 } = lab.runner();
+    const address = target6(mark);
+    const options = Buffer.from([udp, 0, 1, 4, 0, 0, 0, 0]);
+    const packet = packet6(v6, address, 60, Buffer.concat([options, udp6(v6, address, 4449, 'behind')]));
+    return inNamespace(namespace, () => sendWhole6(address, packet));
+  },
+};
+
+/** Its source is within the runners' networks, but another's. */
+const spoofedNeighbour: Bypass = {
+  ...packetAttempt('protocol-spoofed-source', 'another runner’s', to4(udp, 4447), () => null, spoofed),
+  run: (lab, mark) =>
+    raw4(lab.runner().namespace, [
+      {
+        destination: target4(mark),
+        protocol: udp,
+        source: '10.77.1.11',
+        payload: udpBytes(4447, 'forged'),
+      },
+    ]),
+};
+
 const fragmented: readonly Bypass[] = [
   packetAttempt('protocol-fragments', undefined, to4(udp, 4445), (namespace, { address }) =>
     raw4(namespace, fragments4(address, udp, udpBytes(4445, 'fragment'.repeat(4)), 16)),
@@ -231,78 +233,6 @@ const privateRanges: readonly Bypass[] = [
   },
 ];
 
-const crossed = new WeakSet<Lab>();
-const otherRunner: Bypass = {
-  id: 'protocol-other-runner',
-  run: async (lab, mark) => {
-    const [here, other] = [lab.runner(0), lab.runner(1)];
-    // By way of the gateway: on one link the two would meet without it.
-    await lab.run(['ip', 'route', 'replace', `${other.v4}/32`, 'via', lab.topology.gateway4]);
-    const capture = new Capture(other.namespace);
-    for (let i = 0; i < 3; i++) {
-      sendUdp(here.namespace, other.v4, mark.port, mark.token);
-      await knock(here.namespace, other.v4, mark.port);
-    }
-    if (capture.packets().some(({ destinationPort }) => destinationPort === mark.port)) crossed.add(lab);
-    capture.close();
-  },
-  arrived: (lab) => crossed.has(lab),
-  recorded: ({ kind, destination }, mark) => kind === 'packet' && destination.port === mark.port,
-  reasons: ['no-rule'],
-  notIn: { 'sidecar-nft': oneMachine },
-};
-
-/** Speaks to a port of the gateway; the answer, cut. */
-function talk(lab: Lab, address: string, port: number): Promise<string> {
-  const socket = dialTcp(lab.runner().namespace, address, port);
-  const { promise, resolve } = Promise.withResolvers<string>();
-  const timer = setTimeout(() => resolve(''), 1500);
-  socket.on('error', () => resolve(''));
-  socket.on('close', () => resolve(''));
-  socket.once('data', (bytes) => resolve(bytes.toString('latin1', 0, 200)));
-  socket.write('GET /metrics HTTP/1.1\r\nHost: allowed.example.com\r\n\r\n');
-  return promise.finally(() => {
-    clearTimeout(timer);
-    socket.destroy();
-  });
-}
-
-const answered = new WeakMap<Lab, Set<string>>();
-
-function ownPort(how: string, family: 4 | 6, port: number): Bypass {
-  const addressOf = ({ topology }: Lab) => (family === 4 ? topology.gateway4 : topology.gateway6);
-  return {
-    id: 'protocol-own-ports',
-    how,
-    run: async (lab) => {
-      const answer = await talk(lab, addressOf(lab), port);
-      const heard = answered.get(lab) ?? new Set();
-      answered.set(lab, heard);
-      if (answer !== '') heard.add(how);
-      return answer;
-    },
-    arrived: (lab) => answered.get(lab)?.has(how) ?? false,
-    recorded: ({ kind, destination }) =>
-      kind === 'packet' &&
-      destination.port === port &&
-      (destination.address?.includes(':') ?? false) === (family === 6),
-    reasons: ['direct-port'],
-    notIn: { 'sidecar-nft': oneMachine },
-    withoutControl: 'a port of the gateway itself',
-  };
-}
-
-const ownPorts: readonly Bypass[] = [
-  ownPort('metrics', 4, 9440),
-  ownPort('metrics, IPv6', 6, 9440),
-  ownPort('a worker’s port', 4, 10_001),
-  ownPort('a worker’s port, IPv6', 6, 10_001),
-  packetAttempt('protocol-own-ports', 'no DNS on port 53', to4(udp, 53), datagram, {
-    recorded: ({ kind, decision }) => kind === 'dns' && decision.reason === 'malformed-dns',
-    reasons: ['malformed-dns'],
-  }),
-];
-
 const doh: Bypass = {
   id: 'protocol-doh',
   run: (lab, { token }) => {
@@ -315,6 +245,7 @@ const doh: Bypass = {
   reasons: ['no-rule'],
 };
 
+/** Section `protocol` of the list. */
 export const protocolAttempts: readonly Bypass[] = [
   ...portAttempts('protocol-quic', [udp, 443], 'quic'),
   ...portAttempts('protocol-dot', [tcp, 853], 'encrypted-dns'),
@@ -327,7 +258,14 @@ export const protocolAttempts: readonly Bypass[] = [
   packetAttempt('protocol-icmp6', undefined, to6(icmp6), (namespace, { address }) =>
     inNamespace(namespace, () => sendRaw6(address, icmp6, echoRequest(128))),
   ),
+  packetAttempt('protocol-icmp', 'a timestamp', to4(icmp), (namespace, { address }) =>
+    raw4(namespace, [{ destination: address, protocol: icmp, payload: echoRequest(13) }]),
+  ),
+  packetAttempt('protocol-icmp', 'an error about nothing', to4(icmp), (namespace, { address }) =>
+    raw4(namespace, [{ destination: address, protocol: icmp, payload: echoRequest(3) }]),
+  ),
   ...byNumber('protocol-raw', own, Buffer.from('anything at all')),
+  ...byNumber('protocol-raw', udpLite, udpBytes(4451, 'lite'), 'UDP-Lite'),
   ...byNumber('protocol-6in4', sixInFour, innerPacket6),
   ...byNumber('protocol-gre', gre, Buffer.concat([greHeader, innerPacket()])),
   ...byNumber('protocol-esp', esp, Buffer.alloc(32, 7)),
@@ -336,12 +274,13 @@ export const protocolAttempts: readonly Bypass[] = [
   ...byNumber('protocol-dccp', dccp, dccpRequest),
   ...fragmented,
   ...spoofing,
+  spoofedNeighbour,
+  behindOptions,
   packetAttempt('protocol-tcp', undefined, (mark) => to4(tcp, mark.port)(mark), connection),
   packetAttempt('protocol-tcp-v6', undefined, (mark) => to6(tcp, mark.port)(mark), connection),
   packetAttempt('protocol-udp', undefined, (mark) => to4(udp, mark.port)(mark), datagram),
   packetAttempt('protocol-udp-v6', undefined, (mark) => to6(udp, mark.port)(mark), datagram),
   ...metadata,
   ...privateRanges,
-  otherRunner,
-  ...ownPorts,
+  ...nearAttempts,
 ];
