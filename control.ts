@@ -23,9 +23,8 @@ import type { NamedBinding } from './kernel/bound-names.ts';
 import { BlockedFlows, type CountedFlow } from './kernel/blocked-flows.ts';
 import { hardenWorker } from './kernel/harden.ts';
 import { pipeFd } from './kernel/supervise.ts';
+import { knownKeysOf } from './known-keys.ts';
 import { decideNetwork } from './policy/decide.ts';
-import type { LoadOptions } from './policy/load.ts';
-import { findKnownKeys } from './policy/match-scope.ts';
 import { networkPlan } from './policy/network-plan.ts';
 import { effectivePolicy } from './policy/scope.ts';
 import { PolicyInForce } from './policy-in-force.ts';
@@ -266,12 +265,6 @@ class Control {
         .map(([worker]) => `${worker} has not been heard of for ${statsFreshMs / 1000} s`),
     ];
   }
-}
-
-/** Where no job is declared every flow is unattributed, and no scope can be said never to apply. */
-function knownKeysOf(declared: DeclaredJobs): LoadOptions {
-  const jobs = [...declared.ranges().values()].flatMap(({ job }) => job ?? []);
-  return jobs.length === 0 ? {} : { knownKeys: findKnownKeys(jobs) };
 }
 
 const whys: ReadonlySet<Reason> = new Set(['unattributed', 'not-exclusive']);

@@ -44,9 +44,18 @@ const commands: readonly Command[] = [
   },
   {
     name: 'check',
-    usage: 'POLICY [--expand] [--strict]',
+    usage: 'POLICY [--config FILE] [--expand] [--strict]',
     summary: 'check a policy and list every problem',
-    load: async () => (await import('./policy/check-command.ts')).checkPolicy,
+    load: async () => {
+      const [{ checkPolicy }, { readConfig }, { knownKeysOf }, { DeclaredJobs }] = await Promise.all([
+        import('./policy/check-command.ts'),
+        import('./config.ts'),
+        import('./known-keys.ts'),
+        import('./jobs/declared.ts'),
+      ]);
+      return (args, io) =>
+        checkPolicy(args, io, (path) => knownKeysOf(new DeclaredJobs(readConfig(path).jobs)));
+    },
   },
   {
     name: 'explain',

@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { stringify } from 'yaml';
 import { exitCodes, formatProblem, InvalidInputError, SallyportError, type Problem } from '../flow/errors.ts';
 import { expandPolicy } from './expand-policy.ts';
-import { loadPolicy, readPolicyBundle } from './load.ts';
+import { loadPolicy, readPolicyBundle, type LoadOptions } from './load.ts';
 import type { Policy } from './compile.ts';
 
 /** Where a command reads and writes. */
@@ -15,8 +15,9 @@ export interface CommandIo {
   readonly stderr: NodeJS.WritableStream;
 }
 
-const help = `usage: sallyport check POLICY [--expand] [--strict] [--json]
+const help = `usage: sallyport check POLICY [--config FILE] [--expand] [--strict] [--json]
 
+  --config   sallyport.yaml: also warn of scopes that none of its jobs can match
   --expand   print what presets, bundles and defaults come to
   --strict   exit 1 when there are warnings
   --json     one object {ok, revision, mode, rules, problems, expanded?}
@@ -25,14 +26,22 @@ Exit codes: 0 valid, 1 --strict and warnings, 2 invalid.
 `;
 
 const options = {
+  config: { type: 'string' },
   expand: { type: 'boolean', default: false },
   strict: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
-/** Runs the command; answers its exit code. @throws SallyportError usage */
-export async function checkPolicy(args: readonly string[], io: CommandIo): Promise<number> {
+/**
+ * Runs the command; answers its exit code. `readOptions` says what a configuration knows of its jobs.
+ * @throws SallyportError usage, InvalidInputError of the configuration
+ */
+export async function checkPolicy(
+  args: readonly string[],
+  io: CommandIo,
+  readOptions: (configPath: string) => LoadOptions = () => ({}),
+): Promise<number> {
   const { values, positionals } = readArguments(args);
   if (values.help) {
     io.stdout.write(help);
@@ -41,7 +50,7 @@ export async function checkPolicy(args: readonly string[], io: CommandIo): Promi
   const [path] = positionals;
   if (path === undefined || positionals.length > 1)
     throw new SallyportError('usage', `one POLICY is needed\n${help}`);
-  const loaded = tryLoad(path);
+  const loaded = tryLoad(path, values.config === undefined ? {} : readOptions(values.config));
   const problems = loaded.problems.map((problem) => ({
     ...problem,
     file: join(dirname(path), problem.file),
@@ -64,9 +73,12 @@ function readArguments(args: readonly string[]) {
   }
 }
 
-function tryLoad(path: string): { policy: Policy | null; problems: readonly Problem[] } {
+function tryLoad(
+  path: string,
+  options: LoadOptions,
+): { policy: Policy | null; problems: readonly Problem[] } {
   try {
-    const { policy, warnings } = loadPolicy(readPolicyBundle(path));
+    const { policy, warnings } = loadPolicy(readPolicyBundle(path), options);
     return { policy, problems: warnings };
   } catch (error) {
     if (error instanceof InvalidInputError) return { policy: null, problems: error.problems };
