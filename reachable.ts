@@ -1,7 +1,7 @@
 // Control and workers run as users that own nothing, and must reach the program, its interpreter and the state. In a
 // home directory they cannot: `serve` then starts itself again in mounts of its own, where those have a second place.
 
-import { accessSync, constants, mkdirSync, realpathSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join, parse } from 'node:path';
 import { SallyportError } from './flow/errors.ts';
 
@@ -55,22 +55,29 @@ function move(path: string, moved: Moved[], isAlone: boolean): string {
 }
 
 export interface Program {
-  readonly interpreter: string;
   readonly script: string;
   readonly state: string;
 }
 
 /**
- * The command that starts the program where everybody reaches it, given its arguments by place of the state; null when
- * nothing has to be moved. @throws SallyportError usage when even that would not do
+ * Starts the program again, in place of this process, where everybody reaches it; comes back when nothing has to be
+ * moved. Its arguments are told the place of the state. @throws SallyportError usage when even that would not do
  */
-export function commandInReach(
-  program: Program,
-  args: (state: string) => readonly string[],
-): string[] | null {
+export function startInReach(program: Program, args: (state: string) => readonly string[]): void {
+  // As somebody without root nothing could be mounted, and nobody else is started either.
+  if (process.getuid?.() !== 0) return;
+  const command = commandInReach(program, args);
+  if (command === null) return;
+  const unshare = ['/usr/bin/unshare', '/bin/unshare'].find((path) => existsSync(path));
+  if (unshare === undefined)
+    throw new SallyportError('missing-program', 'unshare is missing: install the package util-linux');
+  process.execve?.(unshare, command, process.env);
+}
+
+function commandInReach(program: Program, args: (state: string) => readonly string[]): string[] | null {
   mkdirSync(program.state, { recursive: true, mode: 0o755 });
   const moved: Moved[] = [];
-  const interpreter = move(realpathSync(program.interpreter), moved, true);
+  const interpreter = move(realpathSync(process.execPath), moved, true);
   const script = move(realpathSync(program.script), moved, false);
   for (const { source } of moved) checkOpen(source);
   const state = move(realpathSync(program.state), moved, true);

@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { readConfig } from './config.ts';
 import { exitCodes, formatProblem, SallyportError } from './flow/errors.ts';
 import { openLog } from './program-log.ts';
-import { commandInReach, requireReadable } from './reachable.ts';
+import { requireReadable, startInReach } from './reachable.ts';
 import { requireOwnState } from './store/state-directory.ts';
 
 /** Where `serve` and `rules` look when no --config is given. */
@@ -49,7 +49,8 @@ export async function runServe(args: readonly string[], io: Output): Promise<num
   const config = values.state === undefined ? read : { ...read, state: resolve(values.state) };
   requireReadable(config.policy, 'the policy');
   for (const path of config.tls.extraAuthorities) requireReadable(path, 'the authority');
-  startInReach(config.state, args);
+  const script = join(import.meta.dirname, import.meta.filename.endsWith('.js') ? 'main.js' : 'main.ts');
+  startInReach({ script, state: config.state }, (moved) => ['serve', ...args, '--state', moved]);
   const [{ confineProgram }, { programRights }] = await Promise.all([
     import('./kernel/harden.ts'),
     import('./kernel/iptables-tables.ts'),
@@ -60,20 +61,6 @@ export async function runServe(args: readonly string[], io: Output): Promise<num
   for (const oddity of oddities) log.warn(oddity);
   const { runKeeper } = await import('./keeper.ts');
   return runKeeper(config, packageVersion(), { untilInputCloses: values['until-input-closes'] === true });
-}
-
-/** Does not come back when the program has to start again where control and workers reach it. @throws SallyportError */
-function startInReach(state: string, args: readonly string[]): void {
-  // As somebody without root nothing could be mounted, and nobody else is started either.
-  if (process.getuid?.() !== 0) return;
-  const script = join(import.meta.dirname, import.meta.filename.endsWith('.js') ? 'main.js' : 'main.ts');
-  const program = { interpreter: process.execPath, script, state };
-  const command = commandInReach(program, (moved) => ['serve', ...args, '--state', moved]);
-  if (command === null) return;
-  const unshare = ['/usr/bin/unshare', '/bin/unshare'].find((path) => existsSync(path));
-  if (unshare === undefined)
-    throw new SallyportError('missing-program', 'unshare is missing: install the package util-linux');
-  process.execve?.(unshare, command, process.env);
 }
 
 /** Version of the installed package. */

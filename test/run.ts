@@ -6,6 +6,7 @@ import { createWriteStream, existsSync, mkdtempSync, readFileSync, rmSync, readd
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { installPrograms } from '../netns/install-programs.ts';
+import { startInReach } from '../reachable.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const bin = (name: string): string => join(root, 'node_modules', '.bin', name);
@@ -33,6 +34,7 @@ const programs = {
   ping: 'iputils-ping',
   iptables: 'iptables',
   ipset: 'ipset',
+  sysctl: 'procps',
 } as const;
 
 function requireMachine(): void {
@@ -121,6 +123,8 @@ function report(name: string, log: string, code: number | null, started: number,
 }
 
 async function main(): Promise<void> {
+  // Tests start programs as other users, who do not reach a checkout in a home directory.
+  startInReach({ script: import.meta.filename, state: tmpdir() }, () => args);
   requireMachine();
   const started = performance.now();
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
