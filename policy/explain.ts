@@ -15,6 +15,7 @@ import {
   type RequestQuestion,
 } from './decide.ts';
 import { findEncryptedDns } from './encrypted-dns.ts';
+import { findHeaderProblem, namesBody, readOverride, readUpgrade } from './read-headers.ts';
 import { readQuestionUrl, type QuestionUrl } from './read-url.ts';
 import { effectivePolicy, type EffectivePolicy } from './scope.ts';
 
@@ -63,9 +64,9 @@ function explainHttp(
   // What is let through on paper only is read all the same, unless nobody opens it.
   if (isOpen(connection) && scheme === 'https' && connection.treatment === 'pass-through')
     return answer(connection, 'passed through unread');
-  const override = findOverride(question.headers);
-  if (override === undefined)
-    return answer(blocked('malformed-request'), 'a method override that names no single method');
+  const problem = findHeaderProblem(question.headers);
+  if (problem !== null) return answer(blocked(problem.reason), problem.detail);
+  const override = readOverride(question.headers);
   const path = canonicalisePath(url.target);
   if (path.kind === 'ambiguous') return answer(blocked('ambiguous-path'), path.detail);
   if (!isOpen(connection)) return answer(connection);
@@ -76,7 +77,7 @@ function explainHttp(
     method: question.method,
     path: path.path,
     hasBody: question.hasBody || namesBody(question.headers),
-    upgrade: url.upgrade ? 'websocket' : readUpgrade(question.headers.get('upgrade')),
+    upgrade: url.upgrade ? 'websocket' : readUpgrade(question.headers),
     evidence: [
       ...(override === null ? [] : [{ kind: 'method-override', detail: override } as const]),
       ...readEncryptedDns(path, question.headers),
@@ -99,20 +100,6 @@ function explainRequest(
   return asOverride.verdict === 'block' ? asOverride : decided;
 }
 
-const overrideHeaders = ['x-http-method-override', 'x-http-method', 'x-method-override'] as const;
-
-/** The method that headers name in place of the request's own, or null; undefined when they name none or several. */
-function findOverride(headers: ReadonlyMap<string, string>): string | null | undefined {
-  const named = overrideHeaders.flatMap((name) => headers.get(name)?.trim().toUpperCase() ?? []);
-  if (named.length === 0) return null;
-  return new Set(named).size === 1 && /^[A-Z]{1,24}$/.test(named[0]!) ? named[0] : undefined;
-}
-
-// An offer of cleartext HTTP/2 is not passed on and opens nothing (RFC 9113 3.1).
-function readUpgrade(header: string | undefined): string | null {
-  return header === undefined || header.trim().toLowerCase() === 'h2c' ? null : header;
-}
-
 function readEncryptedDns(
   { path, query }: { readonly path: string; readonly query: string },
   headers: ReadonlyMap<string, string>,
@@ -120,10 +107,6 @@ function readEncryptedDns(
   const mediaTypes = `${headers.get('accept') ?? ''} ${headers.get('content-type') ?? ''}`;
   const detail = findEncryptedDns({ path, query, mediaTypes });
   return detail === null ? [] : [{ kind: 'encrypted-dns', detail }];
-}
-
-function namesBody(headers: ReadonlyMap<string, string>): boolean {
-  return headers.has('transfer-encoding') || Number(headers.get('content-length') ?? 0) > 0;
 }
 
 function explainPacket(

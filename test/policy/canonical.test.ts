@@ -226,6 +226,7 @@ void t.test('what is refused is said by its first reason', (t) => {
   t.equal(host(longest), longest, '253 characters');
   t.equal(host(`a${longest}`), 'refused');
   t.equal(host(`${'a'.repeat(64)}.example`), 'refused');
+  t.equal(host('12.xn--bcher-kva.example'), '12.xn--bcher-kva.example', 'a number beside punycode');
   t.equal(host('0000017700000001'), '@127.0.0.1', '16 digits');
   t.equal(host('00000017700000001'), 'refused');
   const whole = 'abcd:abcd:abcd:abcd:abcd:abcd:192.168.100.100';
@@ -298,6 +299,8 @@ void t.test('paths: what two servers could read differently is refused', (t) => 
     '/a%2',
     '/a%g1',
     '/a%1g',
+    '/a%4g',
+    '/a%6g',
     '/a%%32',
     '/%c0%ae%c0%ae/b',
     '/a%c0%afb',
