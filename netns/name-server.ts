@@ -5,7 +5,10 @@ import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { createServer, type Server } from 'node:net';
 import { once } from 'node:events';
 import { parseAddress } from '../flow/address.ts';
+import { setOption } from './libc.ts';
 import { bindUdp, listenTcp } from './socket.ts';
+
+const receiveBytes = 8 * 1024 * 1024;
 
 /** One record set: addresses, an alias, texts, or the RDATA of any other type in hexadecimal. */
 export interface NameEntry {
@@ -60,7 +63,10 @@ export class NameServer {
     for (const address of addresses) {
       const udp = createSocket(address.includes(':') ? 'udp6' : 'udp4');
       udp.on('message', (query, from) => this.#answerUdp(udp, query, from));
-      udp.bind({ fd: bindUdp(namespace, address, port) });
+      const fd = bindUdp(namespace, address, port);
+      // SO_RCVBUFFORCE: what a test asks in a burst must not be lost while its own process is busy.
+      setOption(fd, 1, 33, receiveBytes);
+      udp.bind({ fd });
       const tcp = createServer((socket) => this.#serveTcp(socket));
       tcp.listen({ fd: listenTcp(namespace, address, port) });
       this.#sockets.push(udp);

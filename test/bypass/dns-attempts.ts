@@ -3,12 +3,14 @@
 // an attempt has got out when most of its data has.
 
 import type { Reason } from '../../flow/reason.ts';
+import { dialTcp } from '../../netns/socket.ts';
 import type { Lab } from '../lab/lab.ts';
+import { labAddresses } from '../lab/origins.ts';
 import type { Bypass } from './bypass.ts';
 import type { BypassId } from './catalog.ts';
 import { dataNames, flood, floodSource, type Flood } from './name-flood.ts';
 
-const type = { a: 1, null: 10, txt: 16, srv: 33, any: 255, private: 65_399 } as const;
+const type = { a: 1, null: 10, txt: 16, srv: 33, https: 65, axfr: 252, any: 255, private: 65_399 } as const;
 
 interface Channel extends Omit<Flood, 'names'> {
   readonly id: BypassId;
@@ -19,6 +21,7 @@ interface Channel extends Omit<Flood, 'names'> {
   readonly names: readonly string[];
   /** So many questions at a name server of the internet are a channel. */
   readonly arrivesFrom: number;
+  readonly verdict?: 'allow';
   readonly reasons: readonly Reason[];
 }
 
@@ -111,6 +114,31 @@ const channels: readonly Channel[] = [
     reasons: ['dns-type'],
   }),
   channel({
+    id: 'dns-wide-types',
+    how: 'AXFR',
+    zone: 'transfer.net',
+    isAllowed: true,
+    names: dataNames(10, 'transfer.net'),
+    type: type.axfr,
+    transport: 'tcp',
+    host: 12,
+    arrivesFrom: 1,
+    reasons: ['dns-type'],
+  }),
+  channel({
+    id: 'dns-wide-types',
+    how: 'HTTPS',
+    zone: 'service-binding.net',
+    isAllowed: true,
+    names: dataNames(10, 'service-binding.net'),
+    type: type.https,
+    host: 13,
+    arrivesFrom: 1,
+    // Answered here, without data.
+    verdict: 'allow',
+    reasons: ['rule'],
+  }),
+  channel({
     id: 'dns-high-rate',
     zone: 'high-rate.net',
     isAllowed: true,
@@ -147,6 +175,9 @@ const channels: readonly Channel[] = [
   }),
 ];
 
+/** Hosts that the policy must allow in the clear. */
+export const hostsAllow = '**.host-names.net';
+
 /** Zones that the policy must allow in whole. */
 export const dnsAllow: readonly string[] = channels
   .filter(({ isAllowed }) => isAllowed)
@@ -154,7 +185,7 @@ export const dnsAllow: readonly string[] = channels
 
 const ownAnswer = 'addresses of allowed names are the gateway’s own there: no name leaves';
 
-function toAttempt({ id, how, zone, arrivesFrom, reasons, ...sent }: Channel): Bypass {
+function toAttempt({ id, how, zone, arrivesFrom, verdict, reasons, ...sent }: Channel): Bypass {
   return {
     id,
     ...(how === undefined ? {} : { how }),
@@ -167,6 +198,7 @@ function toAttempt({ id, how, zone, arrivesFrom, reasons, ...sent }: Channel): B
     arrived: (lab) => new Set(lab.origins.questionsFor(zone)).size >= arrivesFrom,
     // Its name is not read of a question that is one too many.
     recorded: ({ kind, runner }) => kind === 'dns' && runner === floodSource(sent.host),
+    ...(verdict === undefined ? {} : { verdict }),
     reasons,
     ...(sent.type === type.a && arrivesFrom > 1 && id !== 'dns-high-rate'
       ? { notIn: { 'steer-nft': ownAnswer } }
@@ -174,5 +206,42 @@ function toAttempt({ id, how, zone, arrivesFrom, reasons, ...sent }: Channel): B
   };
 }
 
+const hostZone = 'host-names.net';
+const hostNames = dataNames(300, hostZone);
+
+/** Asks for one host at an address of the job's choice; the gateway looks its name up itself. */
+function requestHost(lab: Lab, address: string, host: string): Promise<void> {
+  const socket = dialTcp(lab.runner().namespace, address, 80, floodSource(14));
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, 3000);
+  socket.on('error', () => resolve());
+  socket.on('close', () => resolve());
+  socket.once('data', () => resolve());
+  socket.write(`GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+  return promise.finally(() => {
+    clearTimeout(timer);
+    socket.destroy();
+  });
+}
+
+/** The same channel without a question of the job's own. */
+const byHost: Bypass = {
+  id: 'dns-many-labels',
+  how: 'by Host',
+  run: async (lab) => {
+    const web = labAddresses.web4;
+    lab.origins.names.set(`*.${hostZone}`, { a: [web] });
+    await lab.run(['ip', 'addr', 'replace', `${floodSource(14)}/32`, 'dev', 'eth0']);
+    const address = lab.mode === 'steer' ? lab.topology.gateway4 : web;
+    for (let i = 0; i < hostNames.length; i += 20)
+      await Promise.all(hostNames.slice(i, i + 20).map((host) => requestHost(lab, address, host)));
+  },
+  arrived: (lab) =>
+    new Set(lab.origins.web.arrived.map(({ host }) => host).filter((host) => host.endsWith(hostZone))).size >=
+    150,
+  recorded: ({ kind, destination }) => kind === 'request' && (destination.host?.endsWith(hostZone) ?? false),
+  reasons: ['dns-tunnel'],
+};
+
 /** Section `dns` of the list. */
-export const dnsAttempts: readonly Bypass[] = channels.map(toAttempt);
+export const dnsAttempts: readonly Bypass[] = [...channels.map(toAttempt), byHost];

@@ -15,7 +15,7 @@ export interface Flood {
   readonly transport?: 'udp' | 'tcp';
   /** Last part of an address of the attempt's own: limits and budgets count by address. */
   readonly host: number;
-  /** Default: 2000. */
+  /** Default: 1000. */
   readonly perSecond?: number;
 }
 
@@ -35,7 +35,7 @@ export function floodSource(host: number): string {
 /** Asks all of them and waits two seconds for what is on the way. */
 export async function flood(
   lab: Lab,
-  { names, type, transport = 'udp', host, perSecond = 2000 }: Flood,
+  { names, type, transport = 'udp', host, perSecond = 1000 }: Flood,
 ): Promise<void> {
   const source = floodSource(host);
   await lab.run(['ip', 'addr', 'replace', `${source}/32`, 'dev', 'eth0']);

@@ -2,7 +2,7 @@
 // something to hide behind.
 
 import { labAddresses } from '../lab/origins.ts';
-import { dnsAllow } from './dns-attempts.ts';
+import { dnsAllow, hostsAllow } from './dns-attempts.ts';
 
 /** Policy of every variant. */
 export const suitePolicy = `version: 1
@@ -11,6 +11,7 @@ dns: {allow: ${JSON.stringify(dnsAllow)}}
 http:
   - {id: site, host: allowed.example.com, scheme: [https, http], methods: any}
   - {id: names, host: "*.name.example.com", scheme: [https, http]}
+  - {id: hosts, host: "${hostsAllow}", scheme: http}
   - {id: prefix, host: api.example.com, scheme: [https, http], paths: ["/open/**", "/projects/*/info", "/exact"]}
   - {id: upload, host: api.example.com, scheme: [https, http], methods: POST, paths: "/upload/**", maxUpload: 1KiB}
   - {id: secret, host: api.example.com, paths: "/open/secret", action: block}
