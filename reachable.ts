@@ -5,12 +5,16 @@ import { accessSync, constants, existsSync, mkdirSync, realpathSync, statSync } 
 import { dirname, join, parse } from 'node:path';
 import { SallyportError } from './flow/errors.ts';
 
-/** Made once and never used outside: each gateway has a small filesystem of its own over it. */
-const place = '/run/sallyport/program';
+/**
+ * Made once and never used outside: each gateway has a small filesystem of its own over it. The second one is for a
+ * gateway whose starter lives in the first.
+ */
+const places = ['/run/sallyport/program', '/run/sallyport/program-inside'] as const;
 
-// A constant text; sources, targets and the command arrive as its positional arguments.
+// A constant text; the place, sources, targets and the command arrive as its positional arguments.
 const mountScript = [
-  `mount -t tmpfs -o mode=755,size=64k tmpfs ${place} || exit 69`,
+  'mount -t tmpfs -o mode=755,size=64k tmpfs "$1" || exit 69',
+  'shift',
   'while [ "$1" != -- ]; do',
   '  if [ -d "$1" ]; then mkdir "$2"; else : > "$2"; fi || exit 69',
   '  mount --bind "$1" "$2" || exit 69',
@@ -44,7 +48,7 @@ interface Moved {
 }
 
 /** Where a path is to be found once the mounts are made; the path itself when everybody reaches it. */
-function move(path: string, moved: Moved[], isAlone: boolean): string {
+function move(path: string, place: string, moved: Moved[], isAlone: boolean): string {
   const closed = closedDirectory(path);
   if (closed === null) return path;
   // A program finds its packages in the directories above it, as far up as others may not enter.
@@ -77,15 +81,20 @@ export function startInReach(program: Program, args: (state: string) => readonly
 function commandInReach(program: Program, args: (state: string) => readonly string[]): string[] | null {
   mkdirSync(program.state, { recursive: true, mode: 0o755 });
   const moved: Moved[] = [];
-  const interpreter = move(realpathSync(process.execPath), moved, true);
-  const script = move(realpathSync(program.script), moved, false);
+  const [execPath, ownScript] = [realpathSync(process.execPath), realpathSync(program.script)];
+  const ownState = realpathSync(program.state);
+  const place = [execPath, ownScript, ownState].some((path) => path.startsWith(`${places[0]}/`))
+    ? places[1]
+    : places[0];
+  const interpreter = move(execPath, place, moved, true);
+  const script = move(ownScript, place, moved, false);
   for (const { source } of moved) checkOpen(source);
-  const state = move(realpathSync(program.state), moved, true);
+  const state = move(ownState, place, moved, true);
   if (moved.length === 0) return null;
   mkdirSync(place, { recursive: true, mode: 0o755 });
   const pairs = moved.flatMap(({ source, target }) => [source, target]);
   const command = [interpreter, ...process.execArgv, script, ...args(state)];
-  const inside = ['sh', '-c', mountScript, 'sh', ...pairs, '--', ...command];
+  const inside = ['sh', '-c', mountScript, 'sh', place, ...pairs, '--', ...command];
   return ['unshare', '--mount', '--propagation', 'private', ...inside];
 }
 

@@ -1,7 +1,15 @@
 // What one run made in the kernel, written to a state file *before* it is made, so that the next start can remove
 // what a killed run left behind. Nothing else is ever removed.
 
-import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
 export const defaultStateDirectory = '/run/sallyport';
@@ -17,6 +25,8 @@ export interface RunState {
   readonly pid: number;
   /** Start time of the process in clock ticks since boot (proc(5), field 22): tells a reused pid apart. */
   readonly startTime: string;
+  /** Pids of another pid namespace say nothing here: its runs are its own to clean. */
+  readonly pidNamespace: string;
   readonly namespaces: readonly string[];
   /** Links whose one end stays in the namespace of the run itself. */
   readonly links: readonly string[];
@@ -36,10 +46,22 @@ export function processStartTime(pid: number): string | null {
   }
 }
 
+function ownPidNamespace(): string {
+  return readlinkSync('/proc/self/ns/pid');
+}
+
 /** An empty state of this process. */
 export function newRunState(): RunState {
   const startTime = processStartTime(process.pid) ?? '0';
-  return { pid: process.pid, startTime, namespaces: [], links: [], settings: [], directories: [] };
+  return {
+    pid: process.pid,
+    startTime,
+    pidNamespace: ownPidNamespace(),
+    namespaces: [],
+    links: [],
+    settings: [],
+    directories: [],
+  };
 }
 
 /** Writes the state, renamed into place; readable by root alone. */
@@ -74,7 +96,7 @@ function listRuns(directory: string): { readonly path: string; readonly state: R
     .map((name) => join(directory, name))
     .flatMap((path) => {
       const state = readRunState(path);
-      return state === null ? [] : [{ path, state }];
+      return state === null || state.pidNamespace !== ownPidNamespace() ? [] : [{ path, state }];
     });
 }
 
@@ -97,6 +119,7 @@ function isRunState(value: unknown): value is RunState {
   return (
     typeof Reflect.get(value, 'pid') === 'number' &&
     typeof Reflect.get(value, 'startTime') === 'string' &&
+    typeof Reflect.get(value, 'pidNamespace') === 'string' &&
     ['namespaces', 'links', 'directories'].every(names) &&
     Array.isArray(settings) &&
     settings.every(isChangedSetting)

@@ -78,11 +78,11 @@ t.test('killed, it leaves its job shut in, and the next start cleans up', async 
     stdio: 'ignore',
   });
   const own = `sallyport_run_${child.pid}`;
-  t.ok(await waitUntil(() => tables().includes(own) && isRunning('sleep 97'), 15_000), 'it runs');
+  t.ok(await waitUntil(() => tables().includes(own) && isRunning('sleep 97'), 40_000), 'it runs');
   const gateway = childOf(child.pid ?? 0, 'serve');
   t.ok(gateway > 0);
   child.kill('SIGKILL');
-  t.ok(await waitUntil(() => !isAlive(String(gateway)), 15_000), 'its gateway ends by itself');
+  t.ok(await waitUntil(() => !isAlive(String(gateway)), 40_000), 'its gateway ends by itself');
   t.match(tables(), new RegExp(own), 'the rules stay');
   run('--policy', closed, '--', 'true');
   t.notMatch(tables(), new RegExp(own));
@@ -99,7 +99,7 @@ t.test('a gateway that ends before its command fails the run, and lets nothing t
   let printed = '';
   child.stderr.on('data', (chunk) => (printed += String(chunk)));
   const ended = once(child, 'close');
-  t.ok(await waitUntil(() => isRunning('sleep 2'), 15_000), 'it runs');
+  t.ok(await waitUntil(() => isRunning('sleep 2'), 40_000), 'it runs');
   process.kill(childOf(child.pid ?? 0, 'serve'), 'SIGKILL');
   t.strictSame(await ended, [70, null], printed);
   t.match(printed, /curl: \(6|7\)|timed out/i);
