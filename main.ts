@@ -68,14 +68,21 @@ const commands: readonly Command[] = [
     usage: 'nftables|iptables [--mode M] [--config FILE] [--apply|--remove]',
     summary: 'print or apply the kernel rule set',
     load: async () => {
-      const [{ runRulesCommand }, { readConfig }, { kernelConfigOf }, load, { networkPlan }] =
-        await Promise.all([
-          import('./kernel/rules-command.ts'),
-          import('./config.ts'),
-          import('./keeper-rules.ts'),
-          import('./policy/load.ts'),
-          import('./policy/network-plan.ts'),
-        ]);
+      const [
+        { runRulesCommand },
+        { readConfig },
+        { kernelConfigOf },
+        { DeclaredJobs },
+        load,
+        { networkPlan },
+      ] = await Promise.all([
+        import('./kernel/rules-command.ts'),
+        import('./config.ts'),
+        import('./keeper-rules.ts'),
+        import('./jobs/declared.ts'),
+        import('./policy/load.ts'),
+        import('./policy/network-plan.ts'),
+      ]);
       return (args, io) =>
         runRulesCommand(args, io, (path) => {
           const config = readConfig(path ?? defaultConfigPath, (odd) =>
@@ -85,7 +92,8 @@ const commands: readonly Command[] = [
           const workers = Array.from({ length: config.workers }, (_, index) => worker + index);
           const ports = { workers, runner, operator: Number(operator.split(':').at(-1)) };
           const { policy } = load.loadPolicy(load.readPolicyBundle(config.policy));
-          return { config: kernelConfigOf(config, ports), plan: networkPlan(policy, new Map()) };
+          const jobs = new DeclaredJobs(config.jobs).ranges();
+          return { config: kernelConfigOf(config, ports), plan: networkPlan(policy, jobs) };
         });
     },
   },
@@ -132,6 +140,13 @@ async function main(): Promise<number> {
   return run(args, { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr });
 }
 
+/** Whatever parseArgs refuses is the caller's mistake; its message names the option. */
+function asUsage(error: unknown): unknown {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (!(error instanceof Error) || !code.startsWith('ERR_PARSE_ARGS')) return error;
+  return new SallyportError('usage', `${error.message}; --help lists the options`, error);
+}
+
 function codeOf(error: unknown): number {
   if (error instanceof InvalidInputError) return exitCodes.usage;
   if (!(error instanceof SallyportError)) return exitCodes.software;
@@ -144,7 +159,8 @@ function codeOf(error: unknown): number {
 
 try {
   process.exitCode = await main();
-} catch (error) {
+} catch (caught) {
+  const error = asUsage(caught);
   const isOurs = error instanceof SallyportError;
   const text = isOurs
     ? error.message

@@ -35,7 +35,7 @@ export async function runServe(args: readonly string[], io: Output): Promise<num
       config: { type: 'string' },
       state: { type: 'string' },
       'until-input-closes': { type: 'boolean' },
-      help: { type: 'boolean' },
+      help: { type: 'boolean', short: 'h' },
     },
   });
   if (values.help) {

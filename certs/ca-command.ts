@@ -17,7 +17,16 @@ export interface CommandIo {
   readonly stderr: { write(chunk: string | Uint8Array): unknown };
 }
 
-const usage = 'usage: sallyport ca show|export [--format pem|der|p12] [--state DIR] [--json]\n';
+const usage = `usage: sallyport ca show|export [--format pem|der|p12] [--state DIR] [--json]
+
+show tells the authority's subject, fingerprint and validity, export writes its certificate to standard output.
+  --format pem|der|p12   form of the export (default pem); p12 has the trusted-key attribute that Java wants
+  --state DIR            state directory of the gateway (default /var/lib/sallyport)
+  --json                 show: {authority: {subject, sha256, keyIdentifier, notBefore, notAfter, selfSigned}};
+                         export: {format, base64}
+
+Exit codes: 0 done, 2 invalid command line, 69 there is no authority that can be read.
+`;
 const formats = ['pem', 'der', 'p12'] as const;
 type Format = (typeof formats)[number];
 const defaultState = '/var/lib/sallyport';
@@ -31,6 +40,10 @@ interface CaOptions {
 
 /** Runs `ca` with the arguments after it; resolves to the exit code. */
 export async function runCaCommand(args: readonly string[], io: CommandIo): Promise<number> {
+  if (args.includes('--help') || args.includes('-h')) {
+    io.stdout.write(usage);
+    return exitCodes.ok;
+  }
   const options = parseOptions(args);
   if (options === null) {
     io.stderr.write(usage);

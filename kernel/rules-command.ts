@@ -23,8 +23,15 @@ export type LoadRulesInput = (config: string | undefined) => {
   readonly plan: NetworkPlan;
 };
 
-const usage =
-  'usage: sallyport rules nftables|iptables [--mode gateway|steer|sidecar] [--config FILE] [--apply|--remove] [--json]\n';
+const usage = `usage: sallyport rules nftables|iptables [--mode gateway|steer|sidecar] [--config FILE] [--apply|--remove] [--json]
+
+Prints the kernel rule set that a gateway of this configuration holds, as its policy is now.
+  --mode     another mode than that of the configuration
+  --config   sallyport.yaml (default /etc/sallyport/sallyport.yaml)
+  --apply    install it, in place of what a gateway left behind
+  --remove   take it away, which opens the door
+  --json     nftables: {form, rules, guard}; iptables: {form, ipset, iptables, ip6tables}; else {form, done}
+`;
 
 /** The command; answers with an exit code. @throws SallyportError usage, missing-program or kernel */
 export async function runRulesCommand(
@@ -34,10 +41,12 @@ export async function runRulesCommand(
 ): Promise<number> {
   const { values, positionals } = readArguments(args);
   const form = positionals[0];
-  if (values.help === true || (form !== 'nftables' && form !== 'iptables') || positionals.length > 1) {
+  if (values.help === true) {
     io.stdout.write(usage);
-    return values.help === true ? exitCodes.ok : exitCodes.usage;
+    return exitCodes.ok;
   }
+  if ((form !== 'nftables' && form !== 'iptables') || positionals.length > 1)
+    throw new SallyportError('usage', `the form is nftables or iptables\n${usage}`);
   if (values.apply === true && values.remove === true) {
     throw new SallyportError('usage', '--apply and --remove exclude each other');
   }

@@ -5,7 +5,7 @@ import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { exitCodes } from '../flow/errors.ts';
+import { exitCodes, SallyportError } from '../flow/errors.ts';
 import { readSegments } from '../store/read-segments.ts';
 import { openDemoInternet, type DemoInternet } from './demo-internet.ts';
 import { findRegistry, redactRegistry, type Registry } from './demo-registry.ts';
@@ -27,10 +27,12 @@ What is missing of nftables, iproute2 and netbase, and for the sample job of cur
 export async function runDemo(args: readonly string[], io: Io, startGateway: StartGateway): Promise<number> {
   const isJson = args[0] === '--json';
   const rest = isJson ? args.slice(1) : args;
-  if (rest[0] === '--help') {
+  if (rest[0] === '--help' || rest[0] === '-h') {
     io.stdout.write(usage);
     return exitCodes.ok;
   }
+  if (rest[0]?.startsWith('-') === true && rest[0] !== '--')
+    throw new SallyportError('usage', `unknown option "${rest[0]}"\n${usage}`);
   const command = rest[0] === '--' ? rest.slice(1) : rest;
   requireRoot();
   installMissing(command.length === 0, (line) => io.stderr.write(`${line}\n`));
