@@ -22,6 +22,8 @@ const places: Readonly<
 const only = process.env['BYPASS_VARIANT'];
 
 t.setTimeout(300_000);
+// Most of an attempt is waiting, and labs do not touch each other.
+t.jobs = 2;
 
 t.test('a bypass without a test, and a test of none, are noticed', async (t) => {
   const quote = '`';
@@ -45,7 +47,7 @@ t.test('a bypass without a test, and a test of none, are noticed', async (t) => 
   t.same(findGaps(['a-one', 'a-two', 'a-three', 'a-four'], [], titles), ['a-four has no test']);
 });
 
-t.test('without a gateway', async (t) => {
+t.test('without a gateway', { buffered: true }, async (t) => {
   const lab = await openControlLab(2);
   t.teardown(() => lab.close());
   const proxy = openProxy(lab);
@@ -55,7 +57,7 @@ t.test('without a gateway', async (t) => {
 
 for (const variant of variants) {
   if (only !== undefined && only !== variant) continue;
-  t.test(variant, async (t) => {
+  t.test(variant, { buffered: true }, async (t) => {
     const { mode, backend } = places[variant];
     // In steer mode the runners get a route through the gateway all the same: as if the fence outside had a hole.
     const lab = await Lab.open({ mode, runners: mode === 'sidecar' ? 1 : 2, isRouted: true });
