@@ -24,8 +24,13 @@ import { readSetting } from '../../netns/sysctl.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'sallyport-test-'));
 t.teardown(() => rmSync(directory, { recursive: true, force: true }));
-const ourNamespaces = () => (existsSync('/run/netns') ? readdirSync('/run/netns') : []);
-const ourLinks = () => spawnSync('ip', ['-br', 'link'], { encoding: 'utf8' }).stdout.match(/^\S+/gm) ?? [];
+// Other tests and runs on this machine come and go meanwhile.
+const ourNamespaces = (pid = process.pid) =>
+  (existsSync('/run/netns') ? readdirSync('/run/netns') : []).filter((name) => name.startsWith(`sp-${pid}-`));
+const ourLinks = () =>
+  (spawnSync('ip', ['-br', 'link'], { encoding: 'utf8' }).stdout.match(/^\S+/gm) ?? []).filter((name) =>
+    name.startsWith(`sp${process.pid.toString(36)}x`),
+  );
 
 /** Runs a command inside a namespace of its own and answers its exit code and output. */
 async function runInside(command: readonly string[], user: CallingUser | null = null, isConfined = false) {
@@ -100,10 +105,10 @@ t.test('the next start cleans what kill -9 left, and nothing of a run that lives
   const name = String(chunk);
   child.kill('SIGKILL');
   await once(child, 'exit');
-  t.ok(ourNamespaces().includes(name), 'the killed run left its namespace');
+  t.ok(ourNamespaces(child.pid).includes(name), 'the killed run left its namespace');
   t.not(readSetting(setting), wasForwarding);
   const next = new Namespaces(place);
-  t.notOk(ourNamespaces().includes(name), 'the next one removed it');
+  t.strictSame(ourNamespaces(child.pid), [], 'the next one removed it');
   t.equal(readSetting(setting), wasForwarding, 'and put the setting back');
   t.ok(ourNamespaces().includes(living), 'a living run keeps its own');
   await next.remove();
