@@ -194,7 +194,7 @@ t.test('the rules command prints, applies and removes; what it cannot read is re
   out = '';
   t.equal(await runRulesCommand(['iptables', '--json'], io, load), 0);
   t.equal((JSON.parse(out) as { ipset: string }).ipset, texts.gateway.tables.ipset);
-  t.equal(await runRulesCommand(['pf'], io, load), 2);
+  await t.rejects(runRulesCommand(['pf'], io, load), { code: 'usage' });
   await t.rejects(runRulesCommand(['nftables', '--mode', 'bridge'], io, load), { code: 'usage' });
   await t.rejects(runRulesCommand(['nftables', '--apply', '--remove'], io, load), { code: 'usage' });
 });
