@@ -246,7 +246,8 @@ async function testBackend(t: Tap, backend: 'nftables' | 'iptables'): Promise<vo
         { family: 4, source, destination: '203.0.113.10', protocolNumber: 17, port } as never,
         40_000 + (port & 1023),
       ).toString('hex');
-    const flood = Array.from({ length: 4000 }, (_, i) => packet('10.77.0.2', 20_000 + i));
+    // From addresses of their own: a connection of an earlier test may still send a segment.
+    const flood = Array.from({ length: 4000 }, (_, i) => packet('10.77.7.7', 20_000 + i));
     const calm = Array.from({ length: 20 }, (_, i) => packet('10.77.9.8', 30_000 + i));
     // In parts that the receiver's queue (net.core.netdev_max_backlog) holds on a busy machine too.
     for (let i = 0; i < 20; i++) {
@@ -259,8 +260,8 @@ async function testBackend(t: Tap, backend: 'nftables' | 'iptables'): Promise<vo
     const of = (source: string): BlockedRow[] => rows.filter((row) => row.runner === source);
     const sum = (list: readonly BlockedRow[]): number =>
       list.reduce((total, { attempts }) => total + attempts, 0);
-    t.equal(sum(of('10.77.0.2')), 4000, 'every packet of the flood is counted');
-    t.ok(of('10.77.0.2').length < 1500, 'with a bounded number of keys');
+    t.equal(sum(of('10.77.7.7')), 4000, 'every packet of the flood is counted');
+    t.ok(of('10.77.7.7').length < 1500, 'with a bounded number of keys');
     t.equal(of('10.77.9.8').length, 20);
     t.ok(
       of('10.77.9.8').every(({ attempts }) => attempts === 2),
