@@ -1,21 +1,28 @@
-// Writes what is generated from the sources: the published JSON Schema of policies and the reference page.
+// Writes what is generated from the sources: the published JSON Schemas and the reference pages.
 // `npm run schema`; a test fails when a generated file is stale.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { configSchema } from '../config-schema.ts';
 import { reasons } from '../flow/reason.ts';
 import { alwaysEnforced } from '../policy/always-enforced.ts';
 import { presets } from '../policy/presets/all.ts';
 import { laterKeys, policySchema, type HttpRuleFile } from '../policy/schema.ts';
 import { shareSubschemas } from '../policy/share-schema.ts';
+import { writeConfigReference } from './write-config-reference.ts';
 
-/** Generated files of policy/ by their path in the project. */
-export function generatePolicyFiles(): Readonly<Record<string, string>> {
-  const published = { $schema: 'http://json-schema.org/draft-07/schema#', ...shareSubschemas(policySchema) };
+/** Generated files by their path in the project. */
+export function generateFiles(): Readonly<Record<string, string>> {
   return {
-    'policy/policy.schema.json': `${JSON.stringify(published, null, 2)}\n`,
+    'policy/policy.schema.json': publish(shareSubschemas(policySchema)),
     'docs/reference/policy.md': writeReference(),
+    'docs/reference/sallyport.schema.json': publish(configSchema),
+    'docs/reference/sallyport.md': writeConfigReference(configSchema),
   };
+}
+
+function publish(schema: object): string {
+  return `${JSON.stringify({ $schema: 'http://json-schema.org/draft-07/schema#', ...schema }, null, 2)}\n`;
 }
 
 function writeReference(): string {
@@ -124,7 +131,7 @@ function writePresetRow(rule: HttpRuleFile): string {
 
 if (import.meta.main) {
   const root = join(import.meta.dirname, '..');
-  for (const [path, text] of Object.entries(generatePolicyFiles())) {
+  for (const [path, text] of Object.entries(generateFiles())) {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), text);
     process.stdout.write(`${path}\n`);

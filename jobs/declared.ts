@@ -13,13 +13,15 @@ import {
 } from '../flow/address.ts';
 import { unattributed, type Attribution, type AttributionPort, type Job } from '../flow/job.ts';
 
-const text = (description: string) => ({ type: 'string', minLength: 1, description }) as const;
-const flag = (description: string) => ({ type: 'boolean', description }) as const;
+const text = (description: string, example: string) =>
+  ({ type: 'string', minLength: 1, description, examples: [example] }) as const;
+const flag = (description: string) => ({ type: 'boolean', description, examples: [true] }) as const;
 
 /** `jobs:` of sallyport.yaml: which runner addresses belong to which job. */
 export const declaredJobSchema = {
   type: 'array',
-  description: 'Jobs by runner address, for fleets in which an address is one job.',
+  description: 'Jobs by runner address, for fleets in which an address is one job. Default: none.',
+  examples: [[{ addresses: ['10.77.0.20'], repository: 'acme/app', ref: 'refs/heads/main' }]],
   items: {
     type: 'object',
     additionalProperties: false,
@@ -31,24 +33,33 @@ export const declaredJobSchema = {
         minItems: 1,
         items: { type: 'string', minLength: 1 },
         description: 'Addresses or networks of the runners that run it.',
+        examples: [['10.77.0.20', 'fd77::20']],
       },
-      platform: { enum: ['github', 'gitlab'], description: 'Default: github.' },
-      server: text('Host of the forge. Default: github.com, or gitlab.com for gitlab.'),
-      repository: text('owner/name, or a GitLab project path.'),
-      repositoryId: text('Numeric id of the repository.'),
-      workflow: text('Path of the workflow file.'),
-      calledWorkflow: text('Path of the called workflow.'),
+      platform: {
+        enum: ['github', 'gitlab'],
+        description: 'Platform of the forge. Default: `github`.',
+        examples: ['gitlab'],
+      },
+      server: text(
+        'Host of the forge. Default: `github.com`, or `gitlab.com` for gitlab.',
+        'github.example.com',
+      ),
+      repository: text('owner/name, or a GitLab project path.', 'acme/app'),
+      repositoryId: text('Numeric id of the repository.', '123456'),
+      workflow: text('Path of the workflow file.', '.github/workflows/release.yml'),
+      calledWorkflow: text('Path of the called workflow.', '.github/workflows/build.yml'),
       ref: {
         type: 'string',
         pattern: '^refs/.',
-        description: 'Full ref: refs/heads/main, refs/tags/v1; for GitLab alike.',
+        description: 'Full ref, for GitLab alike.',
+        examples: ['refs/heads/main'],
       },
-      event: text('Event, for example push.'),
-      environment: text('Deployment environment.'),
-      name: text('Name of the job in the workflow.'),
-      runId: text('Id of the run.'),
-      runnerGroup: text('Runner group.'),
-      actor: text('Who started the run.'),
+      event: text('Event, for example push.', 'push'),
+      environment: text('Deployment environment.', 'production'),
+      name: text('Name of the job in the workflow.', 'build'),
+      runId: text('Id of the run.', '9876543210'),
+      runnerGroup: text('Runner group.', 'default'),
+      actor: text('Who started the run.', 'octocat'),
       fork: flag('The run is for a fork.'),
       protected: flag('The ref is protected.'),
       private: flag('The repository is private.'),

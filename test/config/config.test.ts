@@ -5,8 +5,11 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Ajv } from 'ajv';
 import t from 'tap';
+import { configSchema } from '../../config-schema.ts';
 import { readConfig, type Config } from '../../config.ts';
+import { listConfigKeys } from '../../docs/write-config-reference.ts';
 import { InvalidInputError, type Problem } from '../../flow/errors.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'config-'));
@@ -180,4 +183,19 @@ t.test('a default follows the keys that it depends on', async (t) => {
   t.same(dns.forward, [
     { zone: 'corp.example', upstreams: [{ address: '10.0.0.53', port: 853, tls: 'ns.corp.example' }] },
   ]);
+});
+
+t.test('every key is documented with its meaning, its default and an example that is right', async (t) => {
+  const keys = listConfigKeys(configSchema);
+  t.ok(keys.length > 60);
+  const ajv = new Ajv({ strict: true });
+  for (const { path, form, meaning, isRequired, default: byDefault, example, schema } of keys) {
+    t.match(meaning, /^[A-Zo].*\.$/, path);
+    t.not(form, '', path);
+    // Of a job what is left out is not known.
+    t.equal(byDefault === null, isRequired || (path.startsWith('jobs[]') && byDefault === null), path);
+    t.equal(ajv.validate(schema, example), true, `${path}: ${JSON.stringify(example)}`);
+  }
+  const whole = readConfig(join(import.meta.dirname, '../../deploy/sallyport.example.yaml'));
+  t.equal(whole.gateway, 'gw-1');
 });

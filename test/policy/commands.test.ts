@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import t from 'tap';
-import { generatePolicyFiles } from '../../docs/generate.ts';
+import { generateFiles } from '../../docs/generate.ts';
 import { checkPolicy } from '../../policy/check-command.ts';
 import { explainPolicy } from '../../policy/explain-command.ts';
 import { loadPolicy } from '../../policy/load.ts';
@@ -265,7 +265,7 @@ void t.test('10,000 rules and 50,000 blocked hosts load in 2 s, and a problem th
 });
 
 void t.test('the generated files are those that npm run schema writes', (t) => {
-  for (const [path, text] of Object.entries(generatePolicyFiles())) {
+  for (const [path, text] of Object.entries(generateFiles())) {
     t.equal(readFileSync(join(root, path), 'utf8') === text, true, `${path} is fresh (npm run schema)`);
   }
   t.end();
