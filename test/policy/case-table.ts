@@ -734,6 +734,19 @@ const lists: readonly Case[] = [
     },
   ],
   [
+    '12f an entry without a name is called by its place',
+    'http: {id: r, host: "**.example"}\nblocklist: [{hosts: a.example}, {hosts: b.example}]',
+    [
+      [J, 'GET https://a.example/', 'block blocklist blocklist[0]'],
+      [J, 'GET https://b.example/', 'block blocklist blocklist[1]'],
+    ],
+  ],
+  [
+    '12g a single entry without a name is the first',
+    'blocklist: {hosts: a.example}',
+    [[J, 'GET https://a.example/', 'block blocklist blocklist[0]']],
+  ],
+  [
     '12d addresses of a list, in every form',
     'network: [{id: n, to: 0.0.0.0/0, port: 22}, {id: m, to: "::/0", port: 22}]\nblocklist: {id: l, addresses: [9.9.9.9, "2606:4700::/32"]}',
     [
@@ -852,6 +865,25 @@ const packets: readonly Case[] = [
       [J, 'GET https://w.example/resolve?type=16&name=secret.z.example', 'block encrypted-dns'],
       [J, 'GET https://w.example/q?dns=AAABAAABAAAAAAAAA3d3dwdleGFtcGxlA2NvbQAAAQAB', 'block encrypted-dns'],
       [J, 'GET https://w.example/q?dns=AAABAAACAAAAAAAAA3d3dwdleGFtcGxlA2NvbQAAAQAB', 'allow w'],
+    ],
+  ],
+  [
+    'DNS over HTTPS is seen wherever it stands in the query, and a package is no question',
+    'mode: audit\nhttp: [{id: w, host: w.example}, {id: d, host: d.example, paths: [/dns-query, /v1/**]}]',
+    [
+      [
+        J,
+        'GET https://w.example/q?a=1&%64n%73=%41AABAAABAAAAAAAAA3d3dwdleGFtcGxlA2NvbQAAAQAB',
+        'block encrypted-dns',
+      ],
+      [
+        J,
+        `GET https://w.example/q?pad=${'x'.repeat(9000)}&dns=AAABAAABAAAAAAAAA3d3dwdleGFtcGxlA2NvbQAAAQAB`,
+        'block encrypted-dns',
+      ],
+      [J, 'GET https://w.example/resolve?n%61me=secret.z.example', 'block encrypted-dns'],
+      [J, 'GET https://w.example/q?dns=AACBgAABAAAAAAAAA3d3dwdleGFtcGxlA2NvbQAAAQAB', 'allow w'],
+      [J, 'GET https://w.example/q?xdns=AAABAAABAAAAAAAAA3d3dwdleGFtcGxlA2NvbQAAAQAB', 'allow w'],
       [J, 'GET https://w.example/q?dns=yes', 'allow w'],
       [
         J,

@@ -434,6 +434,14 @@ void t.test('the network plan: ranges and ports for the fleet and for each runne
   ]);
   t.equal(plan.fleet.mode, 'block');
   t.same(plan.fleet.allow, []);
+  const touching = policyOf(
+    'scopes: [{id: x, match: {event: push}, exclusive: true, network: {id: n, to: 9.9.9.0/24, port: "20-22"}}, {id: y, match: {repo: acme/app}, exclusive: true, network: {id: m, to: 9.9.9.0/24, port: ["22-30", "15-19"]}}]',
+  );
+  t.same(
+    networkPlan(touching, new Map([['192.0.2.1', job()]])).runners['192.0.2.1']?.allow,
+    [{ to: '9.9.9.0/24', protocol: 'tcp', ports: [22, 22], rule: 'n', inspect: true }],
+    'ranges that share one port',
+  );
   t.same(
     networkPlan(policyOf('onUnattributed: block\nnetwork: {to: 9.9.9.9, port: 22}'), new Map()).fleet.allow,
     [],

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
+import { findBlockedHost } from '../../policy/blocklist.ts';
 import { loadPolicy, readPolicyBundle, type LoadOptions } from '../../policy/load.ts';
 import { findKnownKeys } from '../../policy/match-scope.ts';
 import { ask, job, policyOf, problemsOf } from './judge.ts';
@@ -289,6 +290,12 @@ void t.test('blocklists: files, exceptions, and the runner’s own service', (t)
     ['3:20 error', 'would cut runners off from their service'],
   ]);
   check(t, list('hosts: githubusercontent.com, force: true'), []);
+  for (const text of ['hosts:\n  - github.com\n', 'hosts: [github.com]\n']) {
+    check(t, list('files: f.yaml, force: true'), [], { 'f.yaml': text });
+    check(t, list('files: f.yaml'), [[text.includes('[') ? '1:9 error' : '2:1 error', 'would cut']], {
+      'f.yaml': text,
+    });
+  }
   check(t, list('hosts: raw.githubusercontent.com'), []);
   check(t, list('hosts: "a b"'), [['3:20 error', '"a b" is no host']]);
   check(t, list('addresses: 9.9.9.9/8'), [['3:24 error', 'no address range']]);
@@ -301,12 +308,20 @@ void t.test('blocklists: files, exceptions, and the runner’s own service', (t)
   check(t, list('hosts: a.example, except: {host: b.a.example, until: soon, reason: x}'), [
     ['3:66 error', 'until'],
   ]);
+  const excepted = list('hosts: a.example, except: {host: b.a.example, until: "2030-01-31", reason: x}');
+  const midnight = Date.parse('2030-02-01T00:00:00Z');
+  check(t, excepted, [], {}, { nowMs: midnight - 1 });
+  check(t, excepted, [['3:66 warning', 'the exception ended']], {}, { nowMs: midnight });
+  const { blocklist } = policyOf(excepted);
+  t.equal(findBlockedHost(blocklist, 'b.a.example', midnight - 1), null, 'the last moment of the day');
+  t.ok(findBlockedHost(blocklist, 'b.a.example', midnight));
   const files = {
     'l/a.yaml': 'hosts:\n  - a.example\n  - api.github.com\n',
     'l/b.txt': 'fine.example\nno host\n9.9.9.9/8\n',
     'l/c.yaml': 'hosts: [x.example]\nhost: 3\n',
     'l/d.yaml': 'hosts:\n  - 123\n',
     'l/e.yaml': 'force: true\nhosts:\n  - github.com\n',
+    'l/g.yaml': 'force: true\nhosts: [github.com]\n',
   };
   const found = problemsOf(list('files: "l/*"'), files).map(
     ({ file, line, column, message }) => `${file}:${line}:${column} ${message}`,
