@@ -308,6 +308,13 @@ void t.test('blocklists: files, exceptions, and the runner’s own service', (t)
   check(t, list('hosts: a.example, except: {host: b.a.example, until: soon, reason: x}'), [
     ['3:66 error', 'until'],
   ]);
+  for (const text of [
+    'hosts:\n  - a.example\nhosts:\n  - b.example\n',
+    'mode: audit\nhosts:\n  - a.example\nmode: audit\n',
+  ])
+    check(t, list('files: f.yaml'), [[text.startsWith('h') ? '3:1 error' : '4:1 error', 'stands twice']], {
+      'f.yaml': text,
+    });
   const excepted = list('hosts: a.example, except: {host: b.a.example, until: "2030-01-31", reason: x}');
   const midnight = Date.parse('2030-02-01T00:00:00Z');
   check(t, excepted, [], {}, { nowMs: midnight - 1 });

@@ -84,6 +84,13 @@ const equivalent: readonly (readonly [file: string, line: string, why: string, k
     'a short way: reading by segments says the same',
     'condition never',
   ],
+  ['blocklist', 'blocklist.hosts.size === 0', 'a short way: an empty list holds nothing', 'condition never'],
+  [
+    'blocklist',
+    'blocklist.addresses.length === 0',
+    'a short way: an empty list holds nothing',
+    'condition never',
+  ],
   ['cidr-set', 'a.prefix <= b.prefix', 'ranges of one length that share anything are the same', '<= → <'],
   ['canonicalise-path', 'mark < 0', 'a target begins with a slash, so that its mark is never 0', '< → <='],
   ['canonicalise-host', 'charCodeAt(i) > 127', '127 was refused before', '> → >='],
