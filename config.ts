@@ -12,7 +12,7 @@ import {
   mayOpen,
 } from './check-config.ts';
 import { configSchema, type ConfigFile } from './config-schema.ts';
-import { parseAddress } from './flow/address.ts';
+import { formatAddress, parseAddress, unmapAddress } from './flow/address.ts';
 import type { Problem } from './flow/errors.ts';
 import { canonicaliseHost } from './policy/canonicalise-host.ts';
 import { readYamlFile } from './policy/read-yaml.ts';
@@ -43,7 +43,7 @@ export function readConfig(path: string, onWarning: (problem: Problem) => void =
 function completeConfig(file: ConfigFile, directory: string) {
   const workers = file.workers ?? Math.min(16, availableParallelism());
   const { networks, interfaces = facingInterfaces(networks) } = file.runners;
-  const addresses = file.addresses ?? interfaceAddresses(interfaces[0] ?? '');
+  const addresses = file.addresses?.map(canonicalAddress) ?? interfaceAddresses(interfaces[0] ?? '');
   return {
     gateway: file.gateway ?? 'gateway',
     fleet: file.fleet ?? 'default',
@@ -137,6 +137,12 @@ function completeUpstream(upstream: { address: string; port?: number; tls?: stri
 
 function mayConnections(): number {
   return Math.max(256, Math.min(connectionsLimit, connectionsWithin(mayOpen())));
+}
+
+// One text for one address: `::ffff:10.0.0.1` is an IPv4 one.
+function canonicalAddress(text: string): string {
+  const bytes = parseAddress(text);
+  return bytes === null ? text : formatAddress(unmapAddress(bytes));
 }
 
 // Anything else was refused when the file was checked.

@@ -107,8 +107,6 @@ class Control {
   }
 
   async start(): Promise<void> {
-    await this.#inForce.read();
-    this.#inForce.adopt();
     const { fds, state } = this.#settings;
     await startOperatorServer({
       fd: fds.operator,
@@ -127,6 +125,9 @@ class Control {
         this.#log.error({ err: error }, 'the block log cannot be read: reasons come from policy alone'),
     );
     setInterval(() => this.#readStats(), 1000).unref();
+    // Last: a large policy takes the kernel a while, and whoever asks is told meanwhile what is missing.
+    await this.#inForce.read();
+    this.#inForce.adopt();
     this.#keeper.ready({});
   }
 

@@ -177,6 +177,10 @@ t.test('a default follows the keys that it depends on', async (t) => {
   t.match(config('workers: 3\n').records, { maxSegmentBytes: 67_108_864, maxTotalBytes: 4_294_967_296 });
   t.match(config('workers: 3\nrecords: {maxTotalBytes: 1048576}\n').records, { maxSegmentBytes: 131_072 });
   t.match(config('workers: 15\nrecords: {maxTotalBytes: 1048576}\n').records, { maxSegmentBytes: 65_536 });
+  t.same(config('addresses: ["::ffff:10.77.0.1", "FD77:0::1"]\n').addresses, {
+    v4: ['10.77.0.1'],
+    v6: ['fd77::1'],
+  });
   const { dns } = config(
     'dns: {forward: [{zone: CORP.Example., upstreams: [{address: 10.0.0.53, tls: ns.corp.example}]}]}\n',
   );
