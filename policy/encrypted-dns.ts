@@ -5,6 +5,10 @@ const mediaType = /\bapplication\/(?:oblivious-)?dns-(?:message|json)\b/i;
 /** A host name with at least one dot: what a resolver is asked for, and a package rarely is. */
 const dottedName = /^(?:[\w-]{1,63}\.)+[\w-]{1,63}\.?$/;
 
+// Letters may be percent-encoded; the longest name of 253 bytes makes a message of 362 characters.
+const dnsParameter = /(?:^|[&;])(?:d|%64)(?:n|%6e)(?:s|%73)=([^&;]{0,2048})/gi;
+const nameParameter = /(?:^|[&;])(?:n|%6e)(?:a|%61)(?:m|%6d)(?:e|%65)=([^&;]{0,2048})/gi;
+
 export interface RequestShape {
   /** Canonical, without the query. */
   readonly path: string;
@@ -21,11 +25,25 @@ export function findEncryptedDns({ path, query, mediaTypes }: RequestShape): str
   const last = path.slice(path.lastIndexOf('/', end - 1) + 1, end).toLowerCase();
   if (last === 'dns-query') return 'the path of DNS over HTTPS';
   if (query === '') return null;
-  for (const [name, value] of new URLSearchParams(query)) {
-    if (name === 'dns' && isQuery(value)) return 'a DNS message in the query';
-    if (name === 'name' && last === 'resolve' && dottedName.test(value)) return 'a DNS question in the query';
-  }
+  if (valuesOf(query, dnsParameter).some(isQuery)) return 'a DNS message in the query';
+  if (last === 'resolve' && valuesOf(query, nameParameter).some((value) => dottedName.test(value)))
+    return 'a DNS question in the query';
   return null;
+}
+
+// The whole query, however long: what a server reads of it is not known.
+function valuesOf(query: string, parameter: RegExp): string[] {
+  return Array.from(query.matchAll(parameter), ([, value = '']) => decode(value));
+}
+
+function decode(value: string): string {
+  if (!value.includes('%')) return value;
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    // Not percent-encoding: the text counts as it stands.
+    return value;
+  }
 }
 
 /** A DNS message with one question and no answer (RFC 1035 4.1.1), in base64url. */
