@@ -2,7 +2,7 @@
 
 import { cidrContains, formatCidr, type Cidr } from '../flow/address.ts';
 import { subtractCidrs } from './cidr-set.ts';
-import { readMethodSet, coversAnyMethod } from './method-set.ts';
+import { readMethodSet } from './method-set.ts';
 import type { ProblemList, ValuePath } from './problem-list.ts';
 import {
   readCidrs,
@@ -225,9 +225,4 @@ function checkNetworkHost(file: NetworkRuleFile, rule: NetworkRule, at: ValuePat
   if ([80, 443].some((port) => coversPort(rule.ports ?? [], port)) && rule.protocols.includes('tcp')) {
     list.error([...at, 'port'], 'ports 80 and 443 of a host are inspected', 'use an http or opaque rule');
   }
-}
-
-/** True when an http rule says the same of every request to its hosts. */
-export function coversWholeHost(rule: HttpRule): boolean {
-  return rule.paths === null && rule.exceptPaths.length === 0 && coversAnyMethod(rule.methods);
 }
