@@ -12,6 +12,7 @@ export const frameTypes = {
   sign: 5,
   plan: 6,
   ready: 7,
+  alive: 8,
   configure: 32,
   reload: 33,
   drain: 34,

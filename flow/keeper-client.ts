@@ -9,6 +9,7 @@ import type { Binding, KeeperPort } from './ports.ts';
 /** Milliseconds that the keeper has for an answer; a plan of a large policy takes the kernel seconds. */
 const answerLimits = { answerMs: 2000, planMs: 60_000 };
 const maxOutstanding = 4096;
+const aliveEveryMs = 2000;
 
 interface Waiting {
   readonly resolve: (payload: Buffer) => void;
@@ -22,6 +23,7 @@ export class KeeperClient implements KeeperPort {
   readonly #stream: Duplex;
   readonly #waiting = new Map<number, Waiting>();
   readonly #sweep: NodeJS.Timeout;
+  readonly #pulse: NodeJS.Timeout;
   readonly #limits: typeof answerLimits;
   #nextId = 1;
 
@@ -38,11 +40,13 @@ export class KeeperClient implements KeeperPort {
       if (gone) return;
       gone = true;
       clearInterval(this.#sweep);
+      clearInterval(this.#pulse);
       for (const waiting of this.#waiting.values()) waiting.fail(unavailable(detail));
       this.#waiting.clear();
       onGone(detail);
     };
     this.#sweep = setInterval(() => this.#expire(), 250).unref();
+    this.#pulse = setInterval(() => this.#showLife(), aliveEveryMs).unref();
     stream.on('error', (error) => end(error.message));
     stream.on('close', () => end('the pipe is closed'));
     readFrames(stream, controlFrameLimit, (frame) => this.#receive(frame, onNotice), end);
@@ -108,6 +112,11 @@ export class KeeperClient implements KeeperPort {
     this.#waiting.delete(frame.id);
     if (frame.type === 'ok') waiting.resolve(Buffer.from(frame.payload));
     else waiting.fail(unavailable(frame.payload.toString('utf8').slice(0, 300)));
+  }
+
+  // The keeper ends a child that is silent for a minute: its event loop hangs, and its runners with it.
+  #showLife(): void {
+    if (this.#stream.writableLength === 0) this.#stream.write(encodeFrame(0, 'alive', Buffer.alloc(0)));
   }
 
   #expire(): void {

@@ -25,6 +25,8 @@ export interface ChildSpec {
   readonly answer: (frame: Frame) => Uint8Array | Promise<Uint8Array>;
   readonly onReady: () => void;
   readonly onEnd: (detail: string) => void;
+  /** How long a child may say nothing before it counts as hung; default one minute. */
+  readonly silenceMs?: number;
   /** Called once when the child cannot be kept alive: 8 ends within 20 s. */
   readonly onGivenUp: () => void;
 }
@@ -34,6 +36,9 @@ const withinMs = 20_000;
 /** Answers that a child may leave unread, in bytes: far more than all that it may wait for at once. */
 const maxOwedBytes = 1024 * 1024;
 const maxBehindBytes = 8 * 1024 * 1024;
+const silenceMs = 60_000;
+/** Looks at a silent child before it is ended: a keeper that was stopped itself looks once, however long it was. */
+const silentLooks = 12;
 
 /** One child and its successors. */
 export class SupervisedChild {
@@ -42,6 +47,8 @@ export class SupervisedChild {
   #process: ChildProcess | null = null;
   #pipe: Duplex | null = null;
   #owedBytes = 0;
+  #silent = 0;
+  #watch: NodeJS.Timeout | undefined;
   #isStopping = false;
 
   constructor(spec: ChildSpec) {
@@ -100,6 +107,8 @@ export class SupervisedChild {
     const spec = this.#spec;
     this.#pipe = pipe;
     this.#owedBytes = 0;
+    this.#silent = 0;
+    this.#watch = setInterval(() => this.#look(child), (spec.silenceMs ?? silenceMs) / silentLooks).unref();
     pipe.on('error', () => pipe.destroy());
     pipe.write(encodeFrame(0, 'configure', Buffer.from(JSON.stringify(spec.configuration))));
     readFrames(
@@ -113,7 +122,16 @@ export class SupervisedChild {
     );
   }
 
+  #look(child: ChildProcess): void {
+    if (++this.#silent <= silentLooks) return;
+    this.#silent = 0;
+    this.#spec.onEnd('was silent for too long: its event loop hangs');
+    child.kill('SIGKILL');
+  }
+
   #serve(pipe: Duplex, frame: Frame): void {
+    this.#silent = 0;
+    if (frame.type === 'alive') return;
     if (frame.type === 'ready') return this.#spec.onReady();
     const reply = (type: FrameType, payload: Uint8Array): void =>
       this.#reply(pipe, encodeFrame(frame.id, type, payload));
@@ -144,6 +162,7 @@ export class SupervisedChild {
   }
 
   #ended(detail: string): void {
+    clearInterval(this.#watch);
     this.#pipe?.destroy();
     this.#pipe = null;
     if (this.#isStopping) return;

@@ -109,6 +109,28 @@ for (;;) { try { writeSync(3, request); } catch (error) { if (error.code !== 'EA
   await child.stop(10);
 });
 
+t.test('a child whose event loop hangs is ended and replaced; one that shows life is not', async (t) => {
+  const alive = JSON.stringify([...encodeFrame(0, 'alive', Buffer.alloc(0))]);
+  const hung = watch(
+    `import { writeSync } from 'node:fs';
+writeSync(3, Buffer.from(${readyFrame}));
+for (;;);`,
+    { silenceMs: 600 },
+  );
+  const living = watch(
+    `import { writeSync } from 'node:fs';
+writeSync(3, Buffer.from(${readyFrame}));
+setInterval(() => writeSync(3, Buffer.from(${alive})), 50);`,
+    { silenceMs: 2400 },
+  );
+  const children = [new SupervisedChild(hung.spec), new SupervisedChild(living.spec)];
+  t.ok(await until(() => hung.seen.ready === 2), 'its successor serves');
+  t.same(hung.ends.slice(0, 2), ['was silent for too long: its event loop hangs', 'SIGKILL']);
+  await sleep(3000);
+  t.same([living.ends, living.seen.ready], [[], 1]);
+  for (const child of children) await child.stop(10);
+});
+
 t.test('notices that a child is behind with do not count as unread answers', async (t) => {
   const asks = JSON.stringify([...encodeFrame(7, 'sign', Buffer.alloc(0))]);
   const { ends, seen, spec } = watch(`import { writeSync } from 'node:fs';
