@@ -95,7 +95,10 @@ function compile(stage: string): void {
 function stageFiles(stage: string): Manifest {
   compile(stage);
   for (const name of shipped) {
-    if (existsSync(join(root, name))) cpSync(join(root, name), join(stage, name), { recursive: true });
+    // Sources among them (docs/generate.ts) would be compiled again from where they are staged.
+    const filter = (path: string): boolean => !path.endsWith('.ts');
+    if (existsSync(join(root, name)))
+      cpSync(join(root, name), join(stage, name), { recursive: true, filter });
   }
   // Our own manifest: an object with a version.
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest;
