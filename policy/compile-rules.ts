@@ -153,12 +153,12 @@ function compileNetwork(file: NetworkRuleFile, at: ValuePath, source: RuleSource
   }
   const exceptPath = [...at, 'except'];
   const to = readCidrs(file.to, [...at, 'to'], list);
-  const except = byHost ? [] : readCidrs(file.except, exceptPath, list);
-  for (const [cidr, path] of toEntries<string>(byHost ? undefined : file.except, exceptPath)) {
-    if (!except.some((range) => to.some((outer) => isInside(range, outer)))) {
-      list.warn(path, `"${cidr}" lies outside of "to"`, 'remove it');
-    }
-  }
+  const except = toEntries<string>(byHost ? undefined : file.except, exceptPath).flatMap(([text, path]) => {
+    const ranges = readCidrs(text, path, list);
+    const isOutside = (range: Cidr) => !to.some((outer) => isInside(range, outer));
+    if (ranges.some(isOutside)) list.warn(path, `"${text}" lies outside of "to"`, 'remove it');
+    return ranges;
+  });
   const rule: NetworkRule = {
     kind: 'network',
     id: readId(file.id, at, source),

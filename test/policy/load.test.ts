@@ -177,6 +177,14 @@ void t.test('network rules: what could not take effect is refused', (t) => {
     ['4:43 error', '"addresses" goes with "host"'],
   ]);
   check(t, rule('to: 9.9.9.0/24, port: 22, except: 8.8.8.8'), [['4:40 warning', 'lies outside of "to"']]);
+  check(t, rule('to: 9.9.9.0/24, port: 22, except: [9.9.9.9, 8.8.8.8]'), [
+    ['4:50 warning', '"8.8.8.8" lies outside of "to"'],
+  ]);
+  check(t, rule('to: [9.9.9.0/24, 8.8.8.0/24], port: 22, except: [8.8.8.8, 9.9.9.0/24]'), []);
+  check(t, rule('host: a.example, port: "1000-2023"'), []);
+  check(t, rule('host: a.example, port: "1000-2024"'), [['4:29 error', 'more than 1024 ports by host']]);
+  t.equal(policyOf('http: {host: a.example}').ruleCount, 1);
+  check(t, rule('to: 9.9.9.9, port: 22, audit: true'), [['4:36 error', '"audit" belongs to a block rule']]);
   check(t, rule('to: 0.0.0.0/0, inspect: false'), [['4:10 warning', 'opens everything']]);
   check(t, rule('host: github.com, port: 22'), [['4:5 warning', 'opens SSH to github.com']]);
   check(t, rule('host: scm.corp.example, port: 22'), []);
