@@ -119,7 +119,7 @@ function usage(): string {
   return (
     `usage: sallyport COMMAND [OPTIONS]\n\n${rows.join('')}\n` +
     `Every command has --help and, where it prints results, --json.\n` +
-    `Exit codes: 0 done, 1 the answer is no, 2 invalid input, 69 a right or program is missing, 70 our own error,\n77 blocked (run --fail-on-block).\n`
+    `Exit codes: 0 done, 1 the answer is no, 2 invalid input, 69 a right or program is missing, 70 our own error,\n77 blocked (run --mode block).\n`
   );
 }
 

@@ -62,7 +62,7 @@ export const exitCodes = {
   unavailable: 69,
   /** An error of the program itself. */
   software: 70,
-  /** `run --fail-on-block`: the command ended with 0, and flows of it were blocked. */
+  /** `run --mode block` or `--fail-on-block`: the command ended with 0, and flows of it were blocked. */
   blocked: 77,
   /** `run`: the command could not be started (as a shell reports it). */
   notExecutable: 126,

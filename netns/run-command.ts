@@ -14,9 +14,10 @@ import { prepareRunPolicy } from './run-policy.ts';
 const usage = `usage: sallyport run [--policy FILE] [--mode audit|block] [OPTIONS] [JOB FLAGS] -- COMMAND
 
 Runs COMMAND in a network namespace of its own, behind a gateway, as the calling user, and ends with its exit code.
+With --mode block it ends with ${exitCodes.blocked} instead of 0 when flows of COMMAND were blocked.
 Without --policy everything is let through and recorded.
   --state DIR        keep records, authority and log there (default: removed at the end)
-  --fail-on-block    end with ${exitCodes.blocked} when COMMAND ended with 0 although flows of it were blocked
+  --fail-on-block    the same without --mode block; --no-fail-on-block: always COMMAND's own exit code
   --authority FILE   PEM file of an authority that servers may use besides the system's; may be repeated
   --host-access      leave COMMAND the host's daemons (system bus, Docker, ...) and root's rights over namespaces;
                      what they do for it is neither held nor recorded
@@ -48,7 +49,8 @@ export async function runRun(args: readonly string[], io: Io, startGateway: Star
     const end = gate.gatewayEnd;
     await gate.stopGateway();
     const summary = await summarise(gate.stateDirectory);
-    const isFailed = exitCode === 0 && summary.blocked > 0 && values['fail-on-block'] === true;
+    const isAsked = values['fail-on-block'] ?? mode === 'block';
+    const isFailed = exitCode === 0 && summary.blocked > 0 && isAsked;
     report(io, summary, exitCode, values.json === true);
     if (exitCode === 0 && summary.blocked > 0) io.stderr.write(explainExit(isFailed));
     if (end !== null) {
@@ -65,7 +67,7 @@ export async function runRun(args: readonly string[], io: Io, startGateway: Star
 
 function explainExit(isFailed: boolean): string {
   return isFailed
-    ? `the command ended with 0 although flows of it were blocked: exit code ${exitCodes.blocked} (--fail-on-block)\n`
+    ? `the command ended with 0 although flows of it were blocked: exit code ${exitCodes.blocked} (--no-fail-on-block keeps 0)\n`
     : `the command ended with 0 although flows of it were blocked; --fail-on-block ends with ${exitCodes.blocked} then\n`;
 }
 
@@ -75,6 +77,7 @@ function readArguments(args: readonly string[]) {
   try {
     const { values } = parseArgs({
       args: [...own],
+      allowNegative: true,
       options: {
         policy: { type: 'string' },
         mode: { type: 'string' },

@@ -65,10 +65,10 @@ function without(...programs: string[]): string | false {
 const arrivedAt = (host: string): number => servers.arrived.filter((request) => request.host === host).length;
 
 t.test(
-  'curl is answered by the allowed host; of the blocked one it gets the rule, and 77 on demand',
+  'curl is answered by the allowed host; of the blocked one it gets the rule, and the run ends with 77',
   async (t) => {
     const script = 'curl -sS https://web.example.com/a && curl -sS -i https://web-blocked.example.net/b';
-    const ran = await run(['sh', '-c', script], ['--fail-on-block']);
+    const ran = await run(['sh', '-c', script], ['--mode', 'block']);
     t.match(ran.printed, /GET web\.example\.com\/a\n/);
     t.match(ran.printed, /HTTP\/1\.1 403 [^]*x-sallyport-rule: no-web[^]*no-web/);
     t.match(rows(ran), ['allow GET web.example.com/a web', 'block GET web-blocked.example.net/b no-web']);
@@ -78,9 +78,11 @@ t.test(
   },
 );
 
-t.test('the command’s own code wins', async (t) => {
-  const refused = await run(['curl', '-fsS', 'https://web-blocked.example.net/'], ['--fail-on-block']);
-  t.equal(refused.code, 22);
+t.test('the command’s own code wins, and is kept on demand', async (t) => {
+  const url = 'https://web-blocked.example.net/';
+  t.equal((await run(['curl', '-fsS', url], ['--fail-on-block'])).code, 22);
+  t.equal((await run(['curl', '-sS', url], ['--fail-on-block'])).code, 77);
+  t.equal((await run(['curl', '-sS', url], ['--mode', 'block', '--no-fail-on-block'])).code, 0);
 });
 
 t.test('git clones and pushes where it may, and says which path it may not', async (t) => {
