@@ -357,6 +357,7 @@ const requests: readonly Case[] = [
       [J, 'GET https://a.snow.example:8443/', 'block no-rule'],
       [J, 'GET https://p.example:5671/', 'allow p'],
       [J, 'GET wss://a.snow.example/', 'allow o'],
+      [J, 'GET https://a.snow.example/a/../b', 'allow o'],
     ],
   ],
   [
@@ -899,11 +900,13 @@ const packets: readonly Case[] = [
   ],
   [
     'intercepted ports: a rule by range opens connections without a name only when it says so',
-    'network: [{id: raw, to: 9.9.9.9, port: 443, inspect: false}, {id: dir, to: 9.9.9.8, port: 443, direct: true}, {id: no, to: 9.9.9.7, port: 8443}]\nhttp: {id: h, host: h.example, port: 8443}',
+    'network: [{id: raw, to: 9.9.9.9, port: 443, inspect: false}, {id: dir, to: 9.9.9.8, port: 443, direct: true}, {id: no, to: 9.9.9.7, port: 8443}, {id: web, to: 9.9.9.6, port: 80, direct: true}]\nhttp: {id: h, host: h.example, port: 8443}',
     [
       [J, 'GET tcp://9.9.9.9:443', 'allow raw'],
       [J, 'GET tcp://9.9.9.8:443', 'allow dir'],
       [J, 'GET tcp://9.9.9.8:80', 'block direct-address'],
+      [J, 'GET tcp://9.9.9.6:80', 'allow web'],
+      [J, 'GET http://9.9.9.6/a/../b', 'block ambiguous-path'],
       [J, 'GET tcp://9.9.9.7:8443', 'block direct-address'],
       [J, 'GET tcp://h.example:8443', 'block no-rule'],
       [J, 'GET https://h.example:8443/', 'allow h'],

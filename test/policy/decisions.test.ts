@@ -558,6 +558,22 @@ function isOpenFor(policy: Policy, who: Attribution, question: Question): boolea
   return explanation.kind === 'decision' && isOpen(explanation.decision);
 }
 
+void t.test(
+  'explain asks for what an override names too, and tells a miss on an address from a private one',
+  (t) => {
+    const policy = policyOf(
+      'http: [{id: y, host: y.example, methods: any}, {id: b, host: y.example, methods: read, paths: /x, action: block}, {id: p, host: 10.1.2.3, paths: /x}]',
+    );
+    t.equal(ask(policy, J, 'POST https://y.example/x'), 'allow y');
+    t.equal(ask(policy, J, 'POST https://y.example/x x-http-method=GET'), 'block block-rule b');
+    t.equal(ask(policy, J, 'POST https://y.example/x x-http-method=PUT'), 'allow y');
+    t.equal(ask(policy, J, 'GET https://10.1.2.3/x'), 'allow p');
+    t.equal(ask(policy, J, 'GET https://10.1.2.3/y'), 'block path');
+    t.match(ask(policy, J, 'GET nonsense'), /^unreadable /);
+    t.end();
+  },
+);
+
 void t.test('many rules together decide as each alone: blocked by any, else allowed by any', (t) => {
   const joined = (
     parts: readonly string[],

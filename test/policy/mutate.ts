@@ -92,6 +92,7 @@ const equivalent: readonly (readonly [file: string, line: string, why: string, k
     'condition never',
   ],
   ['blocklist', '/^mode: +audit', 'a short way: the YAML parser reads the same', 'condition never'],
+  ['explain', 'const port = url.port ??', 'the URL of a request has its port filled in', 'equal → unequal'],
   ['cidr-set', 'a.prefix <= b.prefix', 'ranges of one length that share anything are the same', '<= → <'],
   ['canonicalise-path', 'mark < 0', 'a target begins with a slash, so that its mark is never 0', '< → <='],
   ['canonicalise-host', 'charCodeAt(i) > 127', '127 was refused before', '> → >='],
