@@ -570,6 +570,21 @@ void t.test(
     t.equal(ask(policy, J, 'GET https://10.1.2.3/x'), 'allow p');
     t.equal(ask(policy, J, 'GET https://10.1.2.3/y'), 'block path');
     t.match(ask(policy, J, 'GET nonsense'), /^unreadable /);
+    for (const header of [
+      'content_length=1',
+      'transfer_encoding=chunked',
+      'keep_alive=1',
+      'proxy_connection=x',
+      'proxy_authorization=x',
+      'http2_settings=x',
+      'x_http-method=PUT',
+      'x_method_override=PUT',
+      'x_http_method_override=PUT',
+      'x-rewrite-url=/x',
+      'content-length=abc',
+      'content-length=-1',
+    ])
+      t.equal(ask(policy, J, `POST https://y.example/z ${header}`), 'block request-smuggling', header);
     t.end();
   },
 );

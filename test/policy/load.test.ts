@@ -132,6 +132,8 @@ void t.test('values: hosts, paths, ranges, ports and ids', (t) => {
   check(t, rule('host: a.example, port: "9-8"'), [['4:29 error', 'is no range of ports']]);
   check(t, rule('host: a.example, port: "1-70000"'), [['4:29 error', 'is no range of ports']]);
   check(t, rule('host: a.example, port: "1000-2000"'), [['4:3 error', 'more than 256 ports']]);
+  check(t, rule('host: a.example, port: "1000-1253"'), []);
+  check(t, rule('host: a.example, port: "1000-1254"'), [['4:3 error', 'more than 256 ports']]);
   check(t, rule('host: a.example, addresses: 10.0.0.1/8'), [
     ['4:34 error', 'the bits behind the prefix must be zero'],
   ]);
