@@ -57,6 +57,8 @@ export type KeeperEvent =
   | { readonly kind: 'sets'; readonly sizes: Readonly<Record<string, number>> };
 
 const statsFreshMs = 5000;
+/** The kernel holds events of the block log back for up to 50 ms: counts are joined with them after that. */
+const eventDelayMs = 100;
 const protocolNames: ReadonlyMap<number, 'tcp' | 'udp' | 'icmp'> = new Map([
   [1, 'icmp'],
   [6, 'tcp'],
@@ -134,8 +136,11 @@ class Control {
   onNotice(frame: Frame): void {
     if (frame.type === 'reload') void this.#inForce.read();
     if (frame.type === 'drain') {
-      this.#recorder.close();
-      process.exit(0);
+      // After the rows that came before this.
+      setTimeout(() => {
+        this.#recorder.close();
+        process.exit(0);
+      }, 2 * eventDelayMs);
     }
     // The keeper is the only writer of this pipe.
     if (frame.type === 'event') this.#onEvent(JSON.parse(frame.payload.toString('utf8')) as KeeperEvent);
@@ -145,7 +150,7 @@ class Control {
     if (event.kind === 'worker-ended') this.#meter.count('sallyport_worker_restarts_total');
     else if (event.kind === 'rules-repaired') this.#meter.count('sallyport_rules_repaired_total');
     else if (event.kind === 'rules-verified') this.#areRulesVerified = event.ok;
-    else if (event.kind === 'blocked') this.#countBlocked(event.rows);
+    else if (event.kind === 'blocked') setTimeout(() => this.#countBlocked(event.rows), eventDelayMs);
     else if (event.kind === 'bound') this.#takeBack(event.bindings);
     else if (event.kind === 'sets') {
       for (const [set, size] of Object.entries(event.sizes)) {

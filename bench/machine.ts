@@ -34,7 +34,7 @@ export function readMachine(): MachineProfile {
     processor: (cpus()[0]?.model ?? 'unknown').trim(),
     cores: cpus().length,
     memoryGb: Math.round(totalmem() / 2 ** 30),
-    kernel: readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim(),
+    kernel: /^\d+\.\d+/.exec(readFileSync('/proc/sys/kernel/osrelease', 'utf8'))?.[0] ?? 'unknown',
     versions: {
       node: process.versions.node,
       openssl: process.versions.openssl,
