@@ -197,7 +197,7 @@ function isNoticed(copy: string, file = ''): boolean {
       {
         cwd: copy,
         stdio: 'ignore',
-        timeout: 20_000,
+        timeout: 60_000,
         // A mutant may loop for ever, and tap listens to SIGTERM.
         killSignal: 'SIGKILL',
         env: { TAP_BAIL: '1', FUZZ_CASES: '300' },
@@ -221,7 +221,9 @@ try {
   for (const file of files.filter((name) => wanted.length === 0 || wanted.includes(name))) {
     const path = join(copy, 'policy', `${file}.ts`);
     const source = readFileSync(path, 'utf8');
-    for (const mutant of listMutants(file, source)) {
+    const mutants = listMutants(file, source);
+    process.stderr.write(`policy/${file}.ts: ${mutants.length} mutants\n`);
+    for (const mutant of mutants) {
       if (isEquivalent(mutant)) {
         skipped++;
         continue;
