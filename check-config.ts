@@ -15,6 +15,9 @@ import {
   type Cidr,
 } from './flow/address.ts';
 import { canonicaliseHost } from './policy/canonicalise-host.ts';
+import type { DeclaredJobs } from './jobs/declared.ts';
+import type { LoadOptions } from './policy/load.ts';
+import { findKnownKeys } from './policy/match-scope.ts';
 import type { ProblemList, ValuePath } from './policy/problem-list.ts';
 
 type Check = (file: Partial<ConfigFile>, list: ProblemList, directory: string) => void;
@@ -305,4 +308,10 @@ function checkAuthorities(file: Partial<ConfigFile>, list: ProblemList, director
       );
     }
   }
+}
+
+/** Where no job is declared every flow is unattributed, and no scope can be said never to apply. */
+export function knownKeysOf(declared: DeclaredJobs): LoadOptions {
+  const jobs = [...declared.ranges().values()].flatMap(({ job }) => job ?? []);
+  return jobs.length === 0 ? {} : { knownKeys: findKnownKeys(jobs) };
 }

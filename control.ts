@@ -23,12 +23,12 @@ import type { NamedBinding } from './kernel/bound-names.ts';
 import { BlockedFlows, type CountedFlow } from './kernel/blocked-flows.ts';
 import { hardenWorker } from './kernel/harden.ts';
 import { pipeFd } from './kernel/supervise.ts';
-import { knownKeysOf } from './known-keys.ts';
+import { knownKeysOf } from './check-config.ts';
 import { decideNetwork } from './policy/decide.ts';
 import { networkPlan } from './policy/network-plan.ts';
 import { effectivePolicy } from './policy/scope.ts';
-import { PolicyInForce } from './policy-in-force.ts';
-import { openLog } from './program-log.ts';
+import { PolicyInForce } from './policy/policy-in-force.ts';
+import { openLog } from './flow/program-log.ts';
 import { SegmentWriter } from './store/segment.ts';
 import type { StateDirectory } from './store/state-directory.ts';
 

@@ -16,9 +16,9 @@ import { programRights } from './kernel/iptables-tables.ts';
 import { closeWorker, openListeners, type Listeners } from './kernel/listeners.ts';
 import { openUnixListener } from './kernel/sockets.ts';
 import { firstInheritedFd, SupervisedChild } from './kernel/supervise.ts';
-import { answerRequest, type RequestPorts } from './keeper-requests.ts';
+import { answerRequest, type RequestPorts } from './kernel/keeper-requests.ts';
 import { blockLogGroup, KeptRules } from './keeper-rules.ts';
-import { openLog } from './program-log.ts';
+import { openLog } from './flow/program-log.ts';
 import { prepareStateDirectory, writeWhole, type StateDirectory } from './store/state-directory.ts';
 import type { WorkerConfiguration } from './worker.ts';
 

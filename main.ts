@@ -50,7 +50,7 @@ const commands: readonly Command[] = [
       const [{ checkPolicy }, { readConfig }, { knownKeysOf }, { DeclaredJobs }] = await Promise.all([
         import('./policy/check-command.ts'),
         import('./config.ts'),
-        import('./known-keys.ts'),
+        import('./check-config.ts'),
         import('./jobs/declared.ts'),
       ]);
       return (args, io) =>

@@ -8,8 +8,8 @@ import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readConfig } from './config.ts';
 import { exitCodes, formatProblem, SallyportError } from './flow/errors.ts';
-import { openLog } from './program-log.ts';
-import { requireReadable, startInReach } from './reachable.ts';
+import { openLog } from './flow/program-log.ts';
+import { requireReadable, startInReach } from './netns/reachable.ts';
 import { requireOwnState } from './store/state-directory.ts';
 
 /** Where `serve` and `rules` look when no --config is given. */

@@ -31,7 +31,7 @@ import type { Policy } from './policy/compile.ts';
 import { decideName } from './policy/decide.ts';
 import { loadPolicy } from './policy/load.ts';
 import { effectivePolicy } from './policy/scope.ts';
-import { limitErrors, openLog } from './program-log.ts';
+import { limitErrors, openLog } from './flow/program-log.ts';
 import { acceptOn, type Proxy } from './proxy/listener.ts';
 import { startProxy } from './proxy/start.ts';
 import { SegmentWriter } from './store/segment.ts';

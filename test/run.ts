@@ -6,7 +6,7 @@ import { createWriteStream, existsSync, mkdtempSync, readFileSync, rmSync, readd
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { installPrograms } from '../netns/install-programs.ts';
-import { startInReach } from '../reachable.ts';
+import { startInReach } from '../netns/reachable.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const bin = (name: string): string => join(root, 'node_modules', '.bin', name);

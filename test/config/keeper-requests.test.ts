@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import { frameTypes, type FrameType } from '../../flow/channel.ts';
-import { answerRequest, type RequestPorts } from '../../keeper-requests.ts';
+import { answerRequest, type RequestPorts } from '../../kernel/keeper-requests.ts';
 
 const side = { mode: 'block', allow: [], block: [] };
 const binding = { runner: '10.0.0.2', address: '192.0.2.1', protocol: 'tcp', port: 22, ttlMs: 1000 };

@@ -16,7 +16,7 @@ import t from 'tap';
 import { SallyportError } from '../../flow/errors.ts';
 import { noMeter } from '../../flow/ports.ts';
 import { readBundleFile } from '../../policy/bundle-file.ts';
-import { PolicyInForce, type PolicySource } from '../../policy-in-force.ts';
+import { PolicyInForce, type PolicySource } from '../../policy/policy-in-force.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'policy-in-force-'));
 // The timers under test keep no process alive.

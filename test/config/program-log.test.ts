@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import { limitErrors } from '../../program-log.ts';
+import { limitErrors } from '../../flow/program-log.ts';
 
 t.test(
   'of a flood of errors the first three of each window are told, and how many more there were',

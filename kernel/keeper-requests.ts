@@ -1,11 +1,11 @@
 // What each child may ask of the keeper, in one table: workers bind addresses and have leaves signed; whom to cut off
 // is control's to say, since a worker that was taken over would cut off the other runners.
 
-import type { Frame, FrameType } from './flow/channel.ts';
-import { SallyportError } from './flow/errors.ts';
-import type { NetworkPlan } from './flow/network-plan.ts';
-import type { Binding } from './flow/ports.ts';
-import { readBindings, readPlan, readQuarantine, readRunner } from './kernel/check-message.ts';
+import type { Frame, FrameType } from '../flow/channel.ts';
+import { SallyportError } from '../flow/errors.ts';
+import type { NetworkPlan } from '../flow/network-plan.ts';
+import type { Binding } from '../flow/ports.ts';
+import { readBindings, readPlan, readQuarantine, readRunner } from './check-message.ts';
 
 export type Child = 'control' | 'worker';
 

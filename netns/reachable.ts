@@ -3,7 +3,7 @@
 
 import { accessSync, constants, existsSync, mkdirSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join, parse } from 'node:path';
-import { SallyportError } from './flow/errors.ts';
+import { SallyportError } from '../flow/errors.ts';
 
 /**
  * Made once and never used outside: each gateway has a small filesystem of its own over it. The second one is for a

@@ -1,17 +1,17 @@
 // Control's policy: reads the operator's files whenever they change, and puts what is valid in force, first in the
 // kernel, then for the workers. What could not be put in force is tried again until it is.
 
-import { formatProblem, InvalidInputError } from './flow/errors.ts';
-import type { Meter } from './flow/ports.ts';
+import { formatProblem, InvalidInputError } from '../flow/errors.ts';
+import type { Meter } from '../flow/ports.ts';
 import {
   FileWatch,
   policyFingerprint,
   readBundleFile,
   readSettledBundle,
   writeBundleFile,
-} from './policy/bundle-file.ts';
-import type { Policy } from './policy/compile.ts';
-import { loadPolicy, type LoadOptions, type PolicyBundle } from './policy/load.ts';
+} from './bundle-file.ts';
+import type { Policy } from './compile.ts';
+import { loadPolicy, type LoadOptions, type PolicyBundle } from './load.ts';
 
 const pollMs = 500;
 const retryMs = { first: 1000, most: 30_000 };
