@@ -123,21 +123,25 @@ function timesSeen(unseen: Pair, seen: Pair): Pair {
   return { ours: of('ours'), peer: of('peer') };
 }
 
+const idleRounds = 3;
+
 async function measureIdle(
   lab: InterceptLab,
   { held }: InterceptOptions,
   progress: Progress,
 ): Promise<Figure> {
   const kb = emptyPair();
-  for (const side of sides) {
-    progress(`${held} idle connections, ${side}`);
-    const before = residentKb(lab.pids[side]);
-    const holder = lab.start(client('hold', side, held));
-    await new Promise((resolve) => holder.stdout!.once('data', resolve));
-    await wait(1500);
-    kb[side].push((residentKb(lab.pids[side]) - before) / held);
-    holder.kill('SIGKILL');
-    await wait(2000);
+  for (let round = 0; round < idleRounds; round++) {
+    for (const side of sides) {
+      progress(`${held} idle connections, ${side}, round ${round + 1} of ${idleRounds}`);
+      const before = residentKb(lab.pids[side]);
+      const holder = lab.start(client('hold', side, held));
+      await new Promise((resolve) => holder.stdout!.once('data', resolve));
+      await wait(1500);
+      kb[side].push((residentKb(lab.pids[side]) - before) / held);
+      holder.kill('SIGKILL');
+      await wait(2000);
+    }
   }
   const figure = compare(
     `resident memory of an idle intercepted connection, ${held} held`,
