@@ -456,6 +456,24 @@ void t.test('properties: a pattern matches exactly what a plain reading of it ma
   t.end();
 });
 
+void t.test('the pieces of a segment stand in order and do not overlap', (t) => {
+  for (const [text, fitting, others] of [
+    ['*ab*', ['ab', 'abx', 'xab', 'xabx'], ['', 'ba', 'a', 'axb']],
+    ['a*a', ['aa', 'aba'], ['a', 'ab', 'ba']],
+    ['*b*c*', ['bc', 'xbxcx', 'bcbc'], ['cb', 'b', 'c']],
+    ['ab*bc*cd', ['abbccd', 'abxbcxcd'], ['abcd', 'abbcd', 'abccd']],
+  ] as const) {
+    const pattern = readPathPattern(`/${text}`);
+    if (!('pattern' in pattern)) t.fail(`${text} is readable`);
+    else {
+      for (const segment of fitting) t.ok(matchesPath(pattern.pattern, `/${segment}`), `${text}: ${segment}`);
+      for (const segment of others)
+        t.notOk(matchesPath(pattern.pattern, `/${segment}`), `${text}: not ${segment}`);
+    }
+  }
+  t.end();
+});
+
 void t.test('a pattern of many stars takes no more time on a long path', (t) => {
   const pattern = readPathPattern(`/${'**/a*a*a*/'.repeat(12)}end`);
   const started = performance.now();
