@@ -124,8 +124,11 @@ function runLoad(port: number, file: string, time: number): Promise<number> {
   ]);
   let text = '';
   load.stdout.on('data', (chunk) => (text += String(chunk)));
-  return new Promise((resolve) => {
-    load.on('close', () => resolve(Number(/Queries completed:\s+(\d+)/.exec(text)?.[1] ?? 0)));
+  return new Promise((resolve, reject) => {
+    load.on('close', () => {
+      if (!/NOERROR \d+ \(100\.00%\)/.test(text)) reject(new Error(`not everything was answered:\n${text}`));
+      else resolve(Number(/Queries completed:\s+(\d+)/.exec(text)?.[1] ?? 0));
+    });
   });
 }
 

@@ -68,7 +68,7 @@ async function measureKeepAlive(
     const time = at < 0 ? 2 * seconds : seconds;
     const text = await lab.output(['wrk', '-t1', '-c32', `-d${time}s`, `https://${targets[side].host}/`]);
     const requests = Number(/(\d+) requests in/.exec(text)?.[1] ?? 0);
-    if (/Non-2xx|Socket errors/.test(text)) progress(`${side}: ${text}`);
+    if (/Non-2xx|Socket errors/.test(text)) throw new Error(`${side} did not answer everything:\n${text}`);
     if (at < 0) return;
     cpu[side].push(((cpuMs(lab.pids[side]) - before) / requests) * 1000);
     rate[side].push(requests / seconds);

@@ -16,7 +16,7 @@ import {
 import type { LocalAnswer } from './answer.ts';
 import { variantOf } from './cache.ts';
 import type { CacheEntry } from './cache.ts';
-import { ede, rcode as code, rcodeName } from './codes.ts';
+import { ede, maxUdpBytes, rcode as code, rcodeName } from './codes.ts';
 import { unreadable } from './flow-record.ts';
 import type { Identity } from './flow-record.ts';
 import type { Judged } from './judged.ts';
@@ -75,7 +75,9 @@ export class Closing {
     this.#tally.close(rcode, decision);
     const ended = entry.ede === 0 ? null : 'resolve-failed';
     const { answers } = judged;
-    const half = this.recording.answered(asked, verdict, judged, { rcode, answers, decision, ended });
+    // What a verdict holds outlives its entry in the cache: large answers are made anew each time.
+    const of = judged.wire.bytes.length <= maxUdpBytes ? judged : null;
+    const half = this.recording.answered(asked, verdict, of, { rcode, answers, decision, ended });
     if (half !== null && !isStale) makeReady(asked, verdict, { entry, judged, half });
     const age = isStale ? 0 : Math.floor(this.recording.steadyMs / 1000) - entry.storedAt;
     const option = plainEdeOption(isStale ? ede.stale : entry.ede);

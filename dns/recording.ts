@@ -92,12 +92,12 @@ export class Recording {
   }
 
   /**
-   * The closed record of an answer to `verdict`, made of `of`: the same object stands for the same answer. Returns
-   * the prepared record that `again` takes, or null when this one stands alone.
+   * The closed record of an answer to `verdict`, made of `of`: the same object stands for the same answer, null for
+   * one that is not worth keeping. Returns the prepared record that `again` takes, or null when this one stands alone.
    */
-  answered(asked: Asked, verdict: NameVerdict, of: object, answered: Answered): PreparedHalf | null {
+  answered(asked: Asked, verdict: NameVerdict, of: object | null, answered: Answered): PreparedHalf | null {
     if (answered.decision.mode === 'block') this.#isStrict = true;
-    if (!isAtOnce(asked) || !verdict.recurs) {
+    if (of === null || !isAtOnce(asked) || !verdict.recurs) {
       // Names that are asked once are not worth preparing for.
       verdict.recurs = true;
       this.closed(asked, verdict.destination, answered);

@@ -9,6 +9,8 @@ const plain = /^[A-Za-z0-9\-._~!$&'()*+,=:@/]*$/;
 const dotSegment = /\/\.{1,2}(?:\/|$)/;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 const maxTargetLength = 65_536;
+/** Each pattern looks at each segment: their number bounds the time of a decision. */
+const maxSegments = 256;
 
 /** Reads an origin-form target (`/path?query`, RFC 9112 3.2.1); linear in its length, never throws. */
 export function canonicalisePath(target: string): CanonicalPath {
@@ -19,12 +21,18 @@ export function canonicalisePath(target: string): CanonicalPath {
   const query = mark < 0 ? '' : target.slice(mark + 1);
   if (!isVisibleAscii(query)) return ambiguous('a character in the query that must be percent-encoded');
   if (query.includes('#')) return ambiguous('a fragment in the target');
-  const detail = raw.includes('//') ? 'an empty segment' : null;
-  if (detail !== null) return ambiguous(detail);
+  if (raw.includes('//')) return ambiguous('an empty segment');
+  if (hasMoreSlashes(raw, maxSegments)) return ambiguous(`more than ${maxSegments} segments`);
   if (plain.test(raw)) {
     return dotSegment.test(raw) ? ambiguous('a dot segment') : { kind: 'path', path: raw, query };
   }
   return decodeSegments(raw, query);
+}
+
+function hasMoreSlashes(text: string, max: number): boolean {
+  let count = 0;
+  for (let at = text.indexOf('/'); at >= 0; at = text.indexOf('/', at + 1)) if (++count > max) return true;
+  return false;
 }
 
 function ambiguous(detail: string): CanonicalPath {

@@ -47,6 +47,18 @@ function unreadable(text: string, problem: string): ReadPattern<PathPattern> {
 export function matchesPath(pattern: PathPattern, path: string): boolean {
   if (pattern.form === 'exact') return path === pattern.literal;
   if (pattern.form === 'prefix') return path.startsWith(pattern.literal);
-  const segments = path.slice(1).split('/');
+  const segments = splitPath(path);
   return matchesSequence(pattern.tokens, segments, segments.length);
+}
+
+// One decision asks many patterns of one path.
+let lastPath = '/';
+let lastSegments: readonly string[] = [''];
+
+function splitPath(path: string): readonly string[] {
+  if (path !== lastPath) {
+    lastSegments = path.slice(1).split('/');
+    lastPath = path;
+  }
+  return lastSegments;
 }

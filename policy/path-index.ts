@@ -57,7 +57,7 @@ export function selectByPath<C extends Candidate>(index: PathIndex<C>, path: str
   const { bySegment } = index;
   if (bySegment === null) return index.all;
   const found = new Set(bySegment.get(null));
-  for (const segment of path.slice(1).split('/'))
+  for (const segment of new Set(path.slice(1).split('/')))
     for (const candidate of bySegment.get(segment) ?? []) found.add(candidate);
   return [...found].sort((a, b) => a.rule.order - b.rule.order);
 }

@@ -4,7 +4,7 @@
 import { isDialBlock } from './dial.ts';
 import type { DialFailure } from './dial.ts';
 import type { Exchange } from './exchange.ts';
-import { joinQuery } from './follow.ts';
+import { grantHolder, joinQuery } from './follow.ts';
 import { byChunks, byLength, untilClose } from './framing.ts';
 import type { Framer } from './framing.ts';
 import { Gather } from './gather.ts';
@@ -170,9 +170,11 @@ export class Answering implements UpstreamOwner {
   #complete(exchange: Exchange, answer: ResponseHead, hasSurplus: boolean): void {
     const { upstream } = exchange;
     const isCutShort = !exchange.requestFramer.isDone;
+    // Names on its way were judged by a policy that is no longer in force.
+    const isOutdated = exchange.policyRevision !== (this.#relay.connection.core.decider?.revision ?? null);
     exchange.close(null);
     this.#relay.exchange = null;
-    if (answer.isLast || hasSurplus || isCutShort) upstream?.destroy();
+    if (answer.isLast || hasSurplus || isCutShort || isOutdated) upstream?.destroy();
     else if (upstream !== null) this.#relay.connection.core.upstreams.release(upstream);
     if (exchange.head.isLast || answer.isLast || isCutShort) this.#relay.finish();
     else this.#relay.next();
@@ -183,7 +185,8 @@ export class Answering implements UpstreamOwner {
     if (follow === null || query === null) return;
     const { connection } = this.#relay;
     const base = { host: query.host, port: query.port, pathAndQuery: joinQuery(query.path, search) };
-    connection.core.grants.open(connection.holder, location, base, follow);
+    const holder = grantHolder(exchange.attribution, exchange.runner);
+    connection.core.grants.open(holder, location, base, follow);
   }
 
   /** 101 to an upgrade that was asked for and decided: from here on the bytes are a tunnel (RFC 9110 §7.8). */

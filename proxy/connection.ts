@@ -192,8 +192,9 @@ export class Connection implements Told {
     this.keep(0);
     this.isClosed = true;
     this.core.remove(this);
-    if (this.#isCounted) this.core.limiter.leaveConnection(this.runner, this.#isHalfOpen);
+    // First what it carries: a request is counted for the subnet as long as its connection is.
     this.core.guard(this, () => this.carrier?.gone('client-closed'));
+    if (this.#isCounted) this.core.limiter.leaveConnection(this.runner, this.#isHalfOpen);
     this.open();
     const totalMs = performance.now() - this.#startedAt;
     const { resolveMs, connectMs, handshakeMs } = this;

@@ -51,8 +51,14 @@ export class Limiter {
     if (held === undefined) return;
     this.#add(held, 'connections', -1);
     if (isHalfOpen) this.#add(held, 'halfOpen', -1);
-    if (held.connections === 0) this.#runners.delete(runner);
-    if (held.subnet?.connections === 0) this.#subnets.delete(held.subnetKey);
+    this.#forgetIdle(runner, held);
+  }
+
+  // Not before its requests have left too, in whatever order: the subnet counts them.
+  #forgetIdle(runner: string, held: RunnerHeld): void {
+    if (held.connections > 0 || held.requests > 0) return;
+    this.#runners.delete(runner);
+    if (held.subnet?.connections === 0 && held.subnet.requests === 0) this.#subnets.delete(held.subnetKey);
   }
 
   leaveHalfOpen(runner: string): void {
@@ -70,8 +76,9 @@ export class Limiter {
 
   leaveRequest(runner: string): void {
     const held = this.#runners.get(runner);
-    if (held === undefined) this.#all.requests--;
-    else this.#add(held, 'requests', -1);
+    if (held === undefined) return;
+    this.#add(held, 'requests', -1);
+    this.#forgetIdle(runner, held);
   }
 
   /** So many bytes more (or fewer) wait for this runner; answers the limit that they pass. They are counted all the same. */

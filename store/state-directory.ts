@@ -173,6 +173,7 @@ export function writeStatus(path: string, json: string, mode: number): void {
   try {
     writeWhole(path, padded, mode);
   } catch {
-    writeFileSync(path, padded, { flag: 'r+' });
+    // Over all of the old content, which may have been longer.
+    writeFileSync(path, padded.padEnd(statSync(path).size), { flag: 'r+' });
   }
 }

@@ -218,9 +218,12 @@ void t.test('what is refused is said by its first reason', (t) => {
     ['/a%2f%2fb', 'an empty segment behind an encoded slash'],
     ['/a%2f..', 'a dot segment'],
     [`/${'a'.repeat(65_536)}`, 'the target is too long'],
+    ['/a'.repeat(257), 'more than 256 segments'],
+    ['/%41'.repeat(257), 'more than 256 segments'],
   ] as const;
   for (const [text, detail] of paths) t.match(canonicalisePath(text), { kind: 'ambiguous', detail }, text);
   t.equal(canonicalisePath(`/${'a'.repeat(65_535)}`).kind, 'path');
+  t.equal(canonicalisePath('/a'.repeat(256)).kind, 'path');
   const label = 'a'.repeat(63);
   const longest = `${label}.${label}.${label}.${'a'.repeat(61)}`;
   t.equal(host(longest), longest, '253 characters');

@@ -892,6 +892,7 @@ const packets: readonly Case[] = [
         'block encrypted-dns',
       ],
       [J, 'GET https://w.example/resolve?name=lodash', 'allow w'],
+      [J, 'GET https://w.example/resolve?name=lodash&name=secret.z.example', 'block encrypted-dns'],
       [J, 'GET https://w.example/dns-query-docs accept=application/json', 'allow w'],
       [J, 'GET https://w.example/dns-query/x', 'allow w'],
       [J, 'GET https://d.example/dns-query accept=application/dns-message', 'allow d'],

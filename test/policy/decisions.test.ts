@@ -403,8 +403,9 @@ void t.test('a source that a program on the runner could forge never widens the 
 void t.test('the network plan: ranges and ports for the fleet and for each runner', (t) => {
   const policy = policyOf(
     [
-      'network: [{id: t, to: [9.9.0.0/16, "2620::/16"], port: [22, "8000-8010"]}, {id: ping, to: 9.9.9.9, protocol: icmp}, {id: raw, to: 9.9.1.0/24, port: 443, inspect: false}, {id: b, to: 9.9.9.0/24, action: block, port: 25, protocol: tcp}, {id: soft, to: 9.8.0.0/16, action: block, audit: true}]',
+      'network: [{id: named, host: s.example, port: 2222}, {id: t, to: [9.9.0.0/16, "2620::/16"], port: [22, "8000-8010"]}, {id: ping, to: 9.9.9.9, protocol: icmp}, {id: raw, to: 9.9.1.0/24, port: 443, inspect: false}, {id: b, to: 9.9.9.0/24, action: block, port: 25, protocol: tcp}, {id: soft, to: 9.8.0.0/16, action: block, audit: true}]',
       'http: {host: a.example, port: 8443}',
+      'opaque: {id: o, host: o.example, port: 9443}',
       'scopes: [{id: x, match: {event: pull_request}, exclusive: true, mode: audit, network: {id: n, to: 9.9.9.0/24, port: "20-30"}}, {id: y, match: {repo: acme/app}, exclusive: true, network: {id: m, to: 9.9.0.0/16, port: "25-8005", inspect: false}}]',
       'blocklist: [{addresses: [7.7.7.7, 6.6.0.0/16]}, {addresses: 5.5.5.5, mode: audit}]',
     ].join('\n'),
@@ -416,7 +417,7 @@ void t.test('the network plan: ranges and ports for the fleet and for each runne
       ['192.0.2.2', job({ repository: 'x/y' })],
     ]),
   );
-  t.same(plan.interceptedPorts, [80, 443, 8443]);
+  t.same(plan.interceptedPorts, [80, 443, 8443, 9443]);
   t.same(plan.blocklist, ['7.7.7.7/32', '6.6.0.0/16']);
   t.equal(plan.revision, policy.revision);
   t.same(plan.runners['192.0.2.1'], {

@@ -243,9 +243,13 @@ void t.test('what a policy says and can hardly mean', (t) => {
     `${head}tls: {intercept: a.example}\nhttp: [{host: a.example}, {host: b.example, scheme: http}]\n`,
     [],
   );
+  check(t, `${head}tls: {intercept: all}\n`, []);
   check(t, `${head}tls: {intercept: hosts}\n`, [['3:18 error', '"hosts" is no host']]);
   check(t, `${head}scopes: {id: s, match: {fork: true}, use: bulid}\nbundles: {build: {}}\n`, [
     ['3:43 error', 'no bundle is called "bulid"; did you mean "build"?'],
+  ]);
+  check(t, `${head}scopes: {id: s, match: {fork: true}, use: wholly-else}\nbundles: {build: {}}\n`, [
+    ['3:43 error', 'known: build'],
   ]);
   check(t, `${head}scopes: {id: s, match: {fork: true}, mode: block}\n`, [
     ['3:44 warning', 'the mode of scope "s" can have no effect'],

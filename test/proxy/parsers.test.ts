@@ -496,6 +496,25 @@ await t.test('the addresses of one IPv6 subnet hold half of everything together'
   t.equal(enter('2001:db8::5'), null);
 });
 
+await t.test(
+  'a request that outlives its connection is counted until it has left, and no longer',
+  async (t) => {
+    const limiter = new Limiter({ ...defaultLimits, requests: 4 });
+    limiter.enterConnection('2001:db8::2');
+    for (let i = 0; i < 10; i++) {
+      limiter.enterConnection('2001:db8::1');
+      t.equal(limiter.enterRequest('2001:db8::1'), null);
+      limiter.leaveConnection('2001:db8::1', false);
+      limiter.leaveRequest('2001:db8::1');
+    }
+    limiter.leaveRequest('2001:db8::1');
+    t.same(
+      [1, 2, 3].map(() => limiter.enterRequest('2001:db8::2')),
+      [null, null, 'runner-limit'],
+    );
+  },
+);
+
 await t.test('what waits for a runner is counted in bytes', async (t) => {
   const limiter = new Limiter({ ...defaultLimits, keptBytesPerRunner: 100, keptBytes: 150 });
   for (const runner of ['a', 'b', 'c']) limiter.enterConnection(runner);
