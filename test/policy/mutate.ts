@@ -101,6 +101,7 @@ const equivalent: readonly (readonly [file: string, line: string, why: string, k
   ['match-sequence', 'resumeToken >= 0', 'it is never 0: a place behind a wildcard', '>= → >'],
   ['match-path', "form: 'exact', literal", 'a short way: the tokens say the same'],
   ['match-path', "form === 'exact'", 'a short way: the tokens say the same'],
+  ['compile', 'rule.to.length > 0', 'a rule without ranges adds none', '> → >='],
   ['compile', "rule.kind !== 'http' &&", 'other rules have no endpoints', 'condition never'],
   ['encrypted-dns', "query === ''", 'an empty query holds no value: only time changes', 'condition never'],
   [
