@@ -68,10 +68,11 @@ function checkRunners(file: Partial<ConfigFile>, list: ProblemList): void {
   const { runners, external, mode } = file;
   if (runners === undefined) return;
   const isHooked = mode !== 'sidecar';
-  if (isHooked && (runners.interfaces ?? facingInterfaces(runners.networks)).length === 0) {
+  if (isHooked && runners.interfaces?.length === 0) {
     const remedy = 'name the interface that faces them; only mode sidecar has none';
     list.error(['runners', 'interfaces'], 'without an interface no runner is guarded', remedy);
   }
+  if (isHooked && runners.interfaces === undefined) checkFound(runners.networks, list);
   for (const [index, name] of entriesOf(runners.interfaces))
     checkInterface(name, ['runners', 'interfaces', index], list);
   if (external !== undefined) checkInterface(external.interface, ['external', 'interface'], list);
@@ -87,6 +88,18 @@ function checkRunners(file: Partial<ConfigFile>, list: ProblemList): void {
     if (cidr === null) list.error(path, `"${network}" is no network`, 'write it like 10.77.0.0/16');
     else if (cidr.prefix === 0)
       list.warn(path, `"${network}" is everybody: no source counts as spoofed`, 'name the runners’ networks');
+  }
+}
+
+/** Each network must be seen on an interface: one that comes later would be guarded by nothing. */
+function checkFound(networks: readonly string[], list: ProblemList): void {
+  for (const [index, network] of entriesOf(networks)) {
+    if (parseCidr(network) === null || facingInterfaces([network]).length > 0) continue;
+    list.error(
+      ['runners', 'networks', index],
+      `no interface has an address in ${network}, except perhaps one with the default route`,
+      'start when it is there, or name the interfaces that face the runners under runners.interfaces',
+    );
   }
 }
 

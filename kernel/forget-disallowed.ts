@@ -10,6 +10,7 @@ import { PrefixMap } from './prefix-map.ts';
 import type { KernelConfig } from './rule-model.ts';
 
 const perPart = 2000;
+const retryMs = 1000;
 
 export class ConnectionReview {
   readonly #fd: number;
@@ -30,10 +31,10 @@ export class ConnectionReview {
   }
 
   /**
-   * Forgets them; their next packet is judged anew. The first few thousand are done when it returns; `onError` hears of
-   * a failure with the rest, which a later review takes over. @throws SallyportError
+   * Forgets them; their next packet is judged anew. The first few thousand are done when it returns; the rest is
+   * begun again a second after a failure. @throws SallyportError
    */
-  run(plan: NetworkPlan, onError: (error: unknown) => void = () => {}): void {
+  run(plan: NetworkPlan): void {
     if (this.#judged?.plan !== plan) this.#judged = { plan, judge: new PlanJudge(plan, this.#redirects) };
     const turn = ++this.#turn;
     const flows = trackedFlows(this.#fd);
@@ -43,11 +44,22 @@ export class ConnectionReview {
       try {
         this.#part(flows, from, this.#judged!.judge);
         setImmediate(next, from + perPart);
-      } catch (error) {
-        onError(error);
+      } catch {
+        setTimeout(() => this.#again(plan, turn), retryMs).unref();
       }
     };
     setImmediate(next, perPart);
+  }
+
+  // What fails for good is tried until a newer review, or the end.
+  #again(plan: NetworkPlan, turn: number): void {
+    if (turn !== this.#turn) return;
+    try {
+      this.run(plan);
+    } catch {
+      const current = this.#turn;
+      setTimeout(() => this.#again(plan, current), retryMs).unref();
+    }
   }
 
   /** Ends what still runs. */

@@ -8,12 +8,12 @@ import { inet, nftMessage, NftConnection } from './nft.ts';
  * Removes the tables `<prefix><pid>`, `<prefix><pid>_<tag>` and their guards whose process `isAlive` denies; answers their names.
  * A table that another keeper owns is left alone. @throws SallyportError missing-program or missing-privilege
  */
-export function removeStaleTables(prefix: string, isAlive: (pid: number) => boolean): string[] {
+export function removeStaleTables(prefix: string, isAlive: (pid: number, name: string) => boolean): string[] {
   const nft = new NftConnection();
   try {
     return tableNames(nft).filter((name) => {
       const pid = pidOf(name, prefix);
-      if (pid === null || isAlive(pid)) return false;
+      if (pid === null || isAlive(pid, name)) return false;
       try {
         nft.claimTable(name);
         nft.removeTable(name);

@@ -131,7 +131,7 @@ async function runSample(io: Io, isJson: boolean, startGateway: StartGateway): P
     await runSteps(gate, sampleJob(internet, registry), registry, join(scratch, 'job'), say, io);
     await saveMetrics(gate, join(kept, 'metrics.txt'));
     await gate.stopGateway();
-    const summary = redactSummary(await summarise(gate.stateDirectory), registry);
+    const summary = redactSummary(await summarise(join(gate.stateDirectory, 'segments')), registry);
     if (isJson) io.stdout.write(`${JSON.stringify(summary)}\n`);
     else io.stdout.write(`\n${formatTable(summary, io.stdout.columns ?? 120)}`);
     say(

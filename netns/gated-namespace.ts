@@ -122,7 +122,8 @@ export class GatedNamespace {
     } finally {
       await this.made.remove();
       // A gateway that was killed has left its own; nobody is behind it any more.
-      removeStaleTables(tablePrefix, (pid) => pid !== process.pid);
+      const own = `${tablePrefix}${ownerTag}`;
+      removeStaleTables(tablePrefix, (_, name) => name !== own && name !== `${own}_guard`);
     }
   }
 }

@@ -1,5 +1,6 @@
 // `sallyport run`: one command behind a gateway of its own, and the table of what it reached.
 
+import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Mode } from '../flow/decision.ts';
@@ -41,6 +42,8 @@ export async function runRun(args: readonly string[], io: Io, startGateway: Star
     job: (addresses) => declareJob(values, addresses),
     extraAuthorities: (values.authority ?? []).map((path) => resolve(path)),
   });
+  const segments = join(gate.stateDirectory, 'segments');
+  const held = openSync(segments, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     const exitCode = await gate.run(command, {
       stdio: values.json ? 'stderr' : 'inherit',
@@ -48,11 +51,17 @@ export async function runRun(args: readonly string[], io: Io, startGateway: Star
     });
     const end = gate.gatewayEnd;
     await gate.stopGateway();
-    const summary = await summarise(gate.stateDirectory);
+    // By descriptor: the command may own the directory that the records lie in, and put others there.
+    const summary = await summarise(`/proc/self/fd/${held}`);
+    const isReplaced = !isSame(held, segments);
     const isAsked = values['fail-on-block'] ?? mode === 'block';
     const isFailed = exitCode === 0 && summary.blocked > 0 && isAsked;
     report(io, summary, exitCode, values.json === true);
     if (exitCode === 0 && summary.blocked > 0) io.stderr.write(explainExit(isFailed));
+    if (isReplaced) {
+      io.stderr.write(`${segments} was replaced meanwhile: what lies there now is not what was recorded\n`);
+      return exitCode === 0 ? exitCodes.software : exitCode;
+    }
     if (end !== null) {
       io.stderr.write(
         `the gateway ended meanwhile (${end}): what came after was blocked, and is in no record\n`,
@@ -61,8 +70,14 @@ export async function runRun(args: readonly string[], io: Io, startGateway: Star
     }
     return isFailed ? exitCodes.blocked : exitCode;
   } finally {
+    closeSync(held);
     await gate.close();
   }
+}
+
+function isSame(held: number, path: string): boolean {
+  const [was, is] = [fstatSync(held), statSync(path, { throwIfNoEntry: false })];
+  return is !== undefined && was.ino === is.ino && was.dev === is.dev;
 }
 
 function explainExit(isFailed: boolean): string {
@@ -114,10 +129,10 @@ export function requireRoot(): void {
   );
 }
 
-/** Puts the records of a state directory together. */
-export async function summarise(stateDirectory: string): Promise<FlowSummary> {
+/** Puts the records of a directory of segments together. */
+export async function summarise(segments: string): Promise<FlowSummary> {
   const table = new FlowTable();
-  for await (const record of readSegments(join(stateDirectory, 'segments'))) table.add(record);
+  for await (const record of readSegments(segments)) table.add(record);
   return table.summary();
 }
 

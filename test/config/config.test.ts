@@ -45,7 +45,8 @@ t.test('what cannot work is refused at its place, and what works by halves is wa
     [base],
     ['version: 1\n', '1:1 error the file lacks "policy"', '1:1 error the file lacks "runners"'],
     [`${head}runners: 5\n`, '3:10 error runners must be a mapping of keys'],
-    [`${head}runners: {networks: [192.0.2.0/24]}\n`, '3:10 error without an interface no runner'],
+    [`${head}runners: {networks: [192.0.2.0/24]}\n`, '3:22 error no interface has an address'],
+    [`${head}runners: {networks: [127.0.0.0/8, 192.0.2.0/24]}\n`, '3:35 error no interface has an address'],
     ['', '1:1 error the file is no mapping of keys'],
     [
       `${head}runners: {interfaces: [], networks: [10.0.0.0/8]}\n`,
@@ -163,7 +164,7 @@ t.test('the interface of the runners is found by its address, never the one that
   const { stdout } = spawnSync('ip', ['-4', 'route', 'get', '203.0.113.1'], { encoding: 'utf8' });
   const source = / src (\S+)/.exec(stdout)?.[1];
   if (source !== undefined)
-    t.match(read(`${head}runners: {networks: [${source}/32]}\n`).lines, [/without an interface no runner/]);
+    t.match(read(`${head}runners: {networks: [${source}/32]}\n`).lines, [/no interface has an address in/]);
   t.end();
 });
 

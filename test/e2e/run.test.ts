@@ -72,6 +72,28 @@ t.test(
   },
 );
 
+t.test(
+  'a command that puts other records in place of its own changes neither table nor outcome',
+  async (t) => {
+    const state = join(folder, 'replaced');
+    const script = `curl -s https://blocked.example/; mv ${state} ${state}-away; mkdir -p ${state}/segments`;
+    const { status, stdout, stderr } = run(
+      '--policy',
+      closed,
+      '--state',
+      state,
+      '--json',
+      '--',
+      'sh',
+      '-c',
+      script,
+    );
+    t.equal(status, 70, stderr);
+    t.match(stderr, /segments was replaced meanwhile/);
+    t.ok((JSON.parse(stdout) as { blocked: number }).blocked > 0);
+  },
+);
+
 t.test('killed, it leaves its job shut in, and the next start cleans up', async (t) => {
   const child = spawn(process.execPath, [main, 'run', '--policy', closed, '--', 'sleep', '97'], {
     env,
