@@ -38,6 +38,7 @@ export class Answering implements UpstreamOwner {
 
   /** A pooled connection, attached to the exchange; null when one must be dialled. */
   takePooled(exchange: Exchange): Upstream | null {
+    if (exchange.connection.dialFailure !== null) return null;
     const maxIdleMs = isRetryable(exchange) ? Number.POSITIVE_INFINITY : freshMs;
     const upstream = this.#relay.connection.core.upstreams.take(this.#targetOf(exchange), maxIdleMs);
     if (upstream !== null) this.#attach(exchange, upstream, true);
@@ -70,7 +71,10 @@ export class Answering implements UpstreamOwner {
   /** Dials for the exchange and then sends what has been gathered of it. */
   dial(exchange: Exchange): void {
     const { connection } = this.#relay;
-    connection.core.upstreams.open(this.#targetOf(exchange)).then(
+    const failure = connection.takeDialFailure();
+    const opened =
+      failure === null ? connection.core.upstreams.open(this.#targetOf(exchange)) : Promise.resolve(failure);
+    opened.then(
       (result) => connection.core.guard(connection, () => this.#dialled(exchange, result)),
       (error: unknown) => {
         connection.core.guard(connection, () => {
@@ -83,6 +87,7 @@ export class Answering implements UpstreamOwner {
   #dialled(exchange: Exchange, result: Upstream | DialFailure): void {
     const isGone = this.#relay.exchange !== exchange;
     if ('failure' in result) {
+      if (result.failure === 'upstream-protocol') exchange.connection.forgetAnswer();
       if (isGone) return;
       if (isDialBlock(result.failure)) this.#relay.cutExchange(exchange, result.failure);
       else this.#relay.fail(exchange, result.failure);

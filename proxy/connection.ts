@@ -14,6 +14,7 @@ import { uuidv7 } from '../flow/uuid.ts';
 import type { HostDecision } from '../policy/decide.ts';
 import { AddressCheck } from './address-check.ts';
 import type { Core } from './core.ts';
+import type { DialFailure } from './dial.ts';
 import { grantHolder } from './follow.ts';
 import type { HostQuery } from './options.ts';
 import { recordClosed, recordOpened } from './record.ts';
@@ -71,6 +72,12 @@ export class Connection implements Told {
   handshakeMs: number | null = null;
   /** The upstream's address, once dialled for a tunnel. */
   dialledAddress: string | null = null;
+  /** Why the dial before the client's handshake came to nothing: what the first request is answered with. */
+  dialFailure: DialFailure | null = null;
+  /** The client was told HTTP/1.1 because the server chose it some time ago. */
+  isRemembered = false;
+  /** The next answer is the last one: what the client was told of the server no longer holds. */
+  isEnding = false;
   deadlineMs = Number.POSITIVE_INFINITY;
   carrier: Carrier | null = null;
   ended: Reason | null = null;
@@ -150,6 +157,20 @@ export class Connection implements Told {
     return this.core.limiter.keep(this.runner, more);
   }
 
+  /** The failure of the first dial, once. */
+  takeDialFailure(): DialFailure | null {
+    const failure = this.dialFailure;
+    this.dialFailure = null;
+    return failure;
+  }
+
+  /** The server refused the version that the client was told: forgotten, and the client asked to come again. */
+  forgetAnswer(): void {
+    if (!this.isRemembered) return;
+    this.core.alpn.forget(this.host ?? this.address ?? '', this.port);
+    this.isEnding = true;
+  }
+
   setDeadline(inMs: number): void {
     this.deadlineMs = this.core.nowMs + inMs;
   }
@@ -173,6 +194,7 @@ export class Connection implements Told {
     if (isOpen(after) !== isOpen(before) || after.treatment !== before.treatment)
       return this.abort(after.reason);
     this.hostDecision = after;
+    this.dialFailure = null;
     const reason = this.carrier?.mustEnd() ?? null;
     if (reason !== null) this.abort(reason);
   }

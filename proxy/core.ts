@@ -1,6 +1,7 @@
 // What all connections of one proxy share: ports, limits, pool, grants, the table of open connections and
 // one coarse clock. Deadlines are numbers that the clock's tick compares, so that a request sets no timer.
 
+import { AlpnMemory } from './alpn.ts';
 import type { Connection } from './connection.ts';
 import { FollowGrants } from './follow.ts';
 import { Limiter } from './limiter.ts';
@@ -15,6 +16,7 @@ export class Core {
   readonly limits: Limits;
   readonly limiter: Limiter;
   readonly upstreams: Upstreams;
+  readonly alpn = new AlpnMemory();
   readonly grants = new FollowGrants();
   readonly connections = new Set<Connection>();
   /** Monotonic milliseconds, as of the last tick. */

@@ -31,11 +31,18 @@ export interface DialFailure {
   readonly detail: string;
 }
 
+/** What a dial came to whose signal was aborted. */
+export const nobodyWaits: DialFailure = { failure: 'client-closed', detail: 'nobody waits for it any more' };
+
 const headStartMs = 250;
 const maxAddresses = 8;
 
-/** Connects to the first address that passes the check and answers. Never rejects. */
-export async function dial(target: DialTarget, options: DialOptions): Promise<Dialled | DialFailure> {
+/** Connects to the first address that passes the check and answers. Never rejects; ends when the signal says so. */
+export async function dial(
+  target: DialTarget,
+  options: DialOptions,
+  signal?: AbortSignal,
+): Promise<Dialled | DialFailure> {
   const startedAt = performance.now();
   const isLiteral = parseAddress(target.host) !== null;
   let addresses: readonly string[] | UnresolvedHost;
@@ -59,7 +66,7 @@ export async function dial(target: DialTarget, options: DialOptions): Promise<Di
     if (refused !== null) return { failure: refused, detail: `${target.host} leads to a forbidden address` };
     return { failure: 'resolve-failed', detail: `${target.host} has no address` };
   }
-  const raced = await race(usable.slice(0, maxAddresses), target.port, options.connectMs);
+  const raced = await race(usable.slice(0, maxAddresses), target.port, options.connectMs, signal);
   if ('failure' in raced) return raced;
   const connectMs = performance.now() - resolvedAt;
   return { ...raced, resolveMs: resolvedAt - startedAt, connectMs };
@@ -80,8 +87,14 @@ export async function within<T>(promise: Promise<T>, timeMs: number): Promise<T>
 
 type Raced = { readonly socket: Socket; readonly address: string } | DialFailure;
 
-function race(addresses: readonly string[], port: number, limitMs: number): Promise<Raced> {
+function race(
+  addresses: readonly string[],
+  port: number,
+  limitMs: number,
+  signal?: AbortSignal,
+): Promise<Raced> {
   return new Promise((resolve) => {
+    if (signal?.aborted === true) return resolve(nobodyWaits);
     const trying = new Set<Socket>();
     let next = 0;
     let lastProblem = 'no address answered';
@@ -89,11 +102,14 @@ function race(addresses: readonly string[], port: number, limitMs: number): Prom
     const finish = (result: Raced) => {
       clearTimeout(headStart);
       clearTimeout(limit);
+      signal?.removeEventListener('abort', onAbort);
       for (const socket of trying) socket.destroy();
       trying.clear();
       resolve(result);
     };
     const limit = setTimeout(() => finish({ failure: 'timeout', detail: 'no connection in time' }), limitMs);
+    const onAbort = () => finish(nobodyWaits);
+    signal?.addEventListener('abort', onAbort);
     const tryNext = () => {
       clearTimeout(headStart);
       const address = addresses[next++];

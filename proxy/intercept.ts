@@ -1,33 +1,67 @@
-// Ends the client's TLS with a leaf of ours over the socket that was peeked at, whose bytes are given back
-// first. Only http/1.1 is offered; what the client says afterwards is the relay's business.
+// Opens a connection's TLS: the server is asked first what it speaks (mirror.ts), then the client's handshake is
+// answered with a leaf of ours over the socket that was peeked at, and what speaks inside is handed to its relay.
 
-import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import type { SecureContext } from 'node:tls';
+import { blocked } from '../flow/decision.ts';
 import { SallyportError } from '../flow/errors.ts';
+import type { Reason } from '../flow/reason.ts';
 import type { ClientHello } from './client-hello.ts';
 import type { Connection } from './connection.ts';
-import type { Reason } from '../flow/reason.ts';
+import { isDialBlock } from './dial.ts';
+import { mirrorAlpn } from './mirror.ts';
+import type { Mirrored } from './mirror.ts';
+import { Relay } from './relay.ts';
 
-/** The decrypted stream, paused; or why there is none. Never rejects. */
-export async function interceptTls(
+/** Intercepts TLS and hands the stream to what relays its requests. @throws SallyportError without a leaf */
+export async function intercept(connection: Connection, hello: ClientHello, bytes: Buffer): Promise<void> {
+  const name = connection.host ?? connection.address;
+  if (name === null) return connection.abort('no-server-name');
+  const leaf = connection.core.ports.leafIssuer.contextFor(name, connection.runner);
+  // It is minted while the server is dialled; a failure is met below, where it is waited for.
+  if (leaf instanceof Promise) leaf.catch(() => {});
+  const mirrored = await mirrorAlpn(connection, hello, bytes);
+  if (mirrored === null) return;
+  let isServed = false;
+  try {
+    const stream = await endTls(connection, hello, leaf, mirrored);
+    if (typeof stream === 'string') return connection.abort(stream);
+    isServed = true;
+    serve(connection, stream, mirrored);
+  } finally {
+    if (!isServed) mirrored.upstream?.destroy();
+  }
+}
+
+function serve(connection: Connection, stream: TLSSocket, { upstream }: Mirrored): void {
+  const { http2 } = connection.core.ports;
+  if (stream.alpnProtocol !== 'h2' || http2 === undefined)
+    return new Relay(connection, stream, 'https', false).start(null);
+  if (upstream !== null) return http2.start(connection, stream, upstream);
+  const failure = connection.takeDialFailure()?.failure;
+  if (failure === undefined)
+    return http2.answer(connection, stream, connection.decision, connection.decision.reason);
+  const { rule, scope } = connection.decision;
+  const decision = isDialBlock(failure) ? { ...blocked(failure), rule, scope } : connection.decision;
+  http2.answer(connection, stream, decision, failure);
+}
+
+/** The decrypted stream, paused; or why there is none. */
+async function endTls(
   connection: Connection,
   hello: ClientHello,
-  bytes: Buffer,
-): Promise<Socket | Reason> {
-  const { core, socket, runner } = connection;
-  const name = connection.host ?? connection.address;
-  if (name === null) return 'no-server-name';
+  leaf: SecureContext | Promise<SecureContext>,
+  mirrored: Mirrored,
+): Promise<TLSSocket | Reason> {
+  const { core, socket } = connection;
   const startedAt = performance.now();
-  const leaf = core.ports.leafIssuer.contextFor(name, runner);
   const secureContext = leaf instanceof Promise ? await inTime(leaf, core.limits.handshakeMs) : leaf;
   if (connection.isClosed) return 'client-closed';
-  socket.unshift(bytes);
-  const offersHttp1 = hello.alpn.includes('http/1.1');
+  socket.unshift(mirrored.bytes);
   const secured = new TLSSocket(socket, {
     isServer: true,
     secureContext,
-    // An overlap is required once we name any: a client that offers none of ours is told so by OpenSSL.
-    ...(offersHttp1 || hello.alpn.includes('h2') ? { ALPNProtocols: ['http/1.1'] } : {}),
+    ...(mirrored.alpn === null ? {} : { ALPNProtocols: [mirrored.alpn] }),
   });
   const problem = await handshake(connection, secured);
   if (problem !== null) return problem;

@@ -2,7 +2,7 @@
 // no file of this folder knows which ones.
 
 import type { Socket } from 'node:net';
-import type { SecureContext } from 'node:tls';
+import type { SecureContext, TLSSocket } from 'node:tls';
 import type { Cidr } from '../flow/address.ts';
 import type { Evidence } from '../flow/evidence.ts';
 import type { Attribution, AttributionPort } from '../flow/job.ts';
@@ -11,7 +11,9 @@ import type { Meter, Recorder, ResolverPort } from '../flow/ports.ts';
 import type { Reason } from '../flow/reason.ts';
 import type { Decision } from '../flow/decision.ts';
 import type { HostDecision, RequestDecision } from '../policy/decide.ts';
+import type { Connection } from './connection.ts';
 import type { Limits } from './limits.ts';
+import type { Upstream } from './upstream.ts';
 
 /** What a connection asks of policy before anything is dialled. */
 export interface HostQuery {
@@ -55,6 +57,14 @@ export interface LeafPort {
   contextFor(serverName: string, runner: string): SecureContext | Promise<SecureContext>;
 }
 
+/** What carries connections whose client speaks HTTP/2; each takes the client's decrypted stream, paused. */
+export interface Http2Port {
+  /** Relays to a server that chose HTTP/2; it is paused and this connection's alone. */
+  start(connection: Connection, client: TLSSocket, upstream: Upstream): void;
+  /** Answers every stream of a connection that goes nowhere, with the reason. */
+  answer(connection: Connection, client: TLSSocket, decision: Decision, reason: Reason): void;
+}
+
 export interface OriginalDestination {
   readonly address: string;
   readonly port: number;
@@ -81,6 +91,8 @@ export interface ProxyPorts {
   /** The ports on which workers listen: never an original destination. */
   readonly ownPorts: ReadonlySet<number>;
   readonly limits?: Partial<Limits>;
+  /** Absent: clients are offered HTTP/1.1 alone. */
+  readonly http2?: Http2Port;
   /** PEM certificates trusted for upstreams besides the system's. */
   readonly extraAuthorities?: readonly string[];
   understand?(query: RequestQuery): Understanding;

@@ -13,7 +13,7 @@ import { Connection } from './connection.ts';
 import type { Core } from './core.ts';
 import { within } from './dial.ts';
 import { readConnect } from './explicit.ts';
-import { interceptTls } from './intercept.ts';
+import { intercept } from './intercept.ts';
 import { grantDecision, isGrantable, plain } from './judge.ts';
 import { nameConnection } from './name-connection.ts';
 import { passThrough } from './pass-through.ts';
@@ -94,10 +94,8 @@ async function carryPeeked(connection: Connection, peeked: Peeked, arrival: Arri
   const isPassed = connection.hostDecision?.treatment === 'pass-through' && !connection.isGranted;
   if (!isAllowed && protocol === 'unknown') return block(connection, connection.decision);
   if (peeked.protocol === 'tls' && !(isPassed && isAllowed)) {
-    const stream = await interceptTls(connection, peeked.hello, peeked.bytes);
-    if (typeof stream === 'string') return connection.abort(stream);
-    // 8 per request
-    return new Relay(connection, stream, 'https', false).start(null);
+    // 8 per request: the relays that it hands the connection to
+    return intercept(connection, peeked.hello, peeked.bytes);
   }
   if (connection.tls !== null) connection.tls = { ...connection.tls, treatment: 'pass-through' };
   return passThrough(connection, connection.socket, peeked.bytes);

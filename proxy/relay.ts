@@ -236,6 +236,7 @@ export class Relay implements Carrier {
       head.hasBody ||
       judgement.query === null ||
       !exchange.isCounted ||
+      this.connection.isEnding ||
       this.connection.core.isDraining;
     const { host, query } = judgement;
     const { status, bytes } = blockedAnswer({

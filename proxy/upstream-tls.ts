@@ -13,7 +13,7 @@ import {
   rootCertificates,
 } from 'node:tls';
 import type { DetailedPeerCertificate, SecureContext, TLSSocket } from 'node:tls';
-import { messageOf } from './dial.ts';
+import { messageOf, nobodyWaits } from './dial.ts';
 import type { DialFailure } from './dial.ts';
 
 const maxResumable = 2_048;
@@ -22,6 +22,16 @@ const ciphers = [preferred, ...DEFAULT_CIPHERS.split(':').filter((cipher) => cip
 // A key share for both: the hybrid one keeps what is recorded today shut to a later quantum computer, and a server
 // that knows only the other one need not ask again.
 const groups = '*X25519MLKEM768:*X25519:P-256:P-384:P-521';
+
+/** What is asked of a server, and for whom a ticket of its is good. */
+export interface Wanted {
+  readonly host: string;
+  readonly resumeKey: string;
+  /** ALPN names, in order. */
+  readonly offered: readonly string[];
+  /** Aborted when nobody waits for the handshake any more. */
+  readonly signal?: AbortSignal | undefined;
+}
 
 /** Verifies servers against the system's authorities and those given; keeps tickets for resumption. */
 export class UpstreamTls {
@@ -35,8 +45,8 @@ export class UpstreamTls {
     this.#limitMs = limitMs;
   }
 
-  /** The verified stream to `host`, a name or an address. Never rejects; the socket is destroyed on a failure. */
-  secure(socket: Socket, host: string, resumeKey: string): Promise<TLSSocket | DialFailure> {
+  /** The verified stream to a name or an address. Never rejects; the socket is destroyed on a failure. */
+  secure(socket: Socket, { host, resumeKey, offered, signal }: Wanted): Promise<TLSSocket | DialFailure> {
     const session = this.#resumable.get(resumeKey);
     return new Promise((resolve) => {
       const secured: TLSSocket = connect({
@@ -44,7 +54,7 @@ export class UpstreamTls {
         host,
         servername: isIP(host) === 0 ? host : '',
         secureContext: this.#contextOfAll(),
-        ALPNProtocols: ['http/1.1'],
+        ALPNProtocols: [...offered],
         rejectUnauthorized: true,
         checkServerIdentity: () => identityProblem(secured, host),
         ...(session === undefined ? {} : { session }),
@@ -58,10 +68,14 @@ export class UpstreamTls {
       );
       const fail = (failure: DialFailure) => {
         clearTimeout(limit);
+        signal?.removeEventListener('abort', onAbort);
         secured.destroy();
         socket.destroy();
         resolve(failure);
       };
+      const onAbort = () => fail(nobodyWaits);
+      if (signal?.aborted === true) return onAbort();
+      signal?.addEventListener('abort', onAbort);
       secured.on('session', (ticket: Buffer) => this.#resumable.set(resumeKey, ticket));
       secured.on('error', (error: NodeJS.ErrnoException) => {
         this.#resumable.delete(resumeKey);
@@ -69,7 +83,12 @@ export class UpstreamTls {
       });
       secured.once('secureConnect', () => {
         clearTimeout(limit);
-        resolve(secured);
+        signal?.removeEventListener('abort', onAbort);
+        const chosen = secured.alpnProtocol;
+        // RFC 7301 §3.2: nothing else than what was offered.
+        if (typeof chosen === 'string' && !offered.includes(chosen))
+          fail({ failure: 'upstream-protocol', detail: 'the server chose a protocol that was not offered' });
+        else resolve(secured);
       });
     });
   }

@@ -36,6 +36,8 @@ export class Upstream {
   readonly socket: Socket;
   readonly address: string;
   readonly timings: UpstreamTimings;
+  /** What the server chose of what it was offered (RFC 7301); null when it chose nothing, or was not asked. */
+  readonly alpn: string | null;
   owner: UpstreamOwner | null = null;
   /** The check that approved the address last. */
   check: AddressCheck | null;
@@ -43,8 +45,15 @@ export class Upstream {
   idleSince = 0;
   isOver = false;
 
-  constructor(target: UpstreamTarget, socket: Socket, address: string, timings: UpstreamTimings) {
+  constructor(
+    target: UpstreamTarget,
+    socket: Socket,
+    address: string,
+    timings: UpstreamTimings,
+    alpn: string | null,
+  ) {
     this.key = target.key;
+    this.alpn = alpn;
     this.runner = target.runner;
     this.check = target.check;
     this.socket = socket;
@@ -82,6 +91,8 @@ export interface UpstreamOptions extends DialOptions {
   readonly pooledPerRunner: number;
 }
 
+const http1Alone: readonly string[] = ['http/1.1'];
+
 /** Dials, pools and forgets upstream connections. */
 export class Upstreams {
   readonly #options: UpstreamOptions;
@@ -111,22 +122,30 @@ export class Upstreams {
     return null;
   }
 
-  /** A new connection, verified. Never rejects. */
-  async open(target: UpstreamTarget): Promise<Upstream | DialFailure> {
-    const dialled = await dial(target, this.#options);
+  /**
+   * A new connection, verified, over which the server was offered these versions; ended when the signal says so.
+   * One that speaks HTTP/2 is paused, since its server speaks first. Never rejects.
+   */
+  async open(
+    target: UpstreamTarget,
+    offered: readonly string[] = http1Alone,
+    signal?: AbortSignal,
+  ): Promise<Upstream | DialFailure> {
+    const dialled = await dial(target, this.#options, signal);
     if ('failure' in dialled) return dialled;
     const { socket, address, resolveMs, connectMs } = dialled;
     if (!target.isTls)
-      return new Upstream(target, socket, address, { resolveMs, connectMs, handshakeMs: null });
+      return new Upstream(target, socket, address, { resolveMs, connectMs, handshakeMs: null }, null);
     const startedAt = performance.now();
-    const secured = await this.#tls.secure(
-      socket,
-      target.host,
-      `${target.holder} ${address} ${target.port} ${target.host}`,
-    );
+    const { holder, host, port } = target;
+    const resumeKey = `${holder} ${address} ${port} ${host} ${offered.join()}`;
+    const secured = await this.#tls.secure(socket, { host, resumeKey, offered, signal });
     if ('failure' in secured) return secured;
     const handshakeMs = performance.now() - startedAt;
-    return new Upstream(target, secured, address, { resolveMs, connectMs, handshakeMs });
+    const chosen = secured.alpnProtocol === false ? null : secured.alpnProtocol;
+    const upstream = new Upstream(target, secured, address, { resolveMs, connectMs, handshakeMs }, chosen);
+    if (chosen === 'h2') secured.pause();
+    return upstream;
   }
 
   /** Puts a connection back after a whole exchange; one too many ends the one that was idle for longest. */
