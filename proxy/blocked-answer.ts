@@ -1,22 +1,34 @@
 // The answer a client gets instead of the upstream's: status by reason, a body in the form that this client
-// shows to people, which rule and how to ask. Reveals nothing of the gateway's insides.
+// shows to people, which rule and how to ask. Reveals nothing of the gateway's insides. HTTP/1 bytes are made
+// here; proxy/h2 makes frames of the same answer.
 
 import type { Decision } from '../flow/decision.ts';
 import { reasons } from '../flow/reason.ts';
 import type { Reason } from '../flow/reason.ts';
 import { findField } from './head-bytes.ts';
 
-/** What is answered to. `head` is the request's head as it arrived, or null when it could not be read. */
-export interface Blocked {
+/** What is answered to, whichever version of HTTP brought it. */
+export interface Refused {
   readonly decision: Decision;
   readonly reason: Reason;
   readonly host: string | null;
   readonly method: string;
   /** Canonical path, or empty when it could not be read. */
   readonly path: string;
+}
+
+/** `head` is the request's head as it arrived, or null when it could not be read. */
+export interface Blocked extends Refused {
   readonly head: Buffer | null;
   readonly isLast: boolean;
   readonly version: '1.0' | '1.1';
+}
+
+/** The answer before it becomes bytes; names are lower case, and the body is empty for gRPC. */
+export interface Explained {
+  readonly status: number;
+  readonly fields: readonly (readonly [name: string, value: string])[];
+  readonly body: Buffer;
 }
 
 const statusByReason: Readonly<Partial<Record<Reason, number>>> = {
@@ -64,27 +76,50 @@ export function blockedAnswer(
   blocked: Blocked,
   status = statusOf(blocked.reason),
 ): { status: number; bytes: Buffer } {
-  const rule = blocked.decision.rule;
-  const text = explain(blocked, status);
-  const form = bodyForm(blocked, text);
-  const sent = form.grpc ? 200 : status;
-  const body = Buffer.from(form.body, 'utf8');
+  const { head, isLast, method } = blocked;
+  const fieldOf = (name: string) => (head === null ? '' : (findField(head, name) ?? ''));
+  const answer = explainRefused(blocked, fieldOf, status);
   const lines = [
-    `HTTP/1.1 ${sent} ${phrases[sent] ?? 'Blocked'}`,
-    `content-type: ${form.type}`,
-    `content-length: ${body.length}`,
-    'cache-control: no-store',
-    `x-sallyport-rule: ${rule === null ? 'none' : fieldText(rule)}`,
-    `x-sallyport-reason: ${blocked.reason}`,
-    ...(form.grpc ? ['grpc-status: 7', `grpc-message: ${encodeURI(text)}`] : []),
-    ...(form.extra ?? []),
-    `connection: ${blocked.isLast ? 'close' : 'keep-alive'}`,
+    `HTTP/1.1 ${answer.status} ${phrases[answer.status] ?? 'Blocked'}`,
+    ...answer.fields.map(([name, value]) => `${name}: ${value}`),
+    `connection: ${isLast ? 'close' : 'keep-alive'}`,
   ];
-  const head = Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
-  return { status: sent, bytes: blocked.method === 'HEAD' ? head : Buffer.concat([head, body]) };
+  const bytes = Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
+  return { status: answer.status, bytes: method === 'HEAD' ? bytes : Buffer.concat([bytes, answer.body]) };
 }
 
-function explain(blocked: Blocked, status: number): string {
+/** Status, fields and body; `fieldOf` gives the value of a field of the request by its lower-case name, or ''. */
+export function explainRefused(
+  refused: Refused,
+  fieldOf: (name: string) => string,
+  status = statusOf(refused.reason),
+): Explained {
+  const { reason, decision } = refused;
+  const text = explain(refused, status);
+  const form = bodyForm(refused, (name) => fieldOf(name).toLowerCase(), text);
+  const body = Buffer.from(form.body, 'utf8');
+  const rule = decision.rule === null ? 'none' : fieldText(decision.rule);
+  const fields: [string, string][] = [
+    ['content-type', form.type],
+    ['content-length', String(body.length)],
+    ['cache-control', 'no-store'],
+    ['x-sallyport-rule', rule],
+    ['x-sallyport-reason', reason],
+  ];
+  if (form.grpc === true) {
+    fields.push(['grpc-status', String(grpcStatusOf(status))], ['grpc-message', encodeURI(text)]);
+  }
+  return { status: form.grpc === true ? 200 : status, fields: [...fields, ...(form.extra ?? [])], body };
+}
+
+/** The gRPC status that stands for an HTTP one: PERMISSION_DENIED, RESOURCE_EXHAUSTED, UNAVAILABLE, INTERNAL. */
+function grpcStatusOf(status: number): number {
+  if (status === 403 || status === 421) return 7;
+  if (status === 413 || status === 431) return 8;
+  return status >= 500 ? 14 : 13;
+}
+
+function explain(blocked: Refused, status: number): string {
   const { decision, host, method, path, reason } = blocked;
   const what = `${method} ${host ?? 'an unreadable host'}${path}`.slice(0, 300);
   const by = decision.rule === null ? '' : ` (rule ${decision.rule})`;
@@ -98,12 +133,11 @@ interface Form {
   readonly type: string;
   readonly body: string;
   readonly grpc?: boolean;
-  readonly extra?: readonly string[];
+  readonly extra?: readonly [string, string][];
 }
 
-function bodyForm(blocked: Blocked, text: string): Form {
-  const { head, host, path, reason } = blocked;
-  const field = (name: string) => (head === null ? '' : (findField(head, name) ?? '').toLowerCase());
+function bodyForm(blocked: Refused, field: (name: string) => string, text: string): Form {
+  const { host, path, reason } = blocked;
   const agent = field('user-agent');
   const accept = field('accept');
   const rule = blocked.decision.rule;
@@ -112,7 +146,7 @@ function bodyForm(blocked: Blocked, text: string): Form {
   if (agent.startsWith('git/')) return { type: 'text/plain; charset=utf-8', body: `${text}\n` };
   if (path.startsWith('/v2/') && (isOciAgent(agent) || /vnd\.(?:oci|docker)\./.test(accept))) {
     const errors = [{ code: 'DENIED', message: text, detail: { rule, reason } }];
-    return json({ errors }, ['docker-distribution-api-version: registry/2.0']);
+    return json({ errors }, [['docker-distribution-api-version', 'registry/2.0']]);
   }
   if (/^(?:npm|pnpm|yarn)\//.test(agent) || accept.includes('application/vnd.npm'))
     return json({ error: text, reason });
@@ -137,7 +171,7 @@ function isGithub(host: string | null, path: string, accept: string): boolean {
   );
 }
 
-function json(value: unknown, extra: readonly string[] = []): Form {
+function json(value: unknown, extra: readonly [string, string][] = []): Form {
   return { type: 'application/json; charset=utf-8', body: `${JSON.stringify(value)}\n`, extra };
 }
 

@@ -17,6 +17,12 @@ import type { FollowGrant } from './follow.ts';
 import type { RequestHead } from './head.ts';
 import type { RequestQuery } from './options.ts';
 
+/** What judging needs of a request's head, whichever version of HTTP brought it. */
+export type AskedHead = Pick<
+  RequestHead,
+  'method' | 'target' | 'host' | 'hasBody' | 'upgrade' | 'override' | 'dnsTypes'
+>;
+
 /** The judgement on one request; `host` and `query` are null when they could not be read in one way. */
 export interface Judgement {
   readonly decision: Decision;
@@ -50,7 +56,7 @@ const grantable: ReadonlySet<Reason> = new Set(['no-rule', 'path', 'method', 'no
 /** Judges the request; `isExplicit` allows it to name any host in absolute-form. */
 export function judge(
   connection: Connection,
-  head: RequestHead,
+  head: AskedHead,
   scheme: 'http' | 'https',
   isExplicit: boolean,
 ): Judgement {
@@ -76,7 +82,7 @@ export function isCleartextHttp2(upgrade: string): boolean {
 
 function decide(
   connection: Connection,
-  head: RequestHead,
+  head: AskedHead,
   bare: RequestQuery,
   search: string,
   target: Target,
@@ -194,7 +200,7 @@ export function plain(decision: Decision): Decision {
 
 /** The one host, port and path that a request names (RFC 9112 §3.2, §3.3), or why there is not one. */
 export function readTarget(
-  head: RequestHead,
+  head: AskedHead,
   scheme: 'http' | 'https',
   connectionPort: number,
   isExplicit: boolean,
