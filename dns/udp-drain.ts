@@ -1,8 +1,10 @@
 // Many datagrams with few system calls: recvmmsg and sendmmsg (recvmmsg(2), sendmmsg(2)) through koffi, on the
-// descriptor of a socket that the event loop watches. One arena holds all buffers and kernel structures; a ring of
-// answer slots is only rewritten after the kernel has taken the last batch.
+// descriptor of a socket that the event loop watches. One arena holds all buffers and kernel structures; answer
+// slots are only rewritten after the kernel has taken the last batch. Answers of one size for one client socket
+// pass the kernel's stack as one (UDP_SEGMENT, udp(7)); they arrive as the datagrams that they are.
 
 import { createRequire } from 'node:module';
+import { steadyMs } from './clock.ts';
 
 type Koffi = typeof import('koffi');
 
@@ -14,8 +16,14 @@ const sendBytes = 1232;
 const nameBytes = 28;
 const headerBytes = 64;
 const vectorBytes = 16;
+const controlBytes = 24;
 const msgDontWait = 0x40;
 const msgTrunc = 0x20;
+/** Datagrams that the kernel takes as one (UDP_MAX_SEGMENTS of older kernels). */
+const maxSegments = 64;
+/** Groups that an answer is compared with: beyond that many clients at once grouping finds little. */
+const maxCompared = 8;
+const ungroupedMs = 60_000;
 
 /** The two calls on one process-wide arena; null when koffi or the platform is missing. */
 export function openDrain(): Drain | null {
@@ -46,7 +54,18 @@ export class Drain {
   readonly answers: Uint8Array[];
   readonly #names: Uint8Array[];
   readonly #order = new Uint8Array(slots);
+  readonly #sizes = new Uint16Array(slots);
   #queued = 0;
+  /** Groups of the batch: client and size, members, and where their vectors begin. */
+  readonly #groups = {
+    client: new Float64Array(slots),
+    size: new Uint16Array(slots),
+    first: new Uint8Array(slots),
+    count: new Uint8Array(slots),
+    start: new Uint8Array(slots),
+  };
+  readonly #groupOf = new Uint8Array(slots);
+  #ungroupedUntil = 0;
 
   constructor(koffi: Koffi) {
     const libc = koffi.load('libc.so.6');
@@ -75,6 +94,7 @@ export class Drain {
       const { messages, receiveVectors, receiveHeaders, answers, sendVectors, sendHeaders } = this.#layout;
       this.#link(receiveHeaders, receiveVectors, messages + i * receiveBytes, receiveBytes, i);
       this.#link(sendHeaders, sendVectors, answers + i * sendBytes, sendBytes, i);
+      this.#prepareControl(this.#layout.controls + i * controlBytes);
     }
   }
 
@@ -87,6 +107,13 @@ export class Drain {
     this.#view.setUint32(header + 8, nameBytes, true);
     this.#pointer(header + 16, vector);
     this.#view.setBigUint64(header + 24, 1n, true);
+  }
+
+  // A control message (cmsg(3)) of two bytes: SOL_UDP, UDP_SEGMENT.
+  #prepareControl(at: number): void {
+    this.#view.setBigUint64(at, 18n, true);
+    this.#view.setUint32(at + 8, 17, true);
+    this.#view.setUint32(at + 12, 103, true);
   }
 
   // In two halves: a BigInt for every answer would be garbage for every answer.
@@ -145,27 +172,116 @@ export class Drain {
 
   /** Queues the first `size` bytes of the slot's answer for the slot's address. */
   queue(slot: number, size: number): void {
-    const { sendHeaders, sendVectors, names } = this.#layout;
     const at = this.#queued++;
     this.#order[at] = slot;
-    const header = sendHeaders + at * headerBytes;
-    this.#pointer(header, names + slot * nameBytes);
-    this.#view.setUint32(header + 8, this.#names[slot]![0] === 2 ? 16 : nameBytes, true);
-    const vector = sendVectors + at * vectorBytes;
-    this.#pointer(vector, this.#layout.answers + slot * sendBytes);
-    this.#view.setUint32(vector + 8, size, true);
+    this.#sizes[at] = size;
   }
 
   /** Sends what is queued. A datagram that the kernel will not take is given up, as the network might do. */
   flush(fd: number): void {
-    let at = 0;
-    while (at < this.#queued) {
-      const vector = this.#base + this.#layout.sendHeaders + at * headerBytes;
-      const sent = this.#send(fd, vector, this.#queued - at, msgDontWait);
-      // An error is about the first of them only.
-      at += sent > 0 ? sent : 1;
-    }
+    if (this.#queued === 0) return;
+    const groups = this.#group();
+    this.#place(groups);
+    this.#sendHeaders(fd, groups);
     this.#queued = 0;
+  }
+
+  #sendHeaders(fd: number, groups: number): void {
+    for (let at = 0; at < groups;) {
+      const header = this.#base + this.#layout.sendHeaders + at * headerBytes;
+      const sent = this.#send(fd, header, groups - at, msgDontWait);
+      if (sent > 0) at += sent;
+      // An error is about the first of them only.
+      else this.#sendApart(fd, at++);
+    }
+  }
+
+  // A device that cannot take several at once refuses them; then they leave one by one, and so do the next ones.
+  #sendApart(fd: number, group: number): void {
+    const { count, start } = this.#groups;
+    const [members, first] = [count[group]!, start[group]!];
+    if (members < 2) return;
+    const header = this.#layout.sendHeaders + group * headerBytes;
+    this.#setControl(header, 0, 0);
+    this.#view.setUint32(header + 24, 1, true);
+    for (let i = 0; i < members; i++) {
+      this.#pointer(header + 16, this.#layout.sendVectors + (first + i) * vectorBytes);
+      if (this.#send(fd, this.#base + header, 1, msgDontWait) > 0)
+        this.#ungroupedUntil = steadyMs() + ungroupedMs;
+    }
+  }
+
+  /** Finds out which queued answers leave together; returns the number of groups. */
+  #group(): number {
+    const { client, size, first, count } = this.#groups;
+    const most = this.#ungroupedUntil > 0 && this.#ungroupedUntil > steadyMs() ? 1 : maxSegments;
+    let groups = 0;
+    for (let at = 0; at < this.#queued; at++) {
+      const slot = this.#order[at]!;
+      const from = this.#clientOf(slot);
+      let group = Math.max(0, groups - maxCompared);
+      while (group < groups) {
+        const isSame = client[group] === from && size[group] === this.#sizes[at] && count[group]! < most;
+        if (isSame && this.#isSameName(first[group]!, slot)) break;
+        group++;
+      }
+      if (group === groups) {
+        client[group] = from;
+        size[group] = this.#sizes[at]!;
+        first[group] = slot;
+        count[group] = 0;
+        groups++;
+      }
+      count[group]!++;
+      this.#groupOf[at] = group;
+    }
+    return groups;
+  }
+
+  // Port and (the last four bytes of the) address: exact for IPv4.
+  #clientOf(slot: number): number {
+    const at = this.#layout.names + slot * nameBytes;
+    const address = this.#view.getUint32(at + (this.#names[slot]![0] === 2 ? 4 : 20));
+    return this.#view.getUint16(at + 2) * 0x1_0000_0000 + address;
+  }
+
+  #isSameName(one: number, other: number): boolean {
+    const [a, b] = [this.#names[one]!, this.#names[other]!];
+    if (a[0] === 2 || b[0] === 2) return a[0] === b[0];
+    for (let i = 0; i < nameBytes; i++) if (a[i] !== b[i]) return false;
+    return true;
+  }
+
+  /** Writes the kernel's structures: one header for each group, its vectors one after the other. */
+  #place(groups: number): void {
+    const { size, first, count, start } = this.#groups;
+    const { sendHeaders, sendVectors, names, controls, answers } = this.#layout;
+    let next = 0;
+    for (let group = 0; group < groups; group++) {
+      const [slot, members] = [first[group]!, count[group]!];
+      const header = sendHeaders + group * headerBytes;
+      this.#pointer(header, names + slot * nameBytes);
+      this.#view.setUint32(header + 8, this.#names[slot]![0] === 2 ? 16 : nameBytes, true);
+      this.#pointer(header + 16, sendVectors + next * vectorBytes);
+      this.#view.setUint32(header + 24, members, true);
+      const control = controls + group * controlBytes;
+      if (members > 1) this.#view.setUint16(control + 16, size[group]!, true);
+      this.#setControl(header, members > 1 ? control : 0, members > 1 ? controlBytes : 0);
+      start[group] = next;
+      next += members;
+      count[group] = 0;
+    }
+    for (let at = 0; at < this.#queued; at++) {
+      const group = this.#groupOf[at]!;
+      const vector = sendVectors + (start[group]! + count[group]!++) * vectorBytes;
+      this.#pointer(vector, answers + this.#order[at]! * sendBytes);
+      this.#view.setUint32(vector + 8, this.#sizes[at]!, true);
+    }
+  }
+
+  #setControl(header: number, control: number, size: number): void {
+    if (size > 0) this.#pointer(header + 32, control);
+    this.#view.setUint32(header + 40, size, true);
   }
 }
 
@@ -184,6 +300,7 @@ function layout() {
     sendVectors: take(vectorBytes),
     receiveHeaders: take(headerBytes),
     sendHeaders: take(headerBytes),
-    total: slots * (receiveBytes + sendBytes + nameBytes + 2 * (vectorBytes + headerBytes)) + 7 * 64,
+    controls: take(controlBytes),
+    total: at,
   };
 }
