@@ -31,11 +31,13 @@ export const reasons = {
   'malformed-tls': 'the bytes are no well-formed ClientHello',
   'malformed-dns': 'the bytes are no well-formed query',
   'request-smuggling': 'two parsers could read this message differently',
+  'h2-protocol': 'the frames break the rules of HTTP/2',
   misdirected: 'Host and SNI name different hosts (421)',
   'no-server-name': 'TLS without a server name to an address that no rule names',
   'unknown-protocol': 'neither TLS nor HTTP on an intercepted port',
   'direct-address': 'an address that no rule names, instead of a host',
   'direct-port': 'a port of the gateway itself was spoken to directly',
+  'no-virtual-address': 'every virtual address of the gateway is in use, or the runner’s share of them',
   'dns-type': 'a record type that is never forwarded',
   'dns-budget': 'too many distinct names under one wildcard',
   'dns-tunnel': 'the queries under this zone look like a tunnel',
@@ -44,6 +46,7 @@ export const reasons = {
   timeout: 'a time limit of this state passed',
   'too-large': 'a size limit of this state was passed',
   'runner-limit': 'the runner holds too many connections or asks too fast',
+  'h2-flood': 'an HTTP/2 peer sent frames that cost it nothing faster than the gateway bears',
   'gateway-limit': 'the gateway as a whole is at its limit',
   // block, closed door
   'record-unavailable': 'the flow could not be recorded',
@@ -58,7 +61,8 @@ export const reasons = {
   'upstream-closed': 'the server closed the connection early',
   'client-closed': 'the client closed the connection early',
   'client-rejected-certificate': 'the client does not trust the gateway’s authority',
-  drained: 'the gateway was told to stop',
+  drained: 'the gateway was told to stop, or its worker to give way to a new one',
+  'worker-ended': 'the worker that carried the flow ended before the flow did',
 } as const satisfies Record<string, string>;
 
 export type Reason = keyof typeof reasons;

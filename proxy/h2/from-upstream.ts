@@ -1,0 +1,200 @@
+// The upstream's frames: answers are read for their status and Location and go on as they came; a server that
+// breaks the protocol, or floods its client through us, ends the connection.
+
+import { errors, flags, frameHeaderBytes, frameTypes } from './frames.ts';
+import { Bucket, idleFrameRate, resetRate } from './floods.ts';
+import type { HpackBlock } from './hpack.ts';
+import type { Http2Relay } from './relay.ts';
+import { AnswerBlock, areTrailers } from './request-block.ts';
+import type { Stream } from './stream.ts';
+import { numberAt } from './walk.ts';
+import type { Fate, FrameTaker } from './walk.ts';
+
+const answer = new AnswerBlock();
+
+/** Takes the frames of one server. */
+export class FromUpstream implements FrameTaker {
+  readonly #relay: Http2Relay;
+  readonly #resets: Bucket;
+  readonly #idle: Bucket;
+
+  constructor(relay: Http2Relay) {
+    this.#relay = relay;
+    const { nowMs } = relay.connection.core;
+    this.#resets = new Bucket(resetRate, nowMs);
+    this.#idle = new Bucket(idleFrameRate, nowMs);
+  }
+
+  get isOver(): boolean {
+    return this.#relay.isOver;
+  }
+
+  get maxFrameBytes(): number {
+    return this.#relay.clientSettings.maxFrameBytes;
+  }
+
+  fail(code: number): void {
+    this.#relay.failUpstream(code, code === errors.enhanceYourCalm ? 'h2-flood' : 'upstream-protocol');
+  }
+
+  #refuse(code: number): false {
+    this.fail(code);
+    return false;
+  }
+
+  #mayIdle(): boolean {
+    return this.#idle.take(this.#relay.connection.core.nowMs);
+  }
+
+  takeBlock(id: number, isLast: boolean, bytes: Buffer, start: number, end: number, size: number): Fate {
+    const relay = this.#relay;
+    if (!relay.serverSettings.isKnown || (id & 1) === 0 || id > relay.upstreamMaxId)
+      return this.#refuse(errors.protocol);
+    const block = relay.answerTables.decode(bytes, start, end);
+    if (typeof block === 'string') return this.#refuse(errors.compression);
+    const stream = relay.streams.ofUpstream(id);
+    // Reset by the client meanwhile, who knows what to make of it, by its own number.
+    if (stream === undefined) return this.#pass(block, id, isLast);
+    if (stream.isStopped) {
+      if (isLast) relay.streams.resetByUpstream(stream);
+      return relay.answerTables.withhold(block);
+    }
+    if (stream.isUpstreamDone) return this.#refuse(errors.streamClosed);
+    if (!this.#read(stream, block, isLast)) {
+      relay.streams.fail(stream, 'upstream-protocol');
+      return relay.answerTables.withhold(block);
+    }
+    stream.receivedBytes += size;
+    if (isLast) this.#end(stream);
+    return this.#pass(block, stream.number, isLast);
+  }
+
+  #pass(block: HpackBlock, id: number, isLast: boolean): Fate {
+    const { answerTables, clientSettings, isRenumbered } = this.#relay;
+    // A number of the upstream's that nobody remembers is no number of the client's.
+    if (isRenumbered && this.#relay.streams.get(id) === undefined) return answerTables.withhold(block);
+    return answerTables.pass(block, id, isLast, clientSettings.maxFrameBytes);
+  }
+
+  /** Interim answer, final one, or trailers; false for anything else. */
+  #read(stream: Stream, block: HpackBlock, isLast: boolean): boolean {
+    if (stream.isAnswering) return isLast && areTrailers(block);
+    answer.read(block);
+    const { status } = answer;
+    if (status === 0 || status === 101) return false;
+    stream.markFirstByte();
+    const { limits, nowMs } = this.#relay.connection.core;
+    if (status < 200) {
+      stream.deadlineMs = nowMs + limits.firstByteMs;
+      return !isLast;
+    }
+    stream.isAnswering = true;
+    stream.status = status;
+    if (stream.request.upgrade !== null && status < 300) stream.isTunnel = true;
+    stream.deadlineMs = nowMs + (stream.isTunnel ? limits.tunnelIdleMs : limits.bodyIdleMs);
+    if (answer.location !== null && status >= 300) this.#relay.follow(stream, answer.location);
+    return true;
+  }
+
+  #end(stream: Stream): void {
+    stream.isUpstreamDone = true;
+    this.#relay.streams.settle(stream);
+  }
+
+  takeData(
+    id: number,
+    isLast: boolean,
+    length: number,
+    padBytes: number,
+    bytes: Buffer,
+    at: number,
+  ): boolean {
+    const relay = this.#relay;
+    if (!relay.serverSettings.isKnown || id === 0 || id > relay.upstreamMaxId)
+      return this.#refuse(errors.protocol);
+    if (length === padBytes && !isLast && !this.#mayIdle()) return this.#refuse(errors.enhanceYourCalm);
+    const stream = relay.streams.ofUpstream(id);
+    if (stream === undefined) return !relay.isRenumbered;
+    if (stream.isStopped) {
+      if (isLast) relay.streams.resetByUpstream(stream);
+      return false;
+    }
+    if (stream.isUpstreamDone) return this.#refuse(errors.streamClosed);
+    if (!stream.isAnswering) {
+      relay.streams.fail(stream, 'upstream-protocol');
+      return false;
+    }
+    stream.receivedBytes += length;
+    if (stream.number !== id) bytes.writeUInt32BE(stream.number, at + 5);
+    if (isLast) this.#end(stream);
+    else {
+      const { limits, nowMs } = relay.connection.core;
+      stream.deadlineMs = nowMs + (stream.isTunnel ? limits.tunnelIdleMs : limits.bodyIdleMs);
+    }
+    return true;
+  }
+
+  takeWithheld(_id: number, _bytes: Buffer, start: number, end: number): void {
+    this.#relay.refundUpstream(end - start);
+  }
+
+  takeFrame(type: number, flagBits: number, id: number, length: number, bytes: Buffer, at: number): Fate {
+    const relay = this.#relay;
+    const isAck = (flagBits & flags.ack) !== 0;
+    if (type !== frameTypes.settings && !relay.serverSettings.isKnown) return this.#refuse(errors.protocol);
+    switch (type) {
+      case frameTypes.rstStream:
+        return this.#takeReset(id, length, bytes, at);
+      case frameTypes.windowUpdate:
+        return this.#takeWindowUpdate(id, length, bytes, at);
+      case frameTypes.settings:
+        if (!this.#mayIdle()) return this.#refuse(errors.enhanceYourCalm);
+        return relay.takeSettings(false, isAck, id, length, bytes, at);
+      case frameTypes.ping:
+        if (id !== 0) return this.#refuse(errors.protocol);
+        if (length !== 8) return this.#refuse(errors.frameSize);
+        if (isAck && relay.streams.fromUpstream.takeAck(bytes, at + frameHeaderBytes)) return false;
+        return this.#mayIdle() || this.#refuse(errors.enhanceYourCalm);
+      case frameTypes.goaway:
+        if (id !== 0) return this.#refuse(errors.protocol);
+        if (length < 8) return this.#refuse(errors.frameSize);
+        if (!this.#mayIdle()) return this.#refuse(errors.enhanceYourCalm);
+        return relay.takeGoaway(bytes, at, length);
+      case frameTypes.pushPromise:
+        return this.#refuse(errors.protocol);
+      default:
+        // Unknown ones would speak of other origins and other services (ORIGIN, ALTSVC): none goes on.
+        return this.#mayIdle() ? false : this.#refuse(errors.enhanceYourCalm);
+    }
+  }
+
+  #takeReset(id: number, length: number, bytes: Buffer, at: number): Fate {
+    const relay = this.#relay;
+    if (length !== 4) return this.#refuse(errors.frameSize);
+    if (id === 0 || id > relay.upstreamMaxId) return this.#refuse(errors.protocol);
+    // A client can make a server reset its streams (MadeYouReset): the flood is the same.
+    if (!this.#resets.take(relay.connection.core.nowMs)) {
+      relay.failClient(errors.enhanceYourCalm, 'h2-flood');
+      return false;
+    }
+    const stream = relay.streams.ofUpstream(id);
+    if (stream === undefined) return false;
+    const { isStopped, number } = stream;
+    relay.streams.resetByUpstream(stream);
+    if (isStopped) return false;
+    if (number !== id) bytes.writeUInt32BE(number, at + 5);
+    return true;
+  }
+
+  #takeWindowUpdate(id: number, length: number, bytes: Buffer, at: number): Fate {
+    const relay = this.#relay;
+    if (length !== 4) return this.#refuse(errors.frameSize);
+    const increment = numberAt(bytes, at + frameHeaderBytes) & 0x7fff_ffff;
+    if (increment === 0 || id > relay.upstreamMaxId) return this.#refuse(errors.protocol);
+    if (id === 0) return true;
+    const stream = relay.streams.ofUpstream(id);
+    if (stream === undefined || stream.isStopped) return false;
+    if (stream.number !== id) bytes.writeUInt32BE(stream.number, at + 5);
+    return true;
+  }
+}

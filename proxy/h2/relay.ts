@@ -1,0 +1,403 @@
+// Relays one client connection that speaks HTTP/2 to one upstream connection, frame by frame: stream ids, windows,
+// SETTINGS and header tables are end to end. Owns the life of both: backpressure, deadlines, GOAWAY, the end.
+
+import type { Socket } from 'node:net';
+import type { Reason } from '../../flow/reason.ts';
+import type { Carrier, Connection } from '../connection.ts';
+import { grantHolder, joinQuery } from '../follow.ts';
+import { Gather } from '../gather.ts';
+import type { AddressCheck } from '../address-check.ts';
+import type { Judgement } from '../judge.ts';
+import { stuckBytes } from '../stuck-bytes.ts';
+import type { Upstream, UpstreamOwner } from '../upstream.ts';
+import {
+  emptySettings,
+  errors,
+  frameHeaderBytes,
+  makeGoaway,
+  makeRstStream,
+  makeWindowUpdate,
+  noLastId,
+  preface,
+} from './frames.ts';
+import { FromClient } from './from-client.ts';
+import { FromUpstream } from './from-upstream.ts';
+import { Goodbye } from './goodbye.ts';
+import { Outlet } from './outlet.ts';
+import { recordMalformed } from './malformed.ts';
+import { Announced } from './settings.ts';
+import type { Stream } from './stream.ts';
+import { Streams } from './streams.ts';
+import { Tables } from './tables.ts';
+import { numberAt, Walker } from './walk.ts';
+import type { Fate } from './walk.ts';
+
+// Answers, refunds and resets that a client does not read: it is read no further before it has.
+const maxUnreadBytes = 262_144;
+const sweepMs = 1_000;
+// A settled frame may not be so long that what is cut goes on for long.
+const maxFrameAfterCut = 65_536;
+const maxPendingSettings = 64;
+
+/** Carries the client's stream (TLS done, h2 chosen) to the upstream, which is nobody else's, until either ends. */
+export function startHttp2(connection: Connection, client: Socket, upstream: Upstream): void {
+  new Http2Relay(connection, client, upstream).start();
+}
+
+/** Both sides of one relayed connection. */
+export class Http2Relay implements Carrier, UpstreamOwner {
+  readonly connection: Connection;
+  readonly client: Socket;
+  readonly upstream: Upstream;
+  readonly toClient: Outlet;
+  readonly toUpstream: Outlet;
+  readonly clientSettings = new Announced(true);
+  readonly serverSettings = new Announced(false);
+  readonly requestTables = new Tables();
+  readonly answerTables = new Tables();
+  readonly streams: Streams;
+  readonly goodbye: Goodbye;
+  /** Highest stream of the client that began, and the highest that is or will be served. */
+  maxId = 0;
+  lastServedId = noLastId;
+  /** Highest number that the upstream has seen. */
+  upstreamMaxId = 0;
+  isRenumbered = false;
+  /** Frames are taken no more; what is written still leaves. */
+  isOver = false;
+  readonly #fromClient: Walker;
+  readonly #fromUpstream: Walker;
+  readonly #preface = new Gather();
+  #isGreeted = false;
+  #check: AddressCheck | null = null;
+  #waitsForUpstream = false;
+  #waitsForClient = false;
+  /** Since when each side's frame is incomplete. */
+  #clientPartMs = Number.POSITIVE_INFINITY;
+  #upstreamRefund = 0;
+  #lastActiveMs: number;
+
+  constructor(connection: Connection, client: Socket, upstream: Upstream) {
+    this.connection = connection;
+    this.client = client;
+    this.upstream = upstream;
+    this.toClient = new Outlet(client);
+    this.toUpstream = new Outlet(upstream.socket);
+    this.streams = new Streams(this);
+    this.goodbye = new Goodbye(this);
+    this.#fromClient = new Walker(new FromClient(this), this.toUpstream);
+    this.#fromUpstream = new Walker(new FromUpstream(this), this.toClient);
+    this.#lastActiveMs = connection.core.nowMs;
+  }
+
+  start(): void {
+    const { client, connection, upstream } = this;
+    const { core } = connection;
+    connection.carrier = this;
+    upstream.owner = this;
+    upstream.uses++;
+    this.#check = upstream.check;
+    connection.setDeadline(this.#sweepMs);
+    client.on('data', (bytes: Buffer) => core.guard(connection, () => this.#onClientData(bytes)));
+    client.on('end', () => core.guard(connection, () => this.#onClientEnd()));
+    client.on('drain', () => core.guard(connection, () => this.#onClientDrain()));
+    if (upstream.isOver) return this.onUpstreamEnd(null);
+    client.resume();
+    upstream.socket.resume();
+  }
+
+  get #sweepMs(): number {
+    const { bodyIdleMs, firstByteMs, headMs, idleMs } = this.connection.core.limits;
+    return Math.min(sweepMs, bodyIdleMs / 4, firstByteMs / 4, headMs / 4, idleMs / 4);
+  }
+
+  #onClientData(bytes: Buffer): void {
+    this.connection.sentBytes += bytes.length;
+    if (this.isOver) return;
+    const frames = this.#isGreeted ? bytes : this.#greet(bytes);
+    if (frames === null) return;
+    this.#fromClient.feed(frames);
+    if (this.#fromClient.gatheredBytes === 0) this.#clientPartMs = Number.POSITIVE_INFINITY;
+    else if (this.#fromClient.hasMoved || this.#clientPartMs === Number.POSITIVE_INFINITY)
+      this.#clientPartMs = this.connection.core.nowMs;
+    this.streams.refund();
+    this.#flush();
+  }
+
+  /** The client's first bytes; what follows its preface, or null. */
+  #greet(bytes: Buffer): Buffer | null {
+    const gathered = this.#preface.push(bytes);
+    const known = Math.min(gathered.length, preface.length);
+    if (gathered.compare(preface, 0, known, 0, known) !== 0) {
+      this.failClient(errors.protocol, 'h2-protocol');
+      return null;
+    }
+    if (known < preface.length) {
+      this.#clientPartMs = Math.min(this.#clientPartMs, this.connection.core.nowMs);
+      return null;
+    }
+    this.#preface.take();
+    this.#isGreeted = true;
+    this.toUpstream.isReady = true;
+    this.toUpstream.pass(preface, 0, preface.length);
+    return gathered.subarray(preface.length);
+  }
+
+  /** Everything that what arrived led to, both ways, and whoever cannot take it is waited for. */
+  #flush(): void {
+    this.#endIfDone();
+    if (this.#upstreamRefund > 0) {
+      this.toUpstream.inject(makeWindowUpdate(0, this.#upstreamRefund));
+      this.#upstreamRefund = 0;
+    }
+    const isUpstreamFree = this.upstream.isOver || this.toUpstream.flush();
+    const isClientFree = this.toClient.flush((size) => (this.connection.receivedBytes += size));
+    this.#waitsForUpstream = !isUpstreamFree;
+    this.#waitsForClient = this.client.writableLength > maxUnreadBytes;
+    if (this.#waitsForUpstream || this.#waitsForClient) this.client.pause();
+    if (!isClientFree) this.upstream.socket.pause();
+    if (!isUpstreamFree || !isClientFree || this.#fromClient.gatheredBytes > 0) this.#countKept();
+    this.#lastActiveMs = this.connection.core.nowMs;
+  }
+
+  #countKept(): void {
+    const waiting = stuckBytes(this.client) + stuckBytes(this.upstream.socket);
+    const gathered = this.#fromClient.gatheredBytes + this.#fromUpstream.gatheredBytes;
+    const limit = this.connection.keep(waiting + gathered);
+    if (limit !== null) this.connection.abort(limit);
+  }
+
+  #onClientDrain(): void {
+    this.#waitsForClient = false;
+    this.#countKept();
+    this.upstream.socket.resume();
+    this.#resumeClient();
+  }
+
+  onUpstreamDrain(): void {
+    this.#waitsForUpstream = false;
+    this.#countKept();
+    this.#resumeClient();
+  }
+
+  #resumeClient(): void {
+    if (!this.#waitsForClient && !this.#waitsForUpstream) this.client.resume();
+  }
+
+  onUpstreamData(bytes: Buffer): void {
+    if (this.isOver) return;
+    this.connection.core.guard(this.connection, () => {
+      this.#fromUpstream.feed(bytes);
+      // Nothing of ours may come before the server's own SETTINGS (RFC 9113 §3.4).
+      if (this.serverSettings.isKnown) this.toClient.isReady = true;
+      this.#flush();
+    });
+  }
+
+  /** Passes SETTINGS on, noting what they say; one side's acknowledgement makes the other's count. */
+  takeSettings(
+    isClient: boolean,
+    isAck: boolean,
+    id: number,
+    length: number,
+    bytes: Buffer,
+    at: number,
+  ): Fate {
+    const fail = (code: number): false => {
+      if (isClient) this.failClient(code, code === errors.enhanceYourCalm ? 'h2-flood' : 'h2-protocol');
+      else this.failUpstream(code, 'upstream-protocol');
+      return false;
+    };
+    if (id !== 0) return fail(errors.protocol);
+    if (isAck ? length !== 0 : length % 6 !== 0) return fail(errors.frameSize);
+    const own = isClient ? this.clientSettings : this.serverSettings;
+    const other = isClient ? this.serverSettings : this.clientSettings;
+    if (isAck) {
+      const table = other.acknowledge();
+      if (table === -2) return fail(errors.protocol);
+      if (table >= 0) (isClient ? this.requestTables : this.answerTables).setLimit(table);
+      return true;
+    }
+    if (own.pending >= maxPendingSettings) return fail(errors.enhanceYourCalm);
+    const start = at + frameHeaderBytes;
+    const frame = own.take(bytes, start, start + length);
+    return typeof frame === 'number' ? fail(frame) : frame;
+  }
+
+  /** The upstream goes away; the client is told with its own numbers (RFC 9113 §6.8). */
+  takeGoaway(bytes: Buffer, at: number, length: number): Fate {
+    const last = numberAt(bytes, at + frameHeaderBytes) & 0x7fff_ffff;
+    const code = numberAt(bytes, at + frameHeaderBytes + 4);
+    const lastServed = this.streams.lastServedBy(last, this.isRenumbered);
+    for (const id of this.isRenumbered ? this.streams.servedAbove(last, lastServed) : []) {
+      this.toClient.inject(makeRstStream(id, errors.refusedStream));
+    }
+    this.lastServedId = Math.min(this.lastServedId, lastServed);
+    this.streams.abandonAbove(last);
+    // Debug data of a server is for nobody here.
+    return length === 8 && !this.isRenumbered ? true : makeGoaway(this.lastServedId, code);
+  }
+
+  /** The number by which the upstream gets to know the client's stream. */
+  nextUpstreamId(id: number): number {
+    this.upstreamMaxId = this.isRenumbered ? this.upstreamMaxId + 2 : id;
+    return this.upstreamMaxId;
+  }
+
+  /** Why the upstream's address may not serve this request, or null. Asked anew only where the answer may differ. */
+  addressReason(judgement: Judgement): Reason | null {
+    const { connection, upstream } = this;
+    const port = judgement.query?.port ?? connection.port;
+    const check = connection.addressCheck(judgement.allowed, port);
+    if (check === this.#check) return null;
+    if (this.#check === null || !check.isSame(this.#check)) {
+      const reason = check.reason(upstream.address);
+      if (reason !== null) return reason;
+    }
+    this.#check = check;
+    return null;
+  }
+
+  follow(stream: Stream, location: string): void {
+    const { follow, query, search } = stream.judgement;
+    if (follow === null || query === null) return;
+    const base = { host: query.host, port: query.port, pathAndQuery: joinQuery(query.path, search) };
+    const holder = grantHolder(stream.attribution, stream.runner);
+    this.connection.core.grants.open(holder, location, base, follow);
+  }
+
+  /** A request that cannot be read as one: recorded, and reset. */
+  refuseMalformed(id: number, reason: Reason, sentBytes: number): void {
+    recordMalformed(this.connection, reason, sentBytes);
+    this.toClient.inject(makeRstStream(id, errors.protocol));
+  }
+
+  /** Window of the connection for what the upstream sent and the client will never see. */
+  refundUpstream(bytes: number): void {
+    this.#upstreamRefund += bytes;
+  }
+
+  /** The client broke the protocol or floods: told why, and ended. */
+  failClient(code: number, reason: Reason): void {
+    if (this.isOver) return;
+    this.#end(code, reason);
+  }
+
+  /** The upstream did: what waits for an answer is answered, the rest reset. */
+  failUpstream(code: number, reason: Reason): void {
+    if (this.isOver) return;
+    if (!this.toUpstream.isInFrame) this.toUpstream.inject(makeGoaway(0, code));
+    this.toUpstream.flush();
+    this.#loseUpstream(reason);
+  }
+
+  #loseUpstream(reason: Reason): void {
+    for (const stream of this.streams.all()) {
+      if (stream.isClosed) continue;
+      if (stream.isForwarded && this.toClient.isReady) this.streams.fail(stream, reason);
+      else this.streams.close(stream, reason);
+    }
+    this.#end(errors.none, null);
+  }
+
+  /** Says goodbye with this code, closes what is open, and lets the client read the rest for a while. */
+  #end(code: number, reason: Reason | null): void {
+    const { client, connection } = this;
+    this.isOver = true;
+    connection.ended ??= reason;
+    this.streams.closeAll(reason ?? 'upstream-closed');
+    if (!this.toClient.isReady) {
+      this.toClient.isReady = true;
+      this.toClient.inject(emptySettings);
+    }
+    this.toClient.inject(makeGoaway(this.maxId, code));
+    this.toClient.flush((size) => (connection.receivedBytes += size));
+    this.upstream.destroy();
+    connection.keep(0);
+    client.end();
+    connection.setDeadline(connection.core.limits.lingerMs);
+    client.resume();
+    if (client.readableEnded) client.destroySoon();
+  }
+
+  onUpstreamEnd(_error: Error | null): void {
+    if (this.isOver) return;
+    this.connection.core.guard(this.connection, () => {
+      this.upstream.destroy();
+      this.#loseUpstream('upstream-closed');
+    });
+  }
+
+  #onClientEnd(): void {
+    if (this.isOver) return this.client.destroySoon();
+    this.connection.abort(this.streams.open > 0 ? 'client-closed' : null);
+  }
+
+  /** The connection's deadline is a sweep: streams have their own. */
+  expire(): void {
+    const { connection, streams } = this;
+    const { limits, nowMs } = connection.core;
+    if (this.isOver) return void connection.socket.destroy();
+    connection.setDeadline(this.#sweepMs);
+    if (nowMs - this.#clientPartMs > limits.headMs) return this.failClient(errors.none, 'timeout');
+    for (const stream of streams.all()) {
+      if (stream.deadlineMs > nowMs) continue;
+      if (stream.isStopped) streams.expireStopped(stream);
+      else this.#expire(stream);
+    }
+    if (streams.open === 0 && nowMs - this.#lastActiveMs > limits.idleMs) return this.#end(errors.none, null);
+    this.goodbye.sweep();
+    const lastActiveMs = this.#lastActiveMs;
+    this.#flush();
+    this.#lastActiveMs = lastActiveMs;
+  }
+
+  #expire(stream: Stream): void {
+    this.streams.fail(stream, 'timeout');
+    this.#checkFrame(stream);
+  }
+
+  /** What is on its way of a frame of this stream cannot be taken back: only so much of it may follow. */
+  #checkFrame(stream: Stream): void {
+    const left = Math.max(
+      this.#fromClient.leftOf(stream.number),
+      this.#fromUpstream.leftOf(stream.upstreamNumber),
+    );
+    if (left > maxFrameAfterCut) this.connection.abort(stream.decision.reason);
+  }
+
+  /** After a change of policy or job: cuts the streams that would come out otherwise, and lets the rest drain. */
+  mustEnd(): Reason | null {
+    if (this.isOver) return null;
+    for (const stream of this.streams.all()) {
+      if (stream.isClosed || stream.isStopped) continue;
+      const reason = stream.mustEnd();
+      if (reason === null) continue;
+      this.streams.cut(stream, reason);
+      this.#checkFrame(stream);
+    }
+    this.drain();
+    return null;
+  }
+
+  /** Takes no new streams after a while, and ends when the last one has. */
+  drain(): void {
+    if (this.isOver) return;
+    this.goodbye.start();
+    this.#flush();
+  }
+
+  #endIfDone(): void {
+    if (!this.isOver && this.goodbye.isSaid && this.streams.open === 0) this.#end(errors.none, null);
+  }
+
+  isIdle(): boolean {
+    return this.isOver || (this.goodbye.isSaid && this.streams.open === 0);
+  }
+
+  gone(reason: Reason): void {
+    this.isOver = true;
+    this.streams.closeAll(reason);
+    this.upstream.destroy();
+  }
+}

@@ -1,0 +1,151 @@
+// One stream: a request and its answer, what of either has passed, and its two records.
+
+import type { Decision } from '../../flow/decision.ts';
+import { blocked } from '../../flow/decision.ts';
+import type { Evidence } from '../../flow/evidence.ts';
+import type { Destination, FlowHttp } from '../../flow/flow.ts';
+import type { Attribution } from '../../flow/job.ts';
+import type { Operation } from '../../flow/operation.ts';
+import type { Reason } from '../../flow/reason.ts';
+import { uuidv7 } from '../../flow/uuid.ts';
+import type { Connection } from '../connection.ts';
+import { reasonToEnd } from '../judge.ts';
+import type { Judgement } from '../judge.ts';
+import { recordClosed, recordOpened } from '../record.ts';
+import type { Told } from '../record.ts';
+import type { Upstream } from '../upstream.ts';
+import type { RequestBlock } from './request-block.ts';
+
+const noTimings = { resolveMs: null, connectMs: null, handshakeMs: null };
+
+/** A stream from its HEADERS to its end. */
+export class Stream implements Told {
+  readonly kind = 'request';
+  readonly id = uuidv7();
+  readonly tls = null;
+  readonly parent: string;
+  readonly runner: string;
+  readonly attribution: Attribution;
+  readonly policyRevision: string | null;
+  readonly connection: Connection;
+  /** Null where the whole connection is answered here. */
+  readonly upstream: Upstream | null;
+  readonly request: RequestBlock;
+  readonly judgement: Judgement;
+  /** Its number for the client, and for the upstream: they differ from the first overtaken one on. */
+  readonly number: number;
+  upstreamNumber: number;
+  decision: Decision;
+  /** Its HEADERS have gone to the upstream. */
+  isForwarded = false;
+  /** It has been answered here, or cut: nothing of it passes any more, either way. */
+  isStopped = false;
+  /** Final HEADERS of the upstream have gone to the client. */
+  isAnswering = false;
+  /** The side has sent its last frame. */
+  isClientDone = false;
+  /** The client knows that the stream is over: nothing of it can come any more. */
+  isClientPassed = false;
+  isUpstreamDone = false;
+  /** Counted by the limiter. */
+  isCounted = false;
+  /** A tunnel by extended CONNECT that was accepted. */
+  isTunnel = false;
+  /** Bytes of the body that Content-Length still promises; -1: it promises nothing. */
+  promised: number;
+  status: number | null = null;
+  sentBytes = 0;
+  bodyBytes = 0;
+  receivedBytes = 0;
+  /** Payload of its DATA that was swallowed and given back to the client's window; not yet given back. */
+  refundedBytes = 0;
+  refundDue = 0;
+  deadlineMs = Number.POSITIVE_INFINITY;
+  readonly #startedAt = performance.now();
+  #firstByteMs: number | null = null;
+  #isClosed = false;
+
+  constructor(
+    connection: Connection,
+    upstream: Upstream | null,
+    number: number,
+    request: RequestBlock,
+    judgement: Judgement,
+  ) {
+    this.connection = connection;
+    this.upstream = upstream;
+    this.parent = connection.id;
+    this.runner = connection.runner;
+    this.attribution = connection.attribution;
+    this.policyRevision = connection.core.decider?.revision ?? null;
+    this.number = number;
+    this.upstreamNumber = number;
+    this.request = request;
+    this.judgement = judgement;
+    this.decision = judgement.decision;
+    this.promised = request.length;
+  }
+
+  get operation(): Operation | null {
+    return this.judgement.operation;
+  }
+
+  get evidence(): readonly Evidence[] {
+    return this.judgement.evidence;
+  }
+
+  get destination(): Destination {
+    const { query, host } = this.judgement;
+    const address = this.isForwarded ? (this.upstream?.address ?? null) : this.connection.originalAddress;
+    return { host, address, port: query?.port ?? this.connection.port, protocol: 'https' };
+  }
+
+  get http(): FlowHttp {
+    const path = this.judgement.query?.path ?? '';
+    return { method: this.request.sentMethod, path, version: '2', status: this.status };
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Writes the opened record; false when the request must be refused for want of it. */
+  open(): boolean {
+    const isWritten = recordOpened(this.connection.core.ports, this);
+    if (!isWritten) this.decision = blocked('record-unavailable');
+    return isWritten;
+  }
+
+  /** Why it would be decided otherwise now, the upstream's address included, or null. */
+  mustEnd(): Reason | null {
+    return reasonToEnd(
+      this.connection,
+      this.judgement,
+      this.request.override,
+      this.upstream?.address ?? null,
+    );
+  }
+
+  markFirstByte(): void {
+    if (this.#firstByteMs !== null) return;
+    this.#firstByteMs = performance.now() - this.#startedAt;
+    this.connection.core.ports.meter.observe('sallyport_upstream_seconds', this.#firstByteMs / 1000);
+  }
+
+  /** Ends it in the records, once. */
+  close(ended: Reason | null): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    if (this.isCounted) this.connection.core.limiter.leaveRequest(this.runner);
+    const { upstream } = this;
+    const isFirst = this.isForwarded && this.number === 1;
+    const timings = {
+      ...noTimings,
+      ...(isFirst ? upstream?.timings : null),
+      firstByteMs: this.#firstByteMs,
+      totalMs: performance.now() - this.#startedAt,
+    };
+    const bytes = { sent: this.sentBytes, received: this.receivedBytes };
+    recordClosed(this.connection.core.ports, this, bytes, timings, ended);
+  }
+}
