@@ -5,7 +5,7 @@ import { unattributed } from '../flow/job.ts';
 import { decideHost, decideRequest } from '../policy/decide.ts';
 import { loadPolicy } from '../policy/load.ts';
 import { effectivePolicy, type EffectivePolicy } from '../policy/scope.ts';
-import { median, round } from './measure.ts';
+import { aimedAt, median, single } from './measure.ts';
 import type { Figure, Progress } from './measure.ts';
 
 const sizes = [10, 100, 1000, 10_000] as const;
@@ -104,26 +104,15 @@ export function measureDecisions(progress: Progress): Figure[] {
   return (['knownHostNs', 'newHostNs'] as const).flatMap((field) => {
     const which = field === 'knownHostNs' ? 'host met before' : 'first request to a host';
     const rounds = measured.map((size) => ({ rules: size.rules, medianNs: Math.round(median(size[field])) }));
-    const none = { peer: null, peerName: null, ratio: null, rounds };
     const timeUs = median(of(1000)[field]) / 1000;
     const times = median(of(10_000)[field].map((value, at) => value / of(10)[field][at]!));
     return [
-      {
-        ...none,
-        what: `decision at 1,000 rules, ${which}`,
-        unit: 'µs',
-        ours: round(timeUs),
-        goal: 'under 5 µs',
-        isReached: timeUs < 5,
-      },
-      {
-        ...none,
-        what: `decision at 10,000 rules over 10 rules, ${which}`,
-        unit: 'x',
-        ours: round(times),
-        goal: 'within 2x',
-        isReached: times <= 2,
-      },
+      aimedAt(single(`decision at 1,000 rules, ${which}`, 'µs', timeUs, rounds), 'under 5 µs', timeUs < 5),
+      aimedAt(
+        single(`decision at 10,000 rules over 10 rules, ${which}`, 'x', times, rounds),
+        'within 2x',
+        times <= 2,
+      ),
     ];
   });
 }

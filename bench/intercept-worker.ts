@@ -1,6 +1,7 @@
 // The proxy as a process of its own, for measurements: real policy, leaves, records and metrics over a
-// resolver that knows one address. Arguments: directory, port, address of every name.
+// resolver that knows one address. Arguments: directory, port, address of every name, rules, workers.
 
+import { spawn } from 'node:child_process';
 import { createPrivateKey, sign } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -14,8 +15,9 @@ import { loadPolicy } from '../policy/load.ts';
 import { startProxy } from '../proxy/start.ts';
 import { SegmentWriter } from '../store/segment.ts';
 
-const [directory = '', port = '', address = ''] = process.argv.slice(2);
-const others = Array.from({ length: 1000 }, (_, i) => `  - {id: r${i}, host: other${i}.example}`);
+const [directory = '', port = '', address = '', rules = '1000', workers = '1', own = ''] =
+  process.argv.slice(2);
+const others = Array.from({ length: Number(rules) }, (_, i) => `  - {id: r${i}, host: other${i}.example}`);
 const text = [
   'version: 1',
   'mode: block',
@@ -41,7 +43,7 @@ const proxy = startProxy({
   }),
   recorder: new SegmentWriter({
     directory: join(directory, 'segments'),
-    process: 'bench',
+    process: `bench${own}`,
     maxSegmentBytes: 64 << 20,
     maxTotalBytes: 256 << 20,
     meter,
@@ -57,5 +59,12 @@ const proxy = startProxy({
   onInternalError: (error) => process.stderr.write(`${String(error)}\n`),
 });
 const server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => proxy.accept(socket));
-server.listen(Number(port), '::');
+// Several share the port as pinned workers share the runners: by the client's connection.
+server.listen({ port: Number(port), host: '::', reusePort: Number(workers) > 1 });
+if (own === '') {
+  for (let at = 1; at < Number(workers); at++) {
+    const args = [import.meta.filename, directory, port, address, rules, workers, `${at}`];
+    spawn(process.execPath, [...process.execArgv, ...args], { stdio: 'inherit' });
+  }
+}
 process.on('SIGTERM', () => process.exit(0));

@@ -13,23 +13,49 @@ export interface MachineProfile {
   readonly versions: Readonly<Record<string, string>>;
 }
 
-const versionCommands: Readonly<Record<string, readonly string[]>> = {
-  squid: ['squid', '-v'],
-  unbound: ['unbound', '-V'],
-  nginx: ['nginx', '-v'],
-  wrk: ['wrk', '-v'],
-  dnsperf: ['dnsperf', '-h'],
+/** Programs by the command that prints their version, with the Debian package that brings them. */
+const programs: Readonly<Record<string, { readonly version: readonly string[]; readonly from: string }>> = {
+  squid: { version: ['squid', '-v'], from: 'squid-openssl' },
+  haproxy: { version: ['haproxy', '-v'], from: 'haproxy' },
+  sslsplit: { version: ['sslsplit', '-V'], from: 'sslsplit' },
+  mitmproxy: { version: ['mitmdump', '--version'], from: 'mitmproxy' },
+  unbound: { version: ['unbound', '-V'], from: 'unbound' },
+  dnsmasq: { version: ['dnsmasq', '-v'], from: 'dnsmasq-base' },
+  nginx: { version: ['nginx', '-v'], from: 'nginx-light' },
+  wrk: { version: ['wrk', '-v'], from: 'wrk' },
+  h2load: { version: ['h2load', '--version'], from: 'nghttp2-client' },
+  dnsperf: { version: ['dnsperf', '-h'], from: 'dnsperf' },
 };
+const none = 'not installed';
+
+/**
+ * Which of the programs are there; those that are not are installed first where `mayInstall` says so. Programs that
+ * come with the project always are.
+ */
+export function findPeers(mayInstall: boolean, progress: (line: string) => void): (name: string) => boolean {
+  const missing = () => Object.keys(programs).filter((name) => versionOf(programs[name]!.version) === none);
+  const packages = missing().map((name) => programs[name]!.from);
+  if (mayInstall && packages.length > 0) {
+    progress(`installing ${packages.join(', ')}`);
+    spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], {
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+  }
+  const absent = new Set(missing());
+  for (const name of absent) progress(`${name} is not there: measured without it`);
+  return (name) => !absent.has(name);
+}
 
 function versionOf(command: readonly string[]): string {
   const [program = '', ...args] = command;
   const { stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' });
-  return /(\d+\.\d+(?:\.\d+)?)/.exec(`${stdout ?? ''}${stderr ?? ''}`)?.[1] ?? 'not installed';
+  return /(\d+\.\d+(?:\.\d+)?)/.exec(`${stdout ?? ''}${stderr ?? ''}`)?.[1] ?? none;
 }
 
 /** Reads the profile of this machine. */
 export function readMachine(): MachineProfile {
-  const peers = Object.entries(versionCommands).map(([name, command]) => [name, versionOf(command)] as const);
+  const peers = Object.entries(programs).map(([name, { version }]) => [name, versionOf(version)] as const);
   return {
     processor: (cpus()[0]?.model ?? 'unknown').trim(),
     cores: cpus().length,

@@ -3,25 +3,24 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Values of ours and of the program beside it, one for each round. */
-export interface Pair {
-  readonly ours: number[];
-  readonly peer: number[];
+/** Values of each program that is measured, one for each round; `ours` is among them. */
+export type Rounds = Readonly<Record<string, number[]>>;
+
+/** What a program beside ours came to; NaN where it failed. */
+export interface Beside {
+  readonly name: string;
+  readonly value: number;
+  /** Median over the rounds of ours by its value. */
+  readonly ratio: number;
 }
-export type Side = keyof Pair;
-export const sides: readonly Side[] = ['ours', 'peer'];
 
 /** One measured line of the results. */
 export interface Figure {
   readonly what: string;
   readonly unit: string;
   readonly ours: number;
-  /** The same of the program named by `peerName`, where there is one. */
-  readonly peer: number | null;
-  readonly peerName: string | null;
-  /** Median over the rounds of ours by the peer's. */
-  readonly ratio: number | null;
-  /** What issue 3 asks for, in words, and whether it was met; null for a figure without a goal. */
+  readonly peers: readonly Beside[];
+  /** What is aimed at, in words, and whether it was met; null for a figure without a goal. */
   readonly goal: string | null;
   readonly isReached: boolean | null;
   readonly rounds: unknown;
@@ -40,26 +39,60 @@ export function round(value: number): number {
   return Number(value.toPrecision(3));
 }
 
-export const emptyPair = (): Pair => ({ ours: [], peer: [] });
+export const emptyRounds = (names: readonly string[]): Rounds =>
+  Object.fromEntries(names.map((name) => [name, []]));
 
-/** Runs the step for both sides in alternating rounds; round -1 warms both up and is to be thrown away. */
+/**
+ * Runs the step for all programs in rounds that alternate between them, each round beginning with another one;
+ * round -1 warms up and is to be thrown away.
+ */
 export async function alternate(
+  names: readonly string[],
   rounds: number,
-  step: (side: Side, round: number) => Promise<void>,
+  step: (name: string, round: number) => Promise<void>,
 ): Promise<void> {
-  for (let at = -1; at < rounds; at++) for (const side of sides) await step(side, at);
+  for (let at = -1; at < rounds; at++) {
+    const first = (at + 1) % names.length;
+    for (const name of [...names.slice(first), ...names.slice(0, first)]) await step(name, at);
+  }
 }
 
-/** A figure of both sides, with the ratio of each round. */
-export function compare(
-  what: string,
-  unit: string,
-  values: Pair,
-  peerName: string,
-): Omit<Figure, 'goal' | 'isReached'> & { readonly ratio: number } {
-  const ratio = round(median(values.ours.map((value, at) => value / values.peer[at]!)));
-  const [ours, peer] = [round(median(values.ours)), round(median(values.peer))];
-  return { what, unit, ours, peer, peerName, ratio, rounds: values };
+/** A figure of ours and all others, with the median of the ratios of each round; without a goal. */
+export function compare(what: string, unit: string, values: Rounds): Figure {
+  const { ours = [], ...others } = values;
+  const peers = Object.entries(others).map(([name, theirs]) => {
+    const ratio = round(median(ours.map((value, at) => value / (theirs[at] ?? Number.NaN))));
+    return { name, value: round(median(theirs)), ratio };
+  });
+  return { what, unit, ours: round(median(ours)), peers, goal: null, isReached: null, rounds: values };
+}
+
+/** The figure of ours alone. */
+export function single(what: string, unit: string, value: number, rounds: unknown): Figure {
+  return { what, unit, ours: round(value), peers: [], goal: null, isReached: null, rounds };
+}
+
+/** The figure beside one peer alone, of whose value ours is to be at most so many times. */
+export function beside(figure: Figure, name: string, most: number): Figure {
+  const peers = figure.peers.filter((peer) => peer.name === name);
+  const times = most > 0.2 ? `${most}` : `1/${Math.round(1 / most)}`;
+  const ratio = ratioTo(figure, name);
+  return {
+    ...figure,
+    peers,
+    goal: `at most ${times} of ${name}`,
+    isReached: Number.isNaN(ratio) ? null : ratio <= most,
+  };
+}
+
+/** The figure with what is aimed at. */
+export function aimedAt(figure: Figure, goal: string, isReached: boolean): Figure {
+  return { ...figure, goal, isReached };
+}
+
+/** Ours by the named program, as a median over the rounds; NaN when it was not measured. */
+export function ratioTo(figure: Figure, name: string): number {
+  return figure.peers.find((peer) => peer.name === name)?.ratio ?? Number.NaN;
 }
 
 /** A process and its descendants. */

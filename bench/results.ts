@@ -12,23 +12,18 @@ export interface BenchRun {
   readonly figures: readonly Figure[];
 }
 
-const say = (value: number | null, unit: string) =>
-  value === null ? '' : `${value.toLocaleString('en-US')} ${unit}`;
-const verdictOf = (figure: Figure) =>
-  figure.isReached === null ? '' : figure.isReached ? '**reached**' : '**missed**';
+const say = (value: number, unit: string) =>
+  Number.isNaN(value) ? 'failed' : `${value.toLocaleString('en-US')} ${unit}`;
+const verdictOf = ({ goal, isReached }: Figure) =>
+  goal === null ? '' : isReached === null ? 'not measured' : isReached ? '**reached**' : '**missed**';
 
-function rowOf(figure: Figure): string {
-  const { what, unit, ours, peer, peerName, ratio, goal } = figure;
-  const beside = peer === null ? '' : `${say(peer, unit)} (${peerName})`;
-  const cells = [
-    what,
-    say(ours, unit),
-    beside,
-    ratio === null ? '' : `${ratio}x`,
-    goal ?? '',
-    verdictOf(figure),
-  ];
-  return `| ${cells.join(' | ')} |`;
+/** One row of the table: measure, goal, ours, peers with ours by theirs, verdict. */
+export function rowOf(figure: Figure): string {
+  const { what, unit, ours, peers, goal } = figure;
+  const beside = peers.map(({ name, value, ratio }) =>
+    Number.isNaN(ratio) ? `${name}: ${say(value, unit)}` : `${name}: ${say(value, unit)} (${ratio}x)`,
+  );
+  return `| ${[what, goal ?? '', say(ours, unit), beside.join('<br>'), verdictOf(figure)].join(' | ')} |`;
 }
 
 /** The page as Markdown. */
@@ -45,16 +40,20 @@ export function writeResults({ date, machine, otherWorkPercent, figures }: Bench
     '',
     `Written by \`npm run bench\` on ${date}: ${reached} of ${goals.length} goals reached. ${busy}`,
     '',
-    'Each figure is the median over rounds that alternate between ours and the program beside it, in one run, with the servers on one core and the load on the other; the ratio is the median of the ratios of the rounds. CPU is user and system time of the process and its children.',
+    'Each figure is the median over rounds that alternate between ours and the programs beside it, in one run, with the programs on one core and the load and its server on the other; in brackets the median of ours by theirs in each round. CPU is user and system time of the process and its children.',
     '',
-    '| figure | ours | beside it | ratio | goal | |',
-    '|---|---|---|---|---|---|',
+    '![CPU per request](results.svg)',
+    '',
+    '| measure | goal | ours | peers | reached or missed |',
+    '|---|---|---|---|---|',
     ...figures.map(rowOf),
     '',
     '## How to read it',
-    '- Ours decides each request by a policy of 1,000 rules and writes two records of it to a file; squid and unbound decide and record nothing.',
+    '- Ours decides each request by a policy of 1,000 rules and writes two records of it to a file, and each DNS answer likewise; the others decide and record nothing. haproxy with TLS on both sides is what the work costs in a program made for nothing else.',
     '- An unseen host costs a leaf of its own, a new TLS context and a verified handshake with the server; a seen one has the leaf, and a pooled connection to its server. squid makes a new connection to the server in both cases. Ours is measured without its look-up of the name and signs in its own process; squid reads its names from a file.',
+    '- A peer that failed did not answer everything under that load; http-mitm-proxy gets its connections from a relay that speaks CONNECT and is not counted.',
     '- Memory is the resident memory of the process and its children; idle connections have had one request each.',
+    '- Scaling over cores cannot be shown on two cores that carry the load as well: two workers share them with it. On a larger machine `npm run bench -- growth` shows the same row with cores to spare.',
     '',
     '## Measured on',
     `${processor}, ${cores} cores, ${memoryGb} GB, Linux ${kernel}; ${Object.entries(versions)

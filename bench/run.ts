@@ -1,60 +1,82 @@
-// `npm run bench`: every figure that has a goal, beside its peer, in one run; writes bench/results.md.
+// `npm run bench`: every figure that has a goal, beside its peers, in one run; writes bench/results.md and its charts.
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { measureBodies } from './bodies.ts';
+import { drawBars } from './chart.ts';
+import { measureConnections, measureIdle } from './connections.ts';
 import { measureDecisions } from './decide.ts';
 import { measureDns } from './dns.ts';
-import { measureInterception } from './intercept.ts';
-import { readMachine } from './machine.ts';
+import { measureGrowth } from './growth.ts';
+import { findPeers, readMachine } from './machine.ts';
 import { machineBusyMs } from './measure.ts';
 import type { Figure, Progress } from './measure.ts';
-import { writeResults } from './results.ts';
+import { measureHttp1, measureHttp2, measureLatency } from './requests.ts';
+import type { ProxyOptions } from './requests.ts';
+import { rowOf, writeResults } from './results.ts';
 import type { BenchRun } from './results.ts';
 
-const usage = `usage: npm run bench -- [options]
-Measures ours beside squid (interception) and unbound (DNS) and writes bench/results.md.
-Needs root, two cores, and squid-openssl, unbound, dnsperf, nginx-light, wrk, curl, nftables.
+interface Settings extends ProxyOptions {
+  readonly parts: readonly string[];
+  readonly isJson: boolean;
+  readonly out: string | null;
+}
 
-  --only PART     decide, dns or intercept; results.md is then left alone
-  --rounds N      rounds of each measure (default 7)
-  --gib N         gibibytes sent through one after the other (default 5)
-  --quick         one short round of each, two gibibytes; results.md is left alone
+/** The parts in the order in which they run; the heavy ones last. */
+const parts: Readonly<Record<string, (settings: Settings, progress: Progress) => Promise<Figure[]>>> = {
+  http1: measureHttp1,
+  http2: measureHttp2,
+  latency: measureLatency,
+  connections: measureConnections,
+  idle: measureIdle,
+  bodies: measureBodies,
+  dns: ({ rounds, isQuick }, progress) => measureDns({ rounds, seconds: isQuick ? 1 : 2 }, progress),
+  decide: async (_, progress) => measureDecisions(progress),
+  growth: measureGrowth,
+};
+
+const usage = `usage: npm run bench -- [options] [PART…]
+Measures ours beside squid, sslsplit, mitmproxy, http-mitm-proxy, haproxy, node:http2, unbound and dnsmasq, and writes
+bench/results.md. Needs root and two cores; peers that are missing are installed by apt.
+Parts: ${Object.keys(parts).join(', ')}. With PARTs named, results.md is left alone unless --out says otherwise.
+
+  --rounds N      rounds of each measure (default 5)
+  --quick         one short round of each, with the peers that are there; results.md is left alone
+  --out FILE      where the page goes
   --json          print the figures as JSON instead of a table
   --help
 exit code: 0 when every goal was reached, 1 when one was missed, 2 on a wrong option
 `;
 
-interface Settings {
-  readonly only: string | null;
-  readonly rounds: number;
-  readonly gib: number;
-  readonly isQuick: boolean;
-  readonly isJson: boolean;
-}
-
-const parts = ['decide', 'dns', 'intercept'];
-
 function readSettings(): Settings | string {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
     options: {
-      only: { type: 'string' },
       rounds: { type: 'string' },
-      gib: { type: 'string' },
       quick: { type: 'boolean', default: false },
+      out: { type: 'string' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
   if (values.help) return '';
-  if (values.only !== undefined && !parts.includes(values.only))
-    return `--only: ${values.only} is none of ${parts.join(', ')}\n`;
-  const rounds = Number(values.rounds ?? (values.quick ? 1 : 7));
-  const gib = Number(values.gib ?? (values.quick ? 2 : 5));
-  if (!Number.isInteger(rounds) || rounds < 1 || !Number.isInteger(gib) || gib < 2)
-    return '--rounds takes a number from 1, --gib one from 2\n';
-  return { only: values.only ?? null, rounds, gib, isQuick: values.quick, isJson: values.json };
+  const unknown = positionals.find((part) => parts[part] === undefined);
+  if (unknown !== undefined) return `${unknown} is none of ${Object.keys(parts).join(', ')}\n`;
+  const rounds = Number(values.rounds ?? (values.quick ? 1 : 5));
+  if (!Number.isInteger(rounds) || rounds < 1) return '--rounds takes a number from 1\n';
+  const isWhole = positionals.length === 0 && !values.quick;
+  const page = isWhole ? join(import.meta.dirname, 'results.md') : null;
+  return {
+    parts: positionals.length === 0 ? Object.keys(parts) : positionals,
+    rounds,
+    seconds: values.quick ? 1 : 3,
+    isQuick: values.quick,
+    isJson: values.json,
+    out: values.out ?? page,
+    isInstalled: () => true,
+  };
 }
 
 /** How busy the machine is without us, in percent. */
@@ -65,26 +87,14 @@ async function otherWork(cores: number): Promise<number> {
 }
 
 async function measureAll(settings: Settings, progress: Progress): Promise<Figure[]> {
-  const { only, rounds, gib, isQuick } = settings;
-  const isWanted = (part: string) => only === null || only === part;
   const figures: Figure[] = [];
-  if (isWanted('intercept')) {
-    const options = { rounds, seconds: isQuick ? 1 : 3, gib, held: isQuick ? 500 : 2000 };
-    figures.push(...(await measureInterception(options, progress)));
-  }
-  if (isWanted('dns')) figures.push(...(await measureDns({ rounds, seconds: isQuick ? 1 : 2 }, progress)));
-  if (isWanted('decide')) figures.push(...measureDecisions(progress));
+  for (const part of settings.parts) figures.push(...(await parts[part]!(settings, progress)));
   return figures;
 }
 
-function print(run: BenchRun, settings: Settings): void {
-  if (settings.isJson) return void process.stdout.write(`${JSON.stringify(run)}\n`);
-  for (const { what, unit, ours, peer, peerName, ratio, goal, isReached } of run.figures) {
-    const beside = peer === null ? '' : `, ${peerName} ${peer} ${unit}`;
-    const times = ratio === null ? '' : `, ${ratio}x`;
-    const verdict = goal === null ? '' : `; ${goal}: ${isReached === true ? 'reached' : 'MISSED'}`;
-    process.stdout.write(`${what}: ${ours} ${unit}${beside}${times}${verdict}\n`);
-  }
+function write(run: BenchRun, out: string): void {
+  writeFileSync(out, writeResults(run));
+  writeFileSync(out.replace(/\.md$/, '.svg'), drawBars(run.figures));
 }
 
 async function main(): Promise<number> {
@@ -98,13 +108,14 @@ async function main(): Promise<number> {
     process.stderr.write(
       `${String(Math.round((performance.now() - started) / 1000)).padStart(4)} s  ${line}\n`,
     );
+  const isInstalled = findPeers(!settings.isQuick, progress);
   const machine = readMachine();
-  const otherWorkPercent = await otherWork(machine.cores);
-  const figures = await measureAll(settings, progress);
+  const otherWorkPercent = settings.isQuick ? 0 : await otherWork(machine.cores);
+  const figures = await measureAll({ ...settings, isInstalled }, progress);
   const run = { date: new Date().toISOString().slice(0, 10), machine, otherWorkPercent, figures };
-  print(run, settings);
-  if (settings.only === null && !settings.isQuick)
-    writeFileSync(join(import.meta.dirname, 'results.md'), writeResults(run));
+  if (settings.isJson) process.stdout.write(`${JSON.stringify(run)}\n`);
+  else for (const figure of figures) process.stdout.write(`${rowOf(figure)}\n`);
+  if (settings.out !== null) write(run, settings.out);
   return figures.every(({ isReached }) => isReached !== false) ? 0 : 1;
 }
 
