@@ -135,3 +135,118 @@ t.test('streams of one connection are decided one by one, and only the blocked o
   t.equal(first.parent, rig.closed('connection')[0]!.id);
   t.same(rig.errors, []);
 });
+
+t.test(
+  'a connection that is blocked as a whole answers each request of a client that speaks HTTP/2 alone',
+  async (t) => {
+    const rig = await start(t, 443);
+    rig.host = () => asHost(shut);
+    rig.request = () => asRequest(shut);
+    const session = client(t, rig);
+    const [plain, grpc, head] = await Promise.all([
+      ask(session, { ':path': '/a', accept: 'application/json' }),
+      ask(session, { ':path': '/b.C/d', ':method': 'POST', 'content-type': 'application/grpc' }, 'x'),
+      ask(session, { ':path': '/c', ':method': 'HEAD' }),
+    ]);
+    t.equal(plain.status, 403);
+    t.match(JSON.parse(plain.body), { error: { reason: 'no-rule' } });
+    t.match(grpc, { status: 200, headers: { 'grpc-status': '7' }, body: '' });
+    t.match(head, { status: 403, body: '' });
+    session.close();
+    await rig.until(() => rig.closed('connection').length === 1);
+    t.same(
+      rig
+        .closed('request')
+        .map((record) => [record.http?.path, record.http?.version, record.http?.status])
+        .sort(),
+      [
+        ['/a', '2', 403],
+        ['/b.C/d', '2', 200],
+        ['/c', '2', 403],
+      ],
+    );
+    t.same(rig.errors, []);
+  },
+);
+
+t.test('a server that cannot be reached is told of with its reason', async (t) => {
+  const rig = await start(t, 1);
+  const session = client(t, rig);
+  const answer = await ask(session, { ':path': '/' });
+  t.match(answer, { status: 502, headers: { 'x-sallyport-reason': 'connect-failed' } });
+  const grpc = await ask(
+    session,
+    { ':path': '/', ':method': 'POST', 'content-type': 'application/grpc' },
+    '',
+  );
+  t.match(grpc, { status: 200, headers: { 'grpc-status': '14' } });
+  session.close();
+  await rig.until(() => rig.closed('request').length === 2);
+  t.match(rig.closed('request')[0], { ended: 'connect-failed', decision: { verdict: 'allow' } });
+});
+
+t.test('refusals of every kind leave the connection and the other streams alone', async (t) => {
+  const port = await serve(t, (stream) => {
+    stream.respond({ ':status': 200 });
+    stream.end('ok');
+  });
+  const rig = await start(t, port);
+  rig.request = (query) => asRequest(query.path === '/no' ? shut : open, { maxUploadBytes: 100 });
+  const session = client(t, rig);
+  const blocked = await ask(session, { ':path': '/no', ':method': 'POST' }, 'x'.repeat(300_000));
+  t.equal(blocked.status, 403, 'a large body is swallowed');
+  const grpc = await ask(
+    session,
+    { ':path': '/no', ':method': 'POST', 'content-type': 'application/grpc' },
+    'x',
+  );
+  t.match(grpc, { status: 200, headers: { 'grpc-status': '7', 'x-sallyport-reason': 'no-rule' } });
+  t.match(await ask(session, { ':path': '/', ':authority': 'other.test' }), { status: 421 });
+  t.match(await ask(session, { ':path': '/', host: 'other.test' }), { status: 0, code: 1 });
+  t.match(await ask(session, { ':path': '/', ':scheme': 'http' }), { status: 0, code: 1 });
+  t.match(await ask(session, { ':path': '/a/%2e%2e/b' }), { status: 400 });
+  t.match(await ask(session, { ':path': '/up', ':method': 'POST', 'content-length': 200 }, 'x'.repeat(200)), {
+    status: 413,
+  });
+  t.match(await ask(session, { ':path': '/up', ':method': 'POST' }, 'x'.repeat(200)), { status: 413 });
+  t.match(await ask(session, { ':path': '/up', ':method': 'POST' }, 'x'.repeat(90)), {
+    status: 200,
+    body: 'ok',
+  });
+  t.match(await ask(session, { ':path': '/' }), { status: 200, body: 'ok' });
+  session.close();
+  await rig.until(() => rig.closed('connection').length === 1);
+  t.equal(rig.closed('request').length, 10);
+  t.same(rig.errors, []);
+});
+
+t.test('interim answers, trailers, HEAD and bodies both ways arrive as they were sent', async (t) => {
+  const port = await serve(t, (stream, headers) => {
+    if (headers[':method'] === 'HEAD') {
+      stream.respond({ ':status': 200, 'content-length': 5 }, { endStream: true });
+      return;
+    }
+    stream.additionalHeaders({ ':status': 103, link: '</a.css>' });
+    stream.respond({ ':status': 201 }, { waitForTrailers: true });
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+    stream.pipe(stream);
+  });
+  const rig = await start(t, port);
+  const session = client(t, rig);
+  const body = Buffer.alloc(3_000_000, 'abcdefghij').toString('latin1');
+  const [small, large, head] = await Promise.all([
+    ask(session, { ':path': '/echo', ':method': 'POST' }, 'hello'),
+    ask(session, { ':path': '/echo', ':method': 'POST' }, body),
+    ask(session, { ':path': '/head', ':method': 'HEAD' }),
+  ]);
+  t.match(small, { status: 201, interim: [103], trailers: { 'grpc-status': '0' }, body: 'hello' });
+  t.ok(large.body === body, 'three megabytes come back unchanged');
+  t.match(head, { status: 200, headers: { 'content-length': '5' } });
+  session.close();
+  await rig.until(() => rig.closed('connection').length === 1);
+  const record = rig.closed('request').find(({ bytes }) => bytes!.sent > 1_000_000)!;
+  t.ok(record.bytes!.sent > 3_000_000 && record.bytes!.sent < 3_000_400, 'bytes of the body and its head');
+  t.ok(record.bytes!.received > 3_000_000 && record.bytes!.received < 3_000_400);
+  t.equal(record.ended, null);
+  t.same(rig.errors, []);
+});
