@@ -3,7 +3,7 @@
 
 import { formatAddress } from '../flow/address.ts';
 import { blocked } from '../flow/decision.ts';
-import type { BatchRecorder, Meter, PreparedHalf } from '../flow/ports.ts';
+import type { BatchRecorder, Meter } from '../flow/ports.ts';
 import type { Reason } from '../flow/reason.ts';
 import {
   plainEdeOption,
@@ -23,6 +23,7 @@ import type { Judged } from './judged.ts';
 import { displayName } from './name.ts';
 import type { Asked } from './question.ts';
 import { Recording } from './recording.ts';
+import type { Outcome } from './recording.ts';
 import { scanQuery } from './scan-query.ts';
 import type { QueryFault, QueryScan } from './scan-query.ts';
 import { Tally } from './tally.ts';
@@ -77,8 +78,8 @@ export class Closing {
     const { answers } = judged;
     // What a verdict holds outlives its entry in the cache: large answers are made anew each time.
     const of = judged.wire.bytes.length <= maxUdpBytes ? judged : null;
-    const half = this.recording.answered(asked, verdict, of, { rcode, answers, decision, ended });
-    if (half !== null && !isStale) makeReady(asked, verdict, { entry, judged, half });
+    const outcome = this.recording.answered(asked, verdict, of, { rcode, answers, decision, ended });
+    if (outcome !== null && !isStale) makeReady(asked, verdict, { entry, judged, outcome });
     const age = isStale ? 0 : Math.floor(this.recording.steadyMs / 1000) - entry.storedAt;
     const option = plainEdeOption(isStale ? ede.stale : entry.ede);
     const { limit, message, scan } = asked;
@@ -90,9 +91,9 @@ export class Closing {
     const { limit, message, scan } = asked;
     const ready = verdict.ready[scan.type & 1]!;
     if (ready === null || ready.type !== scan.type || ready.transport !== asked.transport) return 0;
-    const { entry, half, wire } = ready;
+    const { entry, outcome, wire } = ready;
     if (entry.variant !== variantOf(scan.dnssecOk, scan.checkingDisabled)) return 0;
-    if (entry.expiresAt <= seconds || !this.recording.again(asked, verdict.decision, half)) return 0;
+    if (entry.expiresAt <= seconds || !this.recording.again(asked, verdict, outcome)) return 0;
     this.#tally.close(entry.rcode, verdict.decision);
     this.#tally.hit();
     return writeKept(
@@ -161,6 +162,7 @@ export class Closing {
   }
 
   stop(): void {
+    this.recording.stop();
     this.#tally.stop();
   }
 }
@@ -169,9 +171,9 @@ export class Closing {
 function makeReady(
   { scan, transport }: Asked,
   verdict: NameVerdict,
-  { entry, judged, half }: { entry: CacheEntry; judged: Judged; half: PreparedHalf },
+  { entry, judged, outcome }: { entry: CacheEntry; judged: Judged; outcome: Outcome },
 ): void {
-  verdict.ready[scan.type & 1] = { type: scan.type, transport, entry, wire: judged.wire, half };
+  verdict.ready[scan.type & 1] = { type: scan.type, transport, entry, wire: judged.wire, outcome };
 }
 
 // What is refused leaves nothing behind, so that a recorder with an error of its own cannot end the worker by it.

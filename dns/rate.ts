@@ -4,6 +4,7 @@
 import { formatAddress, subnetOf } from '../flow/address.ts';
 import type { Attribution } from '../flow/job.ts';
 import type { PreparedHalf } from '../flow/ports.ts';
+import type { Repeat, Repeatable } from './repeats.ts';
 
 export interface RateLimits {
   readonly perSecond: number;
@@ -82,6 +83,8 @@ export class Source {
   /** What its records have in common, prepared for `preparedFor`. */
   prepared: PreparedHalf | null = null;
   preparedFor: Attribution | null = null;
+  /** What it asks again and again in this second. */
+  readonly repeats = new Map<Repeatable, Repeat>();
   /** What applied to its last question. */
   ruling: Ruling | null = null;
   readonly #share: Share;

@@ -14,6 +14,8 @@ import { rcodeName, typeName } from './codes.ts';
 import { RecordMaker } from './flow-record.ts';
 import type { Identity, Transport } from './flow-record.ts';
 import type { Asked } from './question.ts';
+import { Repeats } from './repeats.ts';
+import type { Repeatable, RepeatFields } from './repeats.ts';
 import type { NameVerdict } from './verdicts.ts';
 
 /** What a closed record says of an answer. */
@@ -25,11 +27,12 @@ export interface Answered {
 }
 
 /** A prepared record of one verdict, by what the answer was made of. */
-export interface Outcome {
+export interface Outcome extends Repeatable {
   readonly of: object;
   readonly type: number;
   readonly transport: Transport;
   readonly half: PreparedHalf;
+  readonly answered: Answered;
 }
 
 const maxOutcomes = 4;
@@ -38,6 +41,7 @@ const noAnswers: readonly string[] = [];
 export class Recording {
   readonly #recorder: BatchRecorder;
   readonly #records: RecordMaker;
+  readonly #repeats: Repeats;
   /** What records tell. */
   nowMs = Date.now();
   /** What everything else is counted by (clock.ts). */
@@ -48,6 +52,7 @@ export class Recording {
   constructor(recorder: BatchRecorder, identity: Identity) {
     this.#recorder = recorder;
     this.#records = new RecordMaker(identity);
+    this.#repeats = new Repeats(recorder, this.#records);
   }
 
   /** Begins a batch of answers. */
@@ -93,9 +98,9 @@ export class Recording {
 
   /**
    * The closed record of an answer to `verdict`, made of `of`: the same object stands for the same answer, null for
-   * one that is not worth keeping. Returns the prepared record that `again` takes, or null when this one stands alone.
+   * one that is not worth keeping. Returns the outcome that `again` takes, or null when this one stands alone.
    */
-  answered(asked: Asked, verdict: NameVerdict, of: object | null, answered: Answered): PreparedHalf | null {
+  answered(asked: Asked, verdict: NameVerdict, of: object | null, answered: Answered): Outcome | null {
     if (answered.decision.mode === 'block') this.#isStrict = true;
     if (of === null || !isAtOnce(asked) || !verdict.recurs) {
       // Names that are asked once are not worth preparing for.
@@ -104,18 +109,31 @@ export class Recording {
       return null;
     }
     const outcome = this.#findOutcome(asked, verdict, of) ?? this.#prepare(asked, verdict, of, answered);
-    this.#recorder.closedAgain(this.#sourceHalf(asked, verdict, answered), outcome.half, this.nowMs);
-    return outcome.half;
+    const sourceHalf = this.#sourceHalf(asked, verdict, answered);
+    if (!this.#isRepeated(asked, verdict, outcome))
+      this.#recorder.closedAgain(sourceHalf, outcome.half, this.nowMs);
+    return outcome;
   }
 
-  /** The closed record that `half` was prepared for, once more; false when this question's record is another one. */
-  again(asked: Asked, decision: Decision, half: PreparedHalf): boolean {
+  /** The closed record of that outcome, once more; false when this question's record is another one. */
+  again(asked: Asked, verdict: NameVerdict, outcome: Outcome): boolean {
+    const { decision } = verdict;
     const { source } = asked;
     if (source.prepared === null || source.preparedFor !== asked.attribution) return false;
     if (!isAtOnce(asked) || !this.mayAnswer(decision)) return false;
     if (decision.mode === 'block') this.#isStrict = true;
-    this.#recorder.closedAgain(source.prepared, half, this.nowMs);
+    if (!this.#isRepeated(asked, verdict, outcome))
+      this.#recorder.closedAgain(source.prepared, outcome.half, this.nowMs);
     return true;
+  }
+
+  #isRepeated(asked: Asked, verdict: NameVerdict, outcome: Outcome): boolean {
+    const { last } = outcome;
+    if (last !== null && last.source === asked.source && last.queries > 0) {
+      last.queries++;
+      return true;
+    }
+    return this.#repeats.count(asked.source, outcome, () => repeatFields(asked, verdict, outcome));
   }
 
   #findOutcome(asked: Asked, verdict: NameVerdict, of: object): Outcome | null {
@@ -130,7 +148,8 @@ export class Recording {
 
   #prepare(asked: Asked, verdict: NameVerdict, of: object, answered: Answered): Outcome {
     const half = this.#recorder.prepareOutcome(this.#makeClosed(asked, verdict.destination, answered));
-    const outcome: Outcome = { of, type: asked.scan.type, transport: asked.transport, half };
+    const { transport, scan } = asked;
+    const outcome: Outcome = { of, type: scan.type, transport, half, answered, last: null };
     if (verdict.outcomes.length >= maxOutcomes) verdict.outcomes.shift();
     verdict.outcomes.push(outcome);
     return outcome;
@@ -139,10 +158,16 @@ export class Recording {
   #sourceHalf(asked: Asked, verdict: NameVerdict, answered: Answered): PreparedHalf {
     const { source, attribution } = asked;
     if (source.preparedFor !== attribution || source.prepared === null) {
+      this.#repeats.closeOf(source);
       source.preparedFor = attribution;
       source.prepared = this.#recorder.prepareSource(this.#makeClosed(asked, verdict.destination, answered));
     }
     return source.prepared;
+  }
+
+  /** Closes the flows whose questions still repeat. */
+  stop(): void {
+    this.#repeats.closeAll();
   }
 
   /** A closed record that stands alone. */
@@ -152,7 +177,13 @@ export class Recording {
 
   /** A closed record of a query whose type and answer are not known. */
   closedNoise(asked: Asked, destination: Destination, rcode: string | null, decision: Decision): void {
-    const dns: FlowDns = { type: 'UNKNOWN', rcode, answers: noAnswers, transport: asked.transport };
+    const dns: FlowDns = {
+      type: 'UNKNOWN',
+      rcode,
+      answers: noAnswers,
+      transport: asked.transport,
+      queries: 1,
+    };
     this.#recorder.closed(this.#make('closed', asked, destination, dns, decision, null));
   }
 
@@ -191,5 +222,12 @@ function isAtOnce(asked: Asked): boolean {
 }
 
 function dnsOf(asked: Asked, rcode: string | null, answers: readonly string[]): FlowDns {
-  return { type: typeName(asked.scan.type), rcode, answers, transport: asked.transport };
+  return { type: typeName(asked.scan.type), rcode, answers, transport: asked.transport, queries: 1 };
+}
+
+function repeatFields(asked: Asked, { destination }: NameVerdict, { answered }: Outcome): RepeatFields {
+  const { decision, ended, rcode, answers } = answered;
+  const { attribution, revision, source } = asked;
+  const dns = dnsOf(asked, rcodeName(rcode), answers);
+  return { runner: source.address, attribution, destination, dns, decision, revision, ended };
 }

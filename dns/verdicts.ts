@@ -4,7 +4,6 @@
 import { blocked, isOpen } from '../flow/decision.ts';
 import type { Decision } from '../flow/decision.ts';
 import type { Destination } from '../flow/flow.ts';
-import type { PreparedHalf } from '../flow/ports.ts';
 import { edeOption } from './answer.ts';
 import type { LocalAnswer } from './answer.ts';
 import type { CacheEntry } from './cache.ts';
@@ -39,7 +38,7 @@ export interface Ready {
   readonly transport: Transport;
   readonly entry: CacheEntry;
   readonly wire: Wire;
-  readonly half: PreparedHalf;
+  readonly outcome: Outcome;
 }
 
 export interface NameVerdict {

@@ -43,6 +43,11 @@ export interface FlowDns {
   readonly rcode: string | null;
   readonly answers: readonly string[];
   readonly transport: 'udp' | 'tcp';
+  /**
+   * Questions that the flow stands for: 1, but more where the same one of a runner repeats within a second and is
+   * answered from memory; null while they are counted.
+   */
+  readonly queries: number | null;
 }
 
 export interface FlowTls {

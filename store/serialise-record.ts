@@ -103,7 +103,7 @@ function dnsText(dns: FlowDns | null): string {
   if (dns === null) return 'null';
   const answers = dns.answers.length === 0 ? '[]' : JSON.stringify(dns.answers.map(redactName));
   const type = quote(redactName(dns.type));
-  return `{"type":${type},"rcode":${quoteOrNull(dns.rcode)},"answers":${answers},"transport":"${dns.transport}"}`;
+  return `{"type":${type},"rcode":${quoteOrNull(dns.rcode)},"answers":${answers},"transport":"${dns.transport}","queries":${dns.queries}}`;
 }
 
 function tlsText(tls: FlowTls | null): string {

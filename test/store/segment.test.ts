@@ -86,7 +86,7 @@ const full: FlowRecord = {
     sureness: 'known',
   },
   http: { method: hostile, path: `/${hostile}?secret=1`, version: '2', status: 403 },
-  dns: { type: 'A', rcode: 'NOERROR', answers: ['192.0.2.1', hostile], transport: 'udp' },
+  dns: { type: 'A', rcode: 'NOERROR', answers: ['192.0.2.1', hostile], transport: 'udp', queries: 1 },
   tls: { serverName: hostile, alpn: 'h2', version: 'TLSv1.3', treatment: 'intercept' },
   packet: { attempts: 3, protocolNumber: 17 },
   evidence: [{ kind: 'sni-mismatch', detail: `Authorization: ${hostile}` }],
