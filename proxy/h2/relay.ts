@@ -376,12 +376,12 @@ export class Http2Relay implements Carrier, UpstreamOwner {
       this.streams.cut(stream, reason);
       this.#checkFrame(stream);
     }
-    this.drain();
+    this.retire();
     return null;
   }
 
   /** Takes no new streams after a while, and ends when the last one has. */
-  drain(): void {
+  retire(): void {
     if (this.isOver) return;
     this.goodbye.start();
     this.#flush();
