@@ -12,6 +12,10 @@ export interface Recorder {
   opened(record: FlowRecord): void;
   /** Buffered for at most 100 ms; a failure is counted as a lost record. */
   closed(record: FlowRecord): void;
+  /** Like opened() for one of several flows: written when handOver() returns, which their first bytes wait for. */
+  openedTogether?(record: FlowRecord): void;
+  /** What is buffered is with the operating system when it returns. @throws SallyportError record-unavailable */
+  handOver?(): void;
 }
 
 /** Half of a closed record that recurs, made by a recorder for itself and opaque to all others. */
@@ -25,7 +29,6 @@ export interface BatchRecorder extends Recorder {
   prepareOutcome(record: FlowRecord): PreparedHalf;
   /** Like closed(), for a new flow of these halves at `nowMs`. */
   closedAgain(source: PreparedHalf, outcome: PreparedHalf, nowMs: number): void;
-  /** What is buffered is with the operating system when it returns. @throws SallyportError record-unavailable */
   handOver(): void;
 }
 

@@ -49,6 +49,27 @@ export function recordOpened(ports: ProxyPorts, told: Told): boolean {
   }
 }
 
+/** Like recordOpened for one of several flows, whose first bytes wait for `handOverRecords`. */
+export function recordOpenedTogether(ports: ProxyPorts, told: Told): boolean {
+  const { recorder } = ports;
+  if (recorder.openedTogether === undefined || recorder.handOver === undefined)
+    return recordOpened(ports, told);
+  recorder.openedTogether(write(ports, told, 'opened', null, null, null));
+  return true;
+}
+
+/** False when what was opened together could not be written: none of it may go on, but for audit mode. */
+export function handOverRecords(ports: ProxyPorts): boolean {
+  try {
+    ports.recorder.handOver?.();
+    return true;
+  } catch (error) {
+    ports.onInternalError?.(error);
+    ports.meter.count('sallyport_records_lost_total');
+    return false;
+  }
+}
+
 /** Writes the closed record and counts the flow. Never throws. */
 export function recordClosed(
   ports: ProxyPorts,

@@ -74,6 +74,12 @@ export class SegmentWriter implements BatchRecorder {
     this.#append(this.#single);
   }
 
+  /** With the operating system when handOver() returns, in one write with what else is buffered. */
+  openedTogether(record: FlowRecord): void {
+    this.#pending.add(serialiseRecord(record));
+    this.#bound();
+  }
+
   /** Buffered for at most 100 ms or 64 KB, and counted as a flow. Never throws: what cannot be written is lost. */
   closed(record: FlowRecord): void {
     this.#counts.of(record).flows++;
