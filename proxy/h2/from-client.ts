@@ -89,6 +89,7 @@ export class FromClient implements FrameTaker {
     if (isFull) stream.decision = blocked('runner-limit');
     streams.add(stream);
     const isRecorded = stream.open();
+    relay.noteOpened(stream.decision.mode);
     if (isRecorded && isOpen(stream.decision)) return this.#forward(stream, isLast, block);
     if (isFull) streams.stop(stream, stream.decision, null, errors.refusedStream);
     else streams.stop(stream, stream.decision, null);

@@ -2,12 +2,14 @@
 // SETTINGS and header tables are end to end. Owns the life of both: backpressure, deadlines, GOAWAY, the end.
 
 import type { Socket } from 'node:net';
+import type { Mode } from '../../flow/decision.ts';
 import type { Reason } from '../../flow/reason.ts';
 import type { Carrier, Connection } from '../connection.ts';
 import { grantHolder, joinQuery } from '../follow.ts';
 import { Gather } from '../gather.ts';
 import type { AddressCheck } from '../address-check.ts';
 import type { Judgement } from '../judge.ts';
+import { handOverRecords } from '../record.ts';
 import { stuckBytes } from '../stuck-bytes.ts';
 import type { Upstream, UpstreamOwner } from '../upstream.ts';
 import {
@@ -75,6 +77,8 @@ export class Http2Relay implements Carrier, UpstreamOwner {
   /** Since when each side's frame is incomplete. */
   #clientPartMs = Number.POSITIVE_INFINITY;
   #upstreamRefund = 0;
+  #hasOpened = false;
+  #mustRecord = false;
   #lastActiveMs: number;
 
   constructor(connection: Connection, client: Socket, upstream: Upstream) {
@@ -143,8 +147,24 @@ export class Http2Relay implements Carrier, UpstreamOwner {
     return gathered.subarray(preface.length);
   }
 
+  /** A record of a stream that was decided in this mode waits to be written. */
+  noteOpened(mode: Mode): void {
+    this.#hasOpened = true;
+    this.#mustRecord ||= mode === 'block';
+  }
+
+  /** False when the records of what was opened could not be written, and nothing of it may leave. */
+  #handOver(): boolean {
+    if (!this.#hasOpened) return true;
+    const isWritten = handOverRecords(this.connection.core.ports) || !this.#mustRecord;
+    this.#hasOpened = false;
+    this.#mustRecord = false;
+    return isWritten;
+  }
+
   /** Everything that what arrived led to, both ways, and whoever cannot take it is waited for. */
   #flush(): void {
+    if (!this.#handOver()) return this.connection.abort('record-unavailable');
     this.#endIfDone();
     if (this.#upstreamRefund > 0) {
       this.toUpstream.inject(makeWindowUpdate(0, this.#upstreamRefund));

@@ -11,7 +11,7 @@ import { uuidv7 } from '../../flow/uuid.ts';
 import type { Connection } from '../connection.ts';
 import { reasonToEnd } from '../judge.ts';
 import type { Judgement } from '../judge.ts';
-import { recordClosed, recordOpened } from '../record.ts';
+import { recordClosed, recordOpenedTogether } from '../record.ts';
 import type { Told } from '../record.ts';
 import type { Upstream } from '../upstream.ts';
 import type { RequestBlock } from './request-block.ts';
@@ -109,9 +109,9 @@ export class Stream implements Told {
     return this.#isClosed;
   }
 
-  /** Writes the opened record; false when the request must be refused for want of it. */
+  /** Gives the opened record to be written before anything leaves; false when the request must be refused for want of it. */
   open(): boolean {
-    const isWritten = recordOpened(this.connection.core.ports, this);
+    const isWritten = recordOpenedTogether(this.connection.core.ports, this);
     if (!isWritten) this.decision = blocked('record-unavailable');
     return isWritten;
   }
