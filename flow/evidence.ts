@@ -15,6 +15,8 @@ export type EvidenceKind =
   | 'foreign-owner'
   | 'foreign-token'
   | 'secret-in-request'
+  | 'upstream-certificate'
+  | 'pass-through-proposed'
   | 'dropped-records';
 
 export interface Evidence {

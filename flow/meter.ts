@@ -62,6 +62,11 @@ export const metrics = {
   },
   sallyport_policy_reloads_total: { kind: 'counter', help: 'Policy reloads by result.', labels: ['result'] },
   sallyport_leaves_minted_total: { kind: 'counter', help: 'Leaf certificates minted.', labels: [] },
+  sallyport_pass_through_proposals_total: {
+    kind: 'counter',
+    help: 'Hosts for which a pass-through was proposed, by cause: client-certificate or client-distrust.',
+    labels: ['cause'],
+  },
   sallyport_bytes_total: { kind: 'counter', help: 'Bytes relayed, by direction.', labels: ['direction'] },
   sallyport_decision_seconds: {
     kind: 'histogram',

@@ -58,6 +58,8 @@ export const reasons = {
   'connect-failed': 'the server could not be reached',
   'upstream-certificate': 'the certificate of the server is not trusted',
   'upstream-protocol': 'the server broke the protocol',
+  'client-certificate':
+    'the server asks for a client certificate, which an intercepted connection cannot show',
   'upstream-closed': 'the server closed the connection early',
   'client-closed': 'the client closed the connection early',
   'client-rejected-certificate': 'the client does not trust the gateway’s authority',

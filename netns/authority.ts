@@ -76,21 +76,28 @@ export class TestAuthority {
     ]);
   }
 
-  /** A server certificate for these names or addresses; `hours` below zero gives one that has expired. */
-  issue(names: readonly string[], hours = 48): Certificate {
-    const certificate = this.#sign(names[0] ?? 'server', this.#leafPublic, hours, [
+  /** A server certificate for these names or addresses; `hours` below zero gives one that has expired, `from` above zero one that is not yet valid. */
+  issue(names: readonly string[], hours = 48, from = Math.min(0, hours) - 1): Certificate {
+    const extensions = [
       extension(oid.keyUsage, true, hex('03020780')),
       extension(oid.extendedKeyUsage, false, sequence(hex(oid.serverAuth))),
       extension(oid.subjectAltName, false, sequence(...names.map(alternativeName))),
-    ]);
+    ];
+    const certificate = this.#sign(names[0] ?? 'server', this.#leafPublic, hours, extensions, from);
     return { certificate, key: this.#leafKey.export({ type: 'pkcs8', format: 'pem' }).toString() };
   }
 
-  #sign(subject: string, publicKey: Uint8Array, hours: number, extensions: readonly Uint8Array[]): string {
+  #sign(
+    subject: string,
+    publicKey: Uint8Array,
+    hours: number,
+    extensions: readonly Uint8Array[],
+    from = -1,
+  ): string {
     const now = Date.now();
     const serial = randomBytes(16);
     serial[0] = (serial[0]! & 0x7f) | 0x40;
-    const start = new Date(now + (Math.min(0, hours) - 1) * 3_600_000);
+    const start = new Date(now + from * 3_600_000);
     const identifiers = [
       extension(oid.subjectKeyIdentifier, false, der(0x04, keyIdentifier(publicKey))),
       extension(oid.authorityKeyIdentifier, false, sequence(der(0x80, this.#identifier))),

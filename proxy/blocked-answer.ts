@@ -15,6 +15,8 @@ export interface Refused {
   readonly method: string;
   /** Canonical path, or empty when it could not be read. */
   readonly path: string;
+  /** More on the reason, fit for the job to read. */
+  readonly told?: string | undefined;
 }
 
 /** `head` is the request's head as it arrived, or null when it could not be read. */
@@ -43,6 +45,7 @@ const statusByReason: Readonly<Partial<Record<Reason, number>>> = {
   'resolve-failed': 502,
   'connect-failed': 502,
   'upstream-certificate': 502,
+  'client-certificate': 502,
   'upstream-protocol': 502,
   'upstream-closed': 502,
   'runner-limit': 503,
@@ -120,10 +123,10 @@ function grpcStatusOf(status: number): number {
 }
 
 function explain(blocked: Refused, status: number): string {
-  const { decision, host, method, path, reason } = blocked;
+  const { decision, host, method, path, reason, told } = blocked;
   const what = `${method} ${host ?? 'an unreadable host'}${path}`.slice(0, 300);
   const by = decision.rule === null ? '' : ` (rule ${decision.rule})`;
-  const said = `Sallyport did not let ${what} through: ${reasons[reason]}${by} [${reason}].`;
+  const said = `Sallyport did not let ${what} through: ${reasons[reason]}${told === undefined ? '' : `: ${told}`}${by} [${reason}].`;
   return status === 403
     ? `${said} To allow it, ask the owner of the runner policy for a rule for this host, method and path.`
     : said;

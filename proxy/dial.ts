@@ -4,6 +4,7 @@
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { parseAddress } from '../flow/address.ts';
+import type { Evidence } from '../flow/evidence.ts';
 import type { ResolverPort, UnresolvedHost } from '../flow/ports.ts';
 import type { Reason } from '../flow/reason.ts';
 import type { AddressCheck } from './address-check.ts';
@@ -29,6 +30,9 @@ export interface Dialled {
 export interface DialFailure {
   readonly failure: Reason;
   readonly detail: string;
+  /** What a job may know besides the reason: no internal of ours, no secret. */
+  readonly told?: string;
+  readonly evidence?: Evidence;
 }
 
 /** What a dial came to whose signal was aborted. */

@@ -9,6 +9,7 @@ import type { Operation } from '../flow/operation.ts';
 import type { Reason } from '../flow/reason.ts';
 import { uuidv7 } from '../flow/uuid.ts';
 import type { Connection } from './connection.ts';
+import type { DialFailure } from './dial.ts';
 import { byChunks, byLength } from './framing.ts';
 import type { Framer } from './framing.ts';
 import type { RequestHead } from './head.ts';
@@ -41,6 +42,8 @@ export class Exchange implements Told {
   upstream: Upstream | null = null;
   /** The upstream came from the pool and nothing was answered on it yet. */
   isReused = false;
+  /** Why its upstream came to nothing. */
+  problem: DialFailure | null = null;
   answer: ResponseHead | null = null;
   answerFramer: Framer | null = null;
   /** Counted by the limiter. */
@@ -80,7 +83,8 @@ export class Exchange implements Told {
   }
 
   get evidence(): readonly Evidence[] {
-    return this.judgement.evidence;
+    const found = this.problem?.evidence;
+    return found === undefined ? this.judgement.evidence : [...this.judgement.evidence, found];
   }
 
   get destination(): Destination {

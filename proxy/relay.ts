@@ -246,6 +246,7 @@ export class Relay implements Carrier {
       method: head.method,
       path: query?.path ?? '',
       head: exchange.headBytes,
+      told: exchange.problem?.told,
       isLast,
       version: head.version,
     });

@@ -13,8 +13,9 @@ import {
   rootCertificates,
 } from 'node:tls';
 import type { DetailedPeerCertificate, SecureContext, TLSSocket } from 'node:tls';
-import { messageOf, nobodyWaits } from './dial.ts';
+import { nobodyWaits } from './dial.ts';
 import type { DialFailure } from './dial.ts';
+import { readTlsProblem } from './upstream-problem.ts';
 
 const maxResumable = 2_048;
 const preferred = 'TLS_AES_128_GCM_SHA256';
@@ -26,6 +27,7 @@ const groups = '*X25519MLKEM768:*X25519:P-256:P-384:P-521';
 /** What is asked of a server, and for whom a ticket of its is good. */
 export interface Wanted {
   readonly host: string;
+  readonly port: number;
   readonly resumeKey: string;
   /** ALPN names, in order. */
   readonly offered: readonly string[];
@@ -46,7 +48,10 @@ export class UpstreamTls {
   }
 
   /** The verified stream to a name or an address. Never rejects; the socket is destroyed on a failure. */
-  secure(socket: Socket, { host, resumeKey, offered, signal }: Wanted): Promise<TLSSocket | DialFailure> {
+  secure(
+    socket: Socket,
+    { host, port, resumeKey, offered, signal }: Wanted,
+  ): Promise<TLSSocket | DialFailure> {
     const session = this.#resumable.get(resumeKey);
     return new Promise((resolve) => {
       const secured: TLSSocket = connect({
@@ -79,7 +84,7 @@ export class UpstreamTls {
       secured.on('session', (ticket: Buffer) => this.#resumable.set(resumeKey, ticket));
       secured.on('error', (error: NodeJS.ErrnoException) => {
         this.#resumable.delete(resumeKey);
-        fail({ failure: tlsReason(error), detail: messageOf(error) });
+        fail(readTlsProblem(error, { host, port }, wantsCertificate(secured)));
       });
       secured.once('secureConnect', () => {
         clearTimeout(limit);
@@ -117,10 +122,12 @@ function authorities(extra: readonly string[]): string[] {
   return [...(system.length > 0 ? system : rootCertificates), ...extra];
 }
 
-function tlsReason(
-  error: NodeJS.ErrnoException,
-): 'upstream-certificate' | 'upstream-protocol' | 'connect-failed' {
-  const code = error.code ?? '';
-  if (/CERT|ISSUER|SIGNATURE|CRL|ALTNAME|UNTRUSTED|HOSTNAME|_CA$/.test(code)) return 'upstream-certificate';
-  return code.startsWith('ERR_SSL') || code.startsWith('EPROTO') ? 'upstream-protocol' : 'connect-failed';
+/**
+ * True when the server sent a CertificateRequest (RFC 5246 §7.4.4, RFC 8446 §4.3.2): only that message tells a client
+ * signature algorithms, and nothing else of it can be seen from Node.
+ */
+export function wantsCertificate(secured: TLSSocket): boolean {
+  // Null, against its type, once the handle is gone.
+  const algorithms = secured.getSharedSigalgs() as string[] | null;
+  return algorithms !== null && algorithms.length > 0;
 }

@@ -2,10 +2,13 @@
 // same runner, job, scheme, host and port. An idle one that speaks or ends leaves the pool.
 
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import type { AddressCheck } from './address-check.ts';
-import { dial } from './dial.ts';
+import { dial, messageOf } from './dial.ts';
 import type { DialFailure, DialOptions, DialTarget } from './dial.ts';
-import { UpstreamTls } from './upstream-tls.ts';
+import { certificateAsked } from './upstream-problem.ts';
+import type { Server } from './upstream-problem.ts';
+import { UpstreamTls, wantsCertificate } from './upstream-tls.ts';
 
 /** A server as requests name it, and for whom: no connection is shared between runners, nor between jobs of one. */
 export interface UpstreamTarget extends DialTarget {
@@ -38,12 +41,15 @@ export class Upstream {
   readonly timings: UpstreamTimings;
   /** What the server chose of what it was offered (RFC 7301); null when it chose nothing, or was not asked. */
   readonly alpn: string | null;
+  /** The server asked for a client certificate; some go on without one. */
+  readonly asksCertificate: boolean;
   owner: UpstreamOwner | null = null;
   /** The check that approved the address last. */
   check: AddressCheck | null;
   uses = 0;
   idleSince = 0;
   isOver = false;
+  readonly #server: Server;
 
   constructor(
     target: UpstreamTarget,
@@ -54,6 +60,8 @@ export class Upstream {
   ) {
     this.key = target.key;
     this.alpn = alpn;
+    this.asksCertificate = socket instanceof TLSSocket && wantsCertificate(socket);
+    this.#server = target;
     this.runner = target.runner;
     this.check = target.check;
     this.socket = socket;
@@ -75,6 +83,12 @@ export class Upstream {
     const owner = this.owner;
     if (owner === null) this.socket.destroy();
     else owner.onUpstreamEnd(error);
+  }
+
+  /** What its end before any answer means, when that can be told: null is an ordinary end. */
+  problemOf(error: Error | null): DialFailure | null {
+    if (!this.asksCertificate || this.uses > 1) return null;
+    return certificateAsked(this.#server, error === null ? 'closed' : messageOf(error));
   }
 
   /** Ends it without telling the owner. */
@@ -139,7 +153,7 @@ export class Upstreams {
     const startedAt = performance.now();
     const { holder, host, port } = target;
     const resumeKey = `${holder} ${address} ${port} ${host} ${offered.join()}`;
-    const secured = await this.#tls.secure(socket, { host, resumeKey, offered, signal });
+    const secured = await this.#tls.secure(socket, { host, port, resumeKey, offered, signal });
     if ('failure' in secured) return secured;
     const handshakeMs = performance.now() - startedAt;
     const chosen = secured.alpnProtocol === false ? null : secured.alpnProtocol;

@@ -143,6 +143,18 @@ export function makeAuthority(): Authority {
   };
 }
 
+/** A certificate that signs itself. */
+export function selfSigned(name: string): { key: string; certificate: string } {
+  const directory = mkdtempSync(join(tmpdir(), 'proxy-test-'));
+  const make = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=self -keyout k -out c`;
+  const args = [...make.split(' '), '-addext', `subjectAltName=DNS:${name}`];
+  execFileSync('openssl', args, { cwd: directory, stdio: 'pipe' });
+  const read = (file: string) => readFileSync(join(directory, file), 'utf8');
+  const files = { key: read('k'), certificate: read('c') };
+  rmSync(directory, { recursive: true });
+  return files;
+}
+
 export interface Rig {
   readonly proxy: Proxy;
   readonly port: number;

@@ -1,8 +1,11 @@
 import { createServer as createHttps } from 'node:https';
 import { createServer as createTcp } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
+import type { TlsOptions } from 'node:tls';
 import t from 'tap';
 import type { Attribution } from '../../flow/job.ts';
+import { TestAuthority } from '../../netns/authority.ts';
+import type { Certificate } from '../../netns/authority.ts';
 import { loadPolicy } from '../../policy/load.ts';
 import { deciderOf } from '../../proxy/policy-decider.ts';
 import {
@@ -13,6 +16,7 @@ import {
   makeRig,
   open,
   openTls,
+  selfSigned,
   serverAddress,
   talk,
 } from './rig.ts';
@@ -149,3 +153,67 @@ await t.test('a server must show a certificate for the very host', async (t) => 
     if (status === '502') t.match(answer, /upstream-certificate/);
   }
 });
+
+/** A server that answers `ok`. */
+async function serverWith(files: { key: string; cert: string }, more: TlsOptions = {}): Promise<number> {
+  const server = createHttps({ ...files, ...more }, (_, response) => void response.end('ok'));
+  server.on('tlsClientError', () => {});
+  return listen(server);
+}
+
+await t.test('a job is told what is wrong with a certificate, and the record says it too', async (t) => {
+  const [lab, stranger] = [new TestAuthority('lab'), new TestAuthority('stranger')];
+  const cases: readonly [issued: Certificate, told: string][] = [
+    [lab.issue(['origin.test'], -1), 'a certificate has expired'],
+    [lab.issue(['origin.test'], 48, 24), 'a certificate is not yet valid'],
+    [selfSigned('origin.test'), 'the certificate is self-signed'],
+    [lab.issue(['other.test']), 'the certificate is for another name'],
+    [stranger.issue(['origin.test']), 'the certificate comes from an unknown authority'],
+  ];
+  for (const [{ certificate, key }, told] of cases) {
+    const port = await serverWith({ cert: certificate, key });
+    const rig = await makeRig(authority, port, { extraAuthorities: [lab.certificate] });
+    t.teardown(() => rig.close());
+    const client = await openTls(rig.port, 'origin.test', authority.ca);
+    const answer = await collect(client, get('/', 'origin.test', 'Connection: close\r\n'));
+    t.match(answer, /^HTTP\/1\.1 502 [^]*x-sallyport-reason: upstream-certificate/, told);
+    t.match(answer, `not trusted: ${told} (rule r1) [upstream-certificate]`);
+    await rig.until(() => rig.closed('request').length === 1);
+    t.match(rig.closed('request')[0], {
+      ended: 'upstream-certificate',
+      evidence: [{ kind: 'upstream-certificate', detail: `origin.test:${port}: ${told}` }],
+    });
+  }
+});
+
+await t.test(
+  'a server that insists on a client certificate is told apart, and a pass-through proposed',
+  async (t) => {
+    const files = authority.filesFor('origin.test');
+    for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+      for (const insists of [true, false]) {
+        const more = { requestCert: true, ca: authority.ca, rejectUnauthorized: insists };
+        const port = await serverWith(files, { ...more, minVersion: version, maxVersion: version });
+        const rig = await makeRig(authority, port);
+        t.teardown(() => rig.close());
+        const client = await openTls(rig.port, 'origin.test', authority.ca);
+        const answer = await collect(client, get('/', 'origin.test', 'Connection: close\r\n'));
+        await rig.until(() => rig.closed('request').length === 1);
+        const [record] = rig.closed('request');
+        if (!insists) {
+          t.match(answer, /^HTTP\/1\.1 200 /, `${version}, optional`);
+          t.same(record?.evidence, []);
+          continue;
+        }
+        t.match(answer, /^HTTP\/1\.1 502 [^]*x-sallyport-reason: client-certificate/, version);
+        t.match(
+          record,
+          { ended: 'client-certificate', evidence: [{ kind: 'pass-through-proposed' }] },
+          version,
+        );
+        t.match(record?.evidence[0]?.detail, `origin.test:${port} asks for a client certificate`);
+        t.equal(record?.decision.verdict, 'allow');
+      }
+    }
+  },
+);
