@@ -33,6 +33,7 @@ const maxTableName = { nftables: 64, iptables: 15 } as const;
 const checks: readonly Check[] = [
   checkRunners,
   checkAddresses,
+  checkPool,
   checkDns,
   checkJobs,
   checkOperator,
@@ -159,6 +160,74 @@ function checkAddresses(file: Partial<ConfigFile>, list: ProblemList): void {
   if (file.addresses !== undefined || first === undefined || file.mode === 'sidecar') return;
   if (networkInterfaces()[first] === undefined && interfaceNames().has(first))
     list.warn(['runners', 'interfaces', 0], `"${first}" has no address`, 'name the gateway’s in `addresses`');
+}
+
+function checkPool(file: Partial<ConfigFile>, list: ProblemList): void {
+  const pool = entriesOf(file.steer?.pool);
+  if (pool.length > 0 && file.mode !== 'steer')
+    list.error(['steer', 'pool'], 'virtual addresses belong to mode steer', 'set mode: steer, or remove it');
+  const seen: Cidr[] = [];
+  for (const [index, text] of pool) {
+    const path = ['steer', 'pool', index];
+    const cidr = parseCidr(text);
+    if (cidr === null) list.error(path, `"${text}" is no network`, 'write it like 10.77.128.0/24');
+    else checkPoolRange(file, { cidr, text, path, seen }, list);
+    if (cidr !== null) seen.push(cidr);
+  }
+}
+
+interface PoolRange {
+  readonly cidr: Cidr;
+  readonly text: string;
+  readonly path: ValuePath;
+  readonly seen: readonly Cidr[];
+}
+
+function checkPoolRange(file: Partial<ConfigFile>, range: PoolRange, list: ProblemList): void {
+  const { cidr, text, path, seen } = range;
+  const isOver = (other: Cidr | null): boolean => other !== null && overlaps(cidr, other);
+  const kind = classifyAddress(cidr.bytes);
+  if (kind !== 'private' && kind !== 'shared')
+    list.error(
+      path,
+      `"${text}" is not a private range`,
+      'choose one of RFC 1918 or of fd00::/8 that nobody uses',
+    );
+  if (seen.some(isOver)) list.error(path, `"${text}" overlaps another range of the pool`, 'name each once');
+  const own = entriesOf(file.addresses).find(([, address]) => isOver(parseCidr(address)));
+  if (own) list.error(path, `"${text}" holds the gateway’s own address ${own[1]}`, 'choose another range');
+  const network = entriesOf(file.runners?.networks).find(([, entry]) => {
+    const runners = parseCidr(entry);
+    return runners !== null && runners.prefix >= cidr.prefix && cidrContains(cidr, runners.bytes);
+  });
+  if (network)
+    list.error(path, `"${text}" leaves no address of ${network[1]} to runners`, 'choose a part of it');
+  for (const [, job] of entriesOf(file.jobs)) {
+    const taken = entriesOf(job.addresses).find(([, address]) => isOver(parseCidr(address)));
+    if (taken)
+      list.error(path, `"${text}" holds ${taken[1]}, which is a runner of jobs`, 'choose another range');
+  }
+  if (!isOnLink(cidr))
+    list.warn(
+      path,
+      `no interface is in a network with "${text}"`,
+      'runners need a route to it through the gateway',
+    );
+}
+
+/** True when some interface's own network holds the range. */
+function isOnLink(range: Cidr): boolean {
+  return Object.values(networkInterfaces())
+    .flatMap((entries) => entries ?? [])
+    .some(({ cidr }) => {
+      const [address = '', prefix = ''] = (cidr ?? '').split('/');
+      const bytes = parseAddress(address);
+      return (
+        bytes !== null &&
+        Number(prefix) <= range.prefix &&
+        cidrContains({ bytes, prefix: Number(prefix) }, range.bytes)
+      );
+    });
 }
 
 function checkDns(file: Partial<ConfigFile>, list: ProblemList): void {

@@ -84,6 +84,18 @@ export const configSchema = {
         ),
       },
     },
+    steer: {
+      type: 'object',
+      additionalProperties: false,
+      description: 'What mode `steer` needs beyond names. Default: nothing.',
+      examples: [{ pool: ['10.77.128.0/24', 'fd77::1:0/112'] }],
+      properties: {
+        pool: texts(
+          'Ranges of virtual addresses, IPv4 and IPv6: each stands for one name that a `network` rule gives with TCP ports. Runners must have them on their link or routed through the gateway, and nobody else may use them. Default: none, and such names are reached on intercepted ports only.',
+          ['10.77.128.0/24', 'fd77::1:0/112'],
+        ),
+      },
+    },
     addresses: texts(
       'The gateway’s own addresses on the runner side. Default: those of the first runner interface.',
       ['10.77.0.1', 'fd77::1'],

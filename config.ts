@@ -12,7 +12,15 @@ import {
   mayOpen,
 } from './check-config.ts';
 import { configSchema, type ConfigFile } from './config-schema.ts';
-import { formatAddress, parseAddress, unmapAddress } from './flow/address.ts';
+import {
+  cidrContains,
+  formatAddress,
+  formatCidr,
+  parseAddress,
+  parseCidr,
+  unmapAddress,
+  type Cidr,
+} from './flow/address.ts';
 import type { Problem } from './flow/errors.ts';
 import { canonicaliseHost } from './policy/canonicalise-host.ts';
 import { readYamlFile } from './policy/read-yaml.ts';
@@ -43,7 +51,10 @@ export function readConfig(path: string, onWarning: (problem: Problem) => void =
 function completeConfig(file: ConfigFile, directory: string) {
   const workers = file.workers ?? Math.min(16, availableParallelism());
   const { networks, interfaces = facingInterfaces(networks) } = file.runners;
-  const addresses = file.addresses?.map(canonicalAddress) ?? interfaceAddresses(interfaces[0] ?? '');
+  const pool = (file.steer?.pool ?? []).flatMap((text) => parseCidr(text) ?? []);
+  const isOwn = (address: string) => !isWithin(pool, address);
+  const addresses =
+    file.addresses?.map(canonicalAddress) ?? interfaceAddresses(interfaces[0] ?? '').filter(isOwn);
   return {
     gateway: file.gateway ?? 'gateway',
     fleet: file.fleet ?? 'default',
@@ -56,6 +67,7 @@ function completeConfig(file: ConfigFile, directory: string) {
       v4: addresses.filter((address) => !address.includes(':')),
       v6: addresses.filter((address) => address.includes(':')),
     },
+    steer: { pool: pool.map(formatCidr) },
     external: file.external
       ? { interface: file.external.interface, masquerade: file.external.masquerade ?? true }
       : null,
@@ -146,6 +158,12 @@ function canonicalAddress(text: string): string {
 }
 
 // Anything else was refused when the file was checked.
+// A keeper that was killed leaves its virtual addresses on the interface.
+function isWithin(pool: readonly Cidr[], address: string): boolean {
+  const bytes = parseAddress(address);
+  return bytes !== null && pool.some((cidr) => cidrContains(cidr, bytes));
+}
+
 function canonicalName(text: string): string {
   const host = canonicaliseHost(text);
   return host.kind === 'name' ? host.name : text;

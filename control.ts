@@ -27,6 +27,8 @@ import { knownKeysOf } from './check-config.ts';
 import { decideNetwork } from './policy/decide.ts';
 import { networkPlan } from './policy/network-plan.ts';
 import { effectivePolicy } from './policy/scope.ts';
+import { steeredPorts } from './policy/steered-ports.ts';
+import { virtualPort } from './flow/virtual-port.ts';
 import { PolicyInForce } from './policy/policy-in-force.ts';
 import { openLog } from './flow/program-log.ts';
 import { SegmentWriter } from './store/segment.ts';
@@ -74,6 +76,7 @@ class Control {
   readonly #sum = new MetricsSum();
   readonly #recorder: SegmentWriter;
   readonly #jobs: DeclaredJobs;
+  readonly #virtual: ReturnType<typeof virtualPort>;
   readonly #inForce: PolicyInForce;
   readonly #blocked = new BlockedFlows();
   #lostEvents = 0;
@@ -94,6 +97,7 @@ class Control {
       meter: this.#meter,
     });
     this.#jobs = new DeclaredJobs(config.jobs);
+    this.#virtual = virtualPort(config.steer.pool, keeper);
     this.#meter.gauge('sallyport_build_info', 1, { version: settings.version, node: process.version });
     for (const name of ['sallyport_worker_restarts_total', 'sallyport_rules_repaired_total'] as const) {
       this.#meter.count(name, {}, 0);
@@ -177,6 +181,10 @@ class Control {
     if (policy === null) return;
     const closed = bindings.filter((binding) => {
       const effective = effectivePolicy(policy, this.#jobs.attribute(binding.runner));
+      const { host, address, port } = binding;
+      // On a virtual address every connection is decided by a worker; what is open there is what the name needs.
+      if (host !== null && this.#virtual?.contains(address) === true)
+        return !steeredPorts(effective, { name: host }).includes(port);
       return decideNetwork(effective, binding).verdict !== 'allow';
     });
     if (closed.length === 0) return;

@@ -6,13 +6,15 @@ import type { Logger } from 'pino';
 import type { Config } from './config.ts';
 import type { KeeperEvent } from './control.ts';
 import type { NetworkPlan } from './flow/network-plan.ts';
-import type { Binding } from './flow/ports.ts';
+import type { Binding, VirtualAddresses } from './flow/ports.ts';
 import { DeclaredJobs } from './jobs/declared.ts';
 import { BoundNames } from './kernel/bound-names.ts';
 import { choosePins } from './kernel/choose-pins.ts';
 import { openRules, type HeldRules } from './kernel/held-rules.ts';
 import { bindBothFamilies, NeighbourTable } from './kernel/neighbours.ts';
 import type { KernelConfig } from './kernel/rule-model.ts';
+import { readOptional, VirtualPool } from './kernel/virtual-pool.ts';
+import { writeWhole } from './store/state-directory.ts';
 import type { WorkerEvent } from './worker.ts';
 
 // One small netlink message when nobody wrote anything.
@@ -23,6 +25,7 @@ const bindingReviewsMs = [50, 2_000, 10_000, 60_000] as const;
 const reviewAfterMs = 50;
 const pinEveryMs = 2_000;
 const planWaitMs = 5_000;
+const poolEveryMs = 5_000;
 /** Until control has read a policy: everything is redirected to workers that have none, or blocked. */
 const closedPlan: NetworkPlan = {
   revision: '',
@@ -36,6 +39,8 @@ export interface KeptRulesOptions {
   readonly config: Config;
   readonly ports: ListeningPorts;
   readonly log: Logger;
+  /** File that keeps which virtual address stands for which name. */
+  readonly virtualFile: string;
   readonly tellControl: (event: KeeperEvent) => void;
   readonly tellWorkers: (event: WorkerEvent) => void;
 }
@@ -53,6 +58,7 @@ export class KeptRules {
   readonly #jobs: DeclaredJobs;
   readonly #neighbours = new NeighbourTable();
   readonly #names = new BoundNames();
+  readonly #virtual: VirtualPool | null;
   readonly #timers: NodeJS.Timeout[] = [];
   #isVerified = true;
   #isReviewing = false;
@@ -66,6 +72,28 @@ export class KeptRules {
     this.#jobs = new DeclaredJobs(config.jobs);
     this.#rules = openRules(config.kernel.backend, kernelConfigOf(config, ports));
     this.#rules.start(closedPlan);
+    this.#virtual = config.steer.pool.length === 0 ? null : this.#openPool();
+  }
+
+  #openPool(): VirtualPool {
+    const { config, log, virtualFile } = this.#options;
+    return new VirtualPool({
+      pool: config.steer.pool,
+      interfaces: config.runners.interfaces,
+      read: () => readOptional(virtualFile),
+      write: (json) => writeWhole(virtualFile, json, 0o600),
+      onProblem: (error) => log.error({ err: error }, 'the file of virtual addresses is not usable'),
+    });
+  }
+
+  /** The virtual addresses that stand for a host. @throws SallyportError */
+  assign(host: string, runner: string): VirtualAddresses {
+    return this.#virtual?.assign(host, runner) ?? { v4: null, v6: null };
+  }
+
+  /** The host that a virtual address stands for, or null. */
+  whose(address: string): string | null {
+    return this.#virtual?.hostOf(address) ?? null;
   }
 
   /** Begins to verify, pin and count. @throws SallyportError */
@@ -76,6 +104,7 @@ export class KeptRules {
     setTimeout(() => this.#closeWithoutPlan(), planWaitMs).unref();
     this.#pinRunners();
     this.#timers.push(setInterval(() => this.#pinRunners(), pinEveryMs));
+    if (this.#virtual !== null) this.#timers.push(setInterval(() => this.#keepPool(), poolEveryMs));
     const count = (): void => {
       this.#reportBlocked();
       this.#options.tellControl({ kind: 'sets', sizes: this.#rules.counters() });
@@ -92,6 +121,7 @@ export class KeptRules {
 
   /** @throws SallyportError */
   bind(bindings: readonly Binding[]): void {
+    this.#virtual?.use(bindings);
     const all = bindBothFamilies(bindings, (runner) => this.#siblingsOf(runner));
     this.#rules.bind(all);
     this.#names.remember(all);
@@ -135,6 +165,8 @@ export class KeptRules {
   /** @throws SallyportError */
   close(options: { readonly remove: boolean }): void {
     this.#rules.close(options);
+    // Whether the rules stay or not: nobody is there to answer.
+    this.#virtual?.close({ remove: true });
     this.#neighbours.close();
   }
 
@@ -220,6 +252,15 @@ export class KeptRules {
     }
   }
 
+  // An interface that goes down and comes back has lost its IPv6 addresses.
+  #keepPool(): void {
+    try {
+      this.#virtual?.repair();
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'virtual addresses could not be put back');
+    }
+  }
+
   #reportBlocked(): void {
     try {
       const rows = this.#rules.countBlocked().map((row) => ({ ...row, host: this.#names.find(row) }));
@@ -248,6 +289,8 @@ export function kernelConfigOf(config: Config, ports: ListeningPorts): KernelCon
     runnerInterfaces: config.runners.interfaces,
     runnerNetworks: config.runners.networks,
     gatewayAddresses: config.addresses,
+    virtualPool: config.steer.pool,
+    proxyPeers: [],
     externalInterface: config.external?.interface ?? null,
     masquerade: config.external?.masquerade ?? false,
     workers: ports.workers.length,

@@ -78,6 +78,7 @@ class Keeper {
         operator: Number(this.#listeners.operatorAddress.split(':').at(-1)),
       },
       log: this.#log,
+      virtualFile: this.#state.virtualFile,
       tellControl: (event) => this.#control?.notify('event', event),
       tellWorkers: (event) => {
         for (const worker of this.#workers) worker.notify('event', event);
@@ -88,6 +89,8 @@ class Keeper {
       sign,
       bind: (bindings) => rules.bind(bindings),
       unbind: (bindings) => rules.unbind(bindings),
+      assign: (host, runner) => rules.assign(host, runner),
+      whose: (address) => rules.whose(address),
       cut: (runner) => rules.cut(runner),
       quarantine: (runner, durationMs) => rules.quarantine(runner, durationMs),
       update: (plan) => rules.update(plan),

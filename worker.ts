@@ -31,6 +31,9 @@ import type { Policy } from './policy/compile.ts';
 import { decideName } from './policy/decide.ts';
 import { loadPolicy } from './policy/load.ts';
 import { effectivePolicy } from './policy/scope.ts';
+import { steeredPorts } from './policy/steered-ports.ts';
+import type { VirtualPort } from './flow/ports.ts';
+import { virtualPort } from './flow/virtual-port.ts';
 import { limitErrors, openLog } from './flow/program-log.ts';
 import { acceptOn, type Proxy } from './proxy/listener.ts';
 import { startProxy } from './proxy/start.ts';
@@ -70,6 +73,7 @@ class Worker {
   readonly #keeper: KeeperClient;
   readonly #jobs: DeclaredJobs;
   readonly #tunnels = new TunnelWatch();
+  readonly #virtual: VirtualPort | null;
   #policy: Policy | null = null;
   /** Canonical; DNS and proxy hold this very set. */
   readonly #ownAddresses = new Set<string>();
@@ -89,6 +93,7 @@ class Worker {
       meter: this.#meter,
     });
     this.#jobs = new DeclaredJobs(config.jobs);
+    this.#virtual = virtualPort(config.steer.pool, keeper);
   }
 
   async start(): Promise<void> {
@@ -120,9 +125,12 @@ class Worker {
       recorder: this.#recorder,
       meter: this.#meter,
       originalDestination,
+      ...(this.#virtual === null ? {} : { virtual: this.#virtual }),
       dns: { accept: (socket) => dns.accept(socket) },
       identity: { gateway: config.gateway, fleet: config.fleet },
-      isOwnAddress: (address) => this.#ownAddresses.has(address),
+      // Also where nobody has it: a name that leads there would lead back to us.
+      isOwnAddress: (address) =>
+        this.#ownAddresses.has(address) || this.#virtual?.contains(address) === true,
       areRunnersLocal: config.mode === 'sidecar',
       ownPorts: new Set(ownPorts),
       limits: {
@@ -180,6 +188,8 @@ class Worker {
         effectivePolicy: (policy, attribution) => effectivePolicy(policy as Policy, attribution),
         decideName: (effective, question) =>
           decideName(effective as ReturnType<typeof effectivePolicy>, question),
+        steeredPorts: (effective, question) =>
+          steeredPorts(effective as ReturnType<typeof effectivePolicy>, question),
       },
       currentPolicy: () => this.#policy,
       attribution: this.#jobs,
@@ -197,6 +207,12 @@ class Worker {
       ownAddresses: this.#ownAddresses,
       ownNames: [config.dns.gatewayName],
       steer: config.mode === 'steer',
+      ...(this.#virtual === null ? {} : { virtual: this.#virtual }),
+      pool: {
+        v4: config.steer.pool.some((range) => !range.includes(':')),
+        v6: config.steer.pool.some((range) => range.includes(':')),
+      },
+      isV6Only: config.mode === 'gateway' && config.addresses.v4.length === 0,
       ipv6: config.addresses.v6.length > 0,
       rate: {
         ...defaultRateLimits,

@@ -16,6 +16,8 @@ import type { PolicyInForce } from './policy-port.ts';
 import { isCut, reasonOf, RefusalError } from './question.ts';
 import type { Asked } from './question.ts';
 import type { Ruled, Ruling } from './ruling.ts';
+import { isReplaced, steeredOf } from './steering.ts';
+import type { Steering } from './steering.ts';
 import type { TunnelWatch } from './tunnel.ts';
 import { blockedAbsent, localAnswer } from './verdicts.ts';
 import type { NameVerdict } from './verdicts.ts';
@@ -35,6 +37,7 @@ export interface HeldOptions {
   readonly closing: Closing;
   readonly ruling: Ruling;
   readonly bindings: Bindings;
+  readonly steering: Steering;
   readonly tunnels: TunnelWatch;
   /** Answers from memory or `heldBack`. */
   readonly answerNow: (asked: Asked, ruled: Ruled, out: Uint8Array) => number;
@@ -51,6 +54,10 @@ export class HeldQueries {
 
   constructor(options: HeldOptions) {
     this.#options = options;
+  }
+
+  get count(): number {
+    return this.#held;
   }
 
   /** True when no more questions may wait, of whatever source. */
@@ -84,13 +91,16 @@ export class HeldQueries {
     const size = this.#options.answerNow(asked, ruled, scratch);
     // No opened record stands for this one.
     if (size !== heldBack) return copyOf(closing.recording.settle() ? size : withheld(closing, asked));
-    const suspicion = this.#watchTunnel(asked, ruled.verdict);
+    // What is steered without a question to anybody else is no way out.
+    const isAsked = steeredOf(ruled.verdict, asked.scan.type)?.when !== 'always';
+    const suspicion = isAsked ? this.#watchTunnel(asked, ruled.verdict) : null;
     if (suspicion?.enforced)
       return copyOf(closing.local(asked, ruled.verdict, blockedAbsent(suspicion), scratch));
     closing.recording.opened(asked, underSuspicion(ruled.verdict, suspicion));
     const { type, dnssecOk, checkingDisabled } = asked.scan;
     const name = ruled.verdict.wireName;
-    const found = await lookup.find({ name, type, variant: variantOf(dnssecOk, checkingDisabled) });
+    const variant = variantOf(dnssecOk, checkingDisabled);
+    const found = isAsked ? await lookup.find({ name, type, variant }) : null;
     // Policy or job may have changed meanwhile: what leaves is judged by what holds now.
     asked.attribution = await withLimit(attribution.attribute(asked.source.address, port));
     const now = this.#ruleNow(asked);
@@ -125,11 +135,14 @@ export class HeldQueries {
     const { verdict } = ruled;
     const local = localAnswer(verdict, asked.scan.type);
     if (local !== null) return copyOf(closing.local(asked, verdict, local, scratch));
+    const steered = steeredOf(verdict, asked.scan.type);
+    if (steered?.when === 'always') return this.#steer(asked, verdict);
     if (found === null) throw new RefusalError('gateway-limit');
     const { entry, isStale } = found;
     const runner = asked.source.address;
     tunnels.answered(runner, verdict.wireName, entry.rcode === code.NXDOMAIN, entry.wire.bytes.length);
     const judged = ruling.judge(entry, ruled);
+    if (steered !== null && isReplaced(steered, entry, judged)) return this.#steer(asked, verdict);
     if (verdict.bind.length > 0 && judged.instead === null && !isCut(asked, judged)) {
       const { wire } = judged;
       const host = nameText(verdict.wireName);
@@ -137,6 +150,16 @@ export class HeldQueries {
       closing.recording.begin();
     }
     return copyOf(closing.kept(asked, verdict, entry, judged, isStale, scratch));
+  }
+
+  // Runs after the last look at policy; the keeper refuses what stands for another name by now.
+  async #steer(asked: Asked, verdict: NameVerdict): Promise<Uint8Array> {
+    const { closing, steering } = this.#options;
+    const steered = verdict.steered;
+    if (steered === null) throw new RefusalError('internal-error');
+    const answer = await steering.answer(asked, verdict, steered);
+    closing.recording.begin();
+    return copyOf(closing.local(asked, verdict, answer, scratch));
   }
 }
 

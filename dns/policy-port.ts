@@ -24,4 +24,6 @@ export interface NameVerdictOfPolicy extends Decision {
 export interface NamePolicyPort {
   effectivePolicy(policy: PolicyInForce, attribution: Attribution): object;
   decideName(effective: object, question: { readonly name: string }): NameVerdictOfPolicy;
+  /** Steer mode with virtual addresses: TCP ports that the name needs one of its own for (policy/steered-ports.ts). */
+  steeredPorts?(effective: object, question: { readonly name: string }): readonly number[];
 }

@@ -4,7 +4,7 @@
 
 import type { Attribution, AttributionPort } from '../flow/job.ts';
 import { unattributed } from '../flow/job.ts';
-import type { BatchRecorder, KeeperPort, Meter } from '../flow/ports.ts';
+import type { BatchRecorder, KeeperPort, Meter, VirtualPort } from '../flow/ports.ts';
 import { Bindings } from './bindings.ts';
 import { variantOf } from './cache.ts';
 import { steadyMs } from './clock.ts';
@@ -23,9 +23,10 @@ import type { RateLimits, Source } from './rate.ts';
 import { Ruling } from './ruling.ts';
 import type { Ruled } from './ruling.ts';
 import { QueryScan, scanQuery } from './scan-query.ts';
+import { isReplaced, Steering, steeredOf } from './steering.ts';
 import { TunnelWatch } from './tunnel.ts';
 import { localAnswer } from './verdicts.ts';
-import type { AnswerRules, NameVerdict } from './verdicts.ts';
+import type { AnswerRules, NameVerdict, Steered } from './verdicts.ts';
 
 export interface PathOptions {
   readonly identity: Identity;
@@ -42,6 +43,8 @@ export interface PathOptions {
   readonly ownAddresses: ReadonlySet<string>;
   readonly rate?: RateLimits;
   readonly tunnels?: TunnelWatch;
+  /** Steer mode with virtual addresses. */
+  readonly virtual?: VirtualPort;
 }
 
 const maxTcpBytes = 65_535;
@@ -54,6 +57,7 @@ export class QueryPath {
   readonly #closing: Closing;
   readonly #recording: Recording;
   readonly #held: HeldQueries;
+  readonly #steering: Steering;
   readonly #asked: Asked;
   #pending: Promise<Attribution> | Attribution = unattributed;
 
@@ -73,7 +77,9 @@ export class QueryPath {
     this.#recording = closing.recording;
     this.#ruling = ruling;
     const answerNow = (asked: Asked, ruled: Ruled, out: Uint8Array) => this.#answerNow(asked, ruled, out);
-    this.#held = new HeldQueries({ ...options, closing, ruling, bindings, tunnels, answerNow });
+    const steering = new Steering(options.virtual ?? null, bindings);
+    this.#steering = steering;
+    this.#held = new HeldQueries({ ...options, closing, ruling, bindings, steering, tunnels, answerNow });
     // Every field is set anew for each question; the source stands for "none yet".
     this.#asked = newAsked(new Uint8Array(0), new QueryScan(), null as unknown as Source, 'udp');
   }
@@ -153,13 +159,22 @@ export class QueryPath {
     if (size > 0) return size;
     const local = localAnswer(verdict, scan.type);
     if (local !== null) return this.#closing.local(asked, verdict, local, out);
+    const steered = steeredOf(verdict, scan.type);
+    if (steered?.when === 'always') return this.#steer(asked, verdict, steered, seconds, out);
     const variant = variantOf(scan.dnssecOk, scan.checkingDisabled);
     const entry = this.#options.lookup.findFresh(scan, variant, seconds);
     if (entry === null) return heldBack;
     const judged = this.#ruling.judge(entry, ruled);
+    if (steered !== null && isReplaced(steered, entry, judged))
+      return this.#steer(asked, verdict, steered, seconds, out);
     if (verdict.bind.length > 0 && this.#needsBinding(asked, verdict, judged, seconds)) return heldBack;
     this.#closing.hit();
     return this.#closing.kept(asked, verdict, entry, judged, false, out);
+  }
+
+  #steer(asked: Asked, verdict: NameVerdict, steered: Steered, seconds: number, out: Uint8Array): number {
+    const answer = this.#steering.answerNow(asked, steered, seconds);
+    return answer === null ? heldBack : this.#closing.local(asked, verdict, answer, out);
   }
 
   #needsBinding(asked: Asked, verdict: NameVerdict, judged: Judged, seconds: number): boolean {
@@ -183,6 +198,11 @@ export class QueryPath {
     asked.limit = transport === 'udp' ? scan.udpSize : maxTcpBytes;
     asked.startedAt = steadyMs();
     void this.#held.hold(asked, port, this.#pending, target);
+  }
+
+  /** Questions whose answers are under way. */
+  get heldCount(): number {
+    return this.#held.count;
   }
 
   /** Forgets which bindings the kernel holds: after a cut, or a repair of the rule set. */

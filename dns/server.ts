@@ -4,7 +4,7 @@
 import type { Socket } from 'node:net';
 import { formatAddress, parseAddress } from '../flow/address.ts';
 import type { AttributionPort } from '../flow/job.ts';
-import type { BatchRecorder, KeeperPort, Meter } from '../flow/ports.ts';
+import type { BatchRecorder, KeeperPort, Meter, VirtualPort } from '../flow/ports.ts';
 import type { Identity } from './flow-record.ts';
 import type { Lookup } from './lookup.ts';
 import type { NamePolicyPort, PolicyInForce } from './policy-port.ts';
@@ -39,8 +39,13 @@ export interface DnsOptions {
   readonly ownNames: readonly string[];
   /** Steer mode: allowed names are answered with the gateway's own address. */
   readonly steer: boolean;
+  /** Steer mode: which address stands for which name, and the families that the pool has. */
+  readonly virtual?: VirtualPort;
+  readonly pool?: { readonly v4: boolean; readonly v6: boolean };
   /** False where runners have no IPv6: AAAA is answered empty without asking. */
   readonly ipv6: boolean;
+  /** Runners have IPv6 alone, and the gateway's own address stands for names that have none. Default: false. */
+  readonly isV6Only?: boolean;
   readonly rate?: RateLimits;
   /** Shared with the Resolver. */
   readonly tunnels?: TunnelWatch;
@@ -71,6 +76,8 @@ export async function startDns(options: DnsOptions): Promise<DnsServer> {
     ownNames: new Set(options.ownNames),
     steer: options.steer,
     ipv6: options.ipv6,
+    isV6Only: options.isV6Only ?? false,
+    pool: options.pool ?? { v4: false, v6: false },
   };
   const path = new QueryPath({ ...options, answers, ownAddresses: options.ownAddresses ?? new Set(own) });
   const sources = new Sources(options.rate ?? defaultRateLimits);

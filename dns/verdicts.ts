@@ -30,6 +30,22 @@ export interface AnswerRules {
   readonly steer: boolean;
   /** False where runners have no IPv6: AAAA is then NODATA without asking. */
   readonly ipv6: boolean;
+  /** Runners have IPv6 alone: names without an IPv6 address are answered with the gateway's own. */
+  readonly isV6Only: boolean;
+  /** Steer mode: families that have virtual addresses. */
+  readonly pool: { readonly v4: boolean; readonly v6: boolean };
+}
+
+/** An allowed name whose address questions are answered with one of the gateway's addresses (steering.ts). */
+export interface Steered {
+  /** Always, or when the upstream says that the name exists, or that it exists and has no address of that type. */
+  readonly when: 'always' | 'exists' | 'empty';
+  /** Opened on a virtual address for whoever asks; empty where the gateway's own address is the answer. */
+  readonly ports: NameVerdictOfPolicy['bind'];
+  readonly has: AnswerRules['pool'];
+  /** Known from the beginning, or once the keeper has given the name its virtual addresses. */
+  a: LocalAnswer | null;
+  aaaa: LocalAnswer | null;
 }
 
 /** A kept answer as it was judged, with its record: until the entry expires the same question gets the same. */
@@ -53,6 +69,7 @@ export interface NameVerdict {
   readonly forA: LocalAnswer | null;
   readonly forAaaa: LocalAnswer | null;
   readonly forOther: LocalAnswer | null;
+  readonly steered: Steered | null;
   readonly notImplemented: LocalAnswer;
   readonly refused: LocalAnswer;
   readonly empty: LocalAnswer;
@@ -64,7 +81,8 @@ export interface NameVerdict {
 }
 
 const blockedTtl = 5;
-const steerTtl = 30;
+/** Seconds that a client may keep the gateway's address for a name. */
+export const steerTtl = 30;
 const ownTtl = 60;
 const loopbackV4 = Uint8Array.of(127, 0, 0, 1);
 const loopbackV6 = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
@@ -191,7 +209,13 @@ export class Verdicts {
     const local = findLocalName(text, this.#rules.ownNames, isListed);
     if (local !== null) return this.#localVerdict(name, wireName, local);
     if (!isOpen(decision)) return this.#blockedVerdict(name, wireName, decision, text, judged.answer);
-    return this.#openVerdict(name, wireName, decision, judged);
+    return this.#openVerdict(
+      name,
+      wireName,
+      decision,
+      judged,
+      this.#steer(effective, wireName, text, judged),
+    );
   }
 
   #openVerdict(
@@ -199,16 +223,37 @@ export class Verdicts {
     wireName: string,
     decision: Decision,
     judged: NameVerdictOfPolicy,
+    steered: Steered | null,
   ): NameVerdict {
-    const { steer, v4, v6, ipv6 } = this.#rules;
-    const own = (address: Uint8Array | null) => addressAnswer(decision, address, { ttl: steerTtl });
+    const { steer, ipv6 } = this.#rules;
     return {
       ...baseVerdict(name, wireName, decision),
       addresses: judged.addresses,
-      bind: judged.bind,
-      forA: steer ? own(v4) : null,
-      forAaaa: steer ? own(v6) : ipv6 ? null : own(null),
+      // In steer mode nothing is forwarded; what a virtual address needs is in `steered`.
+      bind: steer ? [] : judged.bind,
+      steered,
+      forA: steered?.when === 'always' ? steered.a : null,
+      forAaaa: steered?.when === 'always' ? steered.aaaa : ipv6 ? null : addressAnswer(decision, null, {}),
     };
+  }
+
+  /** How an allowed name is steered, or null when its own answer goes out. */
+  #steer(effective: object, wireName: string, text: string, judged: NameVerdictOfPolicy): Steered | null {
+    const { steer, v4, v6, isV6Only, pool } = this.#rules;
+    const decision = plainDecision(judged);
+    const own = (address: Uint8Array | null) => addressAnswer(decision, address, { ttl: steerTtl });
+    if (!steer) {
+      // Ports that are not intercepted are reached at the name's own address, or not at all.
+      if (!isV6Only || judged.bind.length > 0) return null;
+      return { when: 'empty', ports: [], has: pool, a: null, aaaa: own(v6) };
+    }
+    const hasPool = pool.v4 || pool.v6;
+    const numbers = hasPool ? (this.#policy.steeredPorts?.(effective, { name: text }) ?? []) : [];
+    const ports = numbers.map((port) => ({ protocol: 'tcp' as const, port }));
+    // Elsewhere a stub would take the first expansion of its search list for the name it wants.
+    const when = this.#isForwarded(wireName) || this.#isSearched(text) ? 'exists' : 'always';
+    const isVirtual = ports.length > 0;
+    return { when, ports, has: pool, a: isVirtual ? null : own(v4), aaaa: isVirtual ? null : own(v6) };
   }
 
   #blockedVerdict(
@@ -231,6 +276,10 @@ export class Verdicts {
   #isAbsent(text: string, decision: Decision): boolean {
     if (this.#rules.blockedAnswer === 'nxdomain' || decision.reason === 'blocklist') return true;
     if (!text.includes('.') || isUnder(text, 'arpa')) return true;
+    return this.#isSearched(text);
+  }
+
+  #isSearched(text: string): boolean {
     return this.#rules.searchDomains.some((domain) => isUnder(text, domain));
   }
 
@@ -276,6 +325,7 @@ function baseVerdict(name: Uint8Array, wireName: string, decision: Decision): Na
     forA: null,
     forAaaa: null,
     forOther: null,
+    steered: null,
     notImplemented: makeLocal(ofType, { rcode: code.NOTIMP, option }),
     refused: makeLocal(ofType, { rcode: code.REFUSED, option }),
     empty: makeLocal(decision, { hasSoa: true }),

@@ -13,6 +13,8 @@ export const frameTypes = {
   plan: 6,
   ready: 7,
   alive: 8,
+  assign: 16,
+  whose: 17,
   configure: 32,
   reload: 33,
   drain: 34,

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { encodeFrame, readFrames, type Frame, type FrameType, controlFrameLimit } from './channel.ts';
 import { SallyportError } from './errors.ts';
 import type { NetworkPlan } from './network-plan.ts';
-import type { Binding, KeeperPort } from './ports.ts';
+import type { Binding, KeeperPort, VirtualAddresses } from './ports.ts';
 
 /** Milliseconds that the keeper has for an answer; a plan of a large policy takes the kernel seconds. */
 const answerLimits = { answerMs: 2000, planMs: 60_000 };
@@ -68,6 +68,17 @@ export class KeeperClient implements KeeperPort {
   /** Control only: cuts the runner off for `durationMs`; 0 lifts it. */
   async quarantine(runner: string, durationMs: number): Promise<void> {
     await this.#request('quarantine', json({ runner, durationMs }));
+  }
+
+  /** Workers only: the addresses of the steer pool that stand for the host. */
+  async assign(host: string, runner: string): Promise<VirtualAddresses> {
+    // The keeper answers in this shape.
+    return JSON.parse((await this.#request('assign', json({ host, runner }))).toString()) as VirtualAddresses;
+  }
+
+  /** Workers only: the host that an address of the steer pool stands for, or null. */
+  async hostOf(address: string): Promise<string | null> {
+    return (await this.#request('whose', json({ address }))).toString() || null;
   }
 
   async sign(toBeSigned: Uint8Array): Promise<Uint8Array> {

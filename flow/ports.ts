@@ -52,6 +52,22 @@ export interface KeeperPort {
   sign(toBeSigned: Uint8Array): Promise<Uint8Array>;
 }
 
+/** What stands for a host in steer mode on ports whose protocol names none: null where a family has nothing left. */
+export interface VirtualAddresses {
+  readonly v4: string | null;
+  readonly v6: string | null;
+}
+
+/** Which address stands for which host. Every call fails with SallyportError keeper-unavailable after its time limit. */
+export interface VirtualPort {
+  /** True for every address of the pool. */
+  contains(address: string): boolean;
+  /** The host's addresses, made for `runner` where it has none yet. */
+  assign(host: string, runner: string): Promise<VirtualAddresses>;
+  /** The host that an address stands for, or null. */
+  hostOf(address: string): Promise<string | null>;
+}
+
 /** For whom a host is resolved. */
 export interface Asker {
   readonly runner: string;

@@ -142,6 +142,9 @@ function interception(config: KernelConfig, sides: Sides): Chain {
   return {
     name: 'intercept',
     rules: [
+      // Nothing else answers there, not even DNS.
+      ...virtual(config, { protocols: tcp, set: 'bound', action: { do: 'goto', chain: 'pin' } }),
+      ...virtual(config, { action: { do: 'return' } }),
       // Whatever its address: runners may point at a cloud's, Docker's or systemd's resolver.
       { protocols: ['tcp', 'udp'], ports: [dnsPort], action: { do: 'goto', chain: 'pin' } },
       ...(isSidecar
@@ -160,6 +163,16 @@ function interception(config: KernelConfig, sides: Sides): Chain {
       { action: { do: 'goto', chain: sides.directFleet } },
     ],
   };
+}
+
+/** The rule for the pool's addresses of each family, where there is a pool. */
+function virtual(config: KernelConfig, rule: Rule): Rule[] {
+  if (config.mode !== 'steer') return [];
+  return both((family) => ({
+    family,
+    destinations: reduceRanges(config.virtualPool, family),
+    ...rule,
+  })).filter(({ destinations }) => (destinations ?? []).length > 0);
 }
 
 function redirection(config: KernelConfig, plan: NetworkPlan): Chain {
@@ -216,9 +229,11 @@ function ownPorts(config: KernelConfig): Chain {
       // First: conntrack knows no neighbour messages, and some count as invalid.
       { ...neighbours, action: accept },
       ...ongoing(),
-      { protocols: ['tcp'], ports: open, action: accept },
-      // Workers' ports only by way of the redirection: whoever speaks to them directly names no destination.
+      // Workers' ports only by way of the redirection: whoever speaks to them directly names no destination. To which
+      // of the interface's addresses it leads is the kernel's choice, and may be one of the pool.
       { protocols: ['tcp', 'udp'], ports, isRedirected: true, action: accept },
+      ...virtual(config, { action: { do: 'block', reason: 'direct-port' } }),
+      { protocols: ['tcp'], ports: open, action: accept },
       { family: 4, protocols: ['icmp'], icmpTypes: [echoRequest4], perSecond: 10, action: accept },
       { family: 6, protocols: ['icmpv6'], icmpTypes: [echoRequest6], perSecond: 10, action: accept },
       { action: { do: 'block', reason: 'direct-port' } },

@@ -8,6 +8,8 @@ import type { Binding } from '../flow/ports.ts';
 
 const maxBindings = 64;
 const maxEntries = 100_000;
+/** A canonical name. */
+export const hostShape = /^[a-z0-9._-]{1,253}$/;
 const maxDayMs = 7 * 24 * 3600 * 1000;
 
 /** @throws SallyportError kernel when it is no list of bindings */
@@ -21,9 +23,20 @@ export function readBindings(payload: Buffer): Binding[] {
       protocol: oneOf(value['protocol'], ['tcp', 'udp'] as const),
       port: integer(value['port'], 1, 65_535),
       ttlMs: integer(value['ttlMs'], 1, maxDayMs),
-      ...(value['host'] == null ? {} : { host: string(value['host'], /^[a-z0-9._-]{1,253}$/) }),
+      ...(value['host'] == null ? {} : { host: string(value['host'], hostShape) }),
     };
   });
+}
+
+/** @throws SallyportError kernel */
+export function readAssignment(payload: Buffer): { host: string; runner: string } {
+  const value = record(parse(payload));
+  return { host: string(value['host'], hostShape), runner: address(value['runner']) };
+}
+
+/** @throws SallyportError kernel */
+export function readAddress(payload: Buffer): string {
+  return address(record(parse(payload))['address']);
 }
 
 /** @throws SallyportError kernel */

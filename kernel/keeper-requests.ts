@@ -4,8 +4,15 @@
 import type { Frame, FrameType } from '../flow/channel.ts';
 import { SallyportError } from '../flow/errors.ts';
 import type { NetworkPlan } from '../flow/network-plan.ts';
-import type { Binding } from '../flow/ports.ts';
-import { readBindings, readPlan, readQuarantine, readRunner } from './check-message.ts';
+import type { Binding, VirtualAddresses } from '../flow/ports.ts';
+import {
+  readAddress,
+  readAssignment,
+  readBindings,
+  readPlan,
+  readQuarantine,
+  readRunner,
+} from './check-message.ts';
 
 export type Child = 'control' | 'worker';
 
@@ -14,6 +21,10 @@ export interface RequestPorts {
   sign(toBeSigned: Uint8Array): Uint8Array;
   bind(bindings: readonly Binding[]): void;
   unbind(bindings: readonly Binding[]): void;
+  /** The addresses of the steer pool that stand for a host. */
+  assign(host: string, runner: string): VirtualAddresses;
+  /** The host that an address of the steer pool stands for, or null. */
+  whose(address: string): string | null;
   cut(runner: string): void;
   quarantine(runner: string, durationMs: number): void;
   update(plan: NetworkPlan): void;
@@ -28,6 +39,17 @@ const requests: Partial<Record<FrameType, Request>> = {
   sign: { from: ['worker'], act: (payload, ports) => ports.sign(payload) },
   bind: { from: ['worker'], act: (payload, ports) => ports.bind(readBindings(payload)) },
   unbind: { from: ['worker', 'control'], act: (payload, ports) => ports.unbind(readBindings(payload)) },
+  assign: {
+    from: ['worker'],
+    act: (payload, ports) => {
+      const { host, runner } = readAssignment(payload);
+      return Buffer.from(JSON.stringify(ports.assign(host, runner)));
+    },
+  },
+  whose: {
+    from: ['worker'],
+    act: (payload, ports) => Buffer.from(ports.whose(readAddress(payload)) ?? ''),
+  },
   cut: { from: ['control'], act: (payload, ports) => ports.cut(readRunner(payload)) },
   quarantine: {
     from: ['control'],

@@ -36,6 +36,7 @@ const call = {
     ...args: [number: number, a: number, b: number, pointer: Uint8Array]
   ) => number,
   capset: library.func('int capset(void *, void *)') as (header: Uint8Array, data: Uint8Array) => number,
+  if_nametoindex: library.func('uint32_t if_nametoindex(str)') as (name: string) => number,
   if_indextoname: library.func('void *if_indextoname(uint32_t, void *)') as (
     ...args: [index: number, name: Uint8Array]
   ) => unknown,
@@ -162,4 +163,9 @@ export function interfaceName(index: number): string | null {
   if (call.if_indextoname(index, name) === null) return null;
   const end = name.indexOf(0);
   return name.toString('latin1', 0, end < 0 ? 16 : end);
+}
+
+/** Index of an interface, or 0 when there is none of that name. */
+export function interfaceIndex(name: string): number {
+  return call.if_nametoindex(name);
 }

@@ -18,6 +18,10 @@ export interface KernelConfig {
   readonly runnerNetworks: readonly string[];
   /** The gateway's own addresses on the runner side; DNS over UDP is answered from the first of each family. */
   readonly gatewayAddresses: { readonly v4: readonly string[]; readonly v6: readonly string[] };
+  /** Steer: ranges whose addresses stand for one name each; nothing of them answers but what is bound. */
+  readonly virtualPool: readonly string[];
+  /** Load balancers that say by PROXY protocol who speaks; apart from runnerNetworks. */
+  readonly proxyPeers: readonly string[];
   readonly externalInterface: string | null;
   /** Hides runners behind the address of the external interface. */
   readonly masquerade: boolean;

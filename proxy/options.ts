@@ -7,7 +7,7 @@ import type { Cidr } from '../flow/address.ts';
 import type { Evidence } from '../flow/evidence.ts';
 import type { Attribution, AttributionPort } from '../flow/job.ts';
 import type { Operation } from '../flow/operation.ts';
-import type { Meter, Recorder, ResolverPort } from '../flow/ports.ts';
+import type { Meter, Recorder, ResolverPort, VirtualPort } from '../flow/ports.ts';
 import type { Reason } from '../flow/reason.ts';
 import type { Decision } from '../flow/decision.ts';
 import type { HostDecision, RequestDecision } from '../policy/decide.ts';
@@ -81,6 +81,8 @@ export interface ProxyPorts {
   readonly meter: Meter;
   /** Where the client aimed before the kernel redirected it; null when the kernel no longer knows. */
   originalDestination(fd: number, isV6: boolean): OriginalDestination | null;
+  /** Steer mode: which host a virtual address stands for. */
+  readonly virtual?: Pick<VirtualPort, 'contains' | 'hostOf'>;
   /** Takes TCP connections whose original port was 53. */
   readonly dns: { accept(socket: Socket): void };
   readonly identity: { readonly gateway: string; readonly fleet: string };

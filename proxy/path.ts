@@ -24,6 +24,8 @@ import { Relay } from './relay.ts';
 /** How a connection came: redirected by the kernel, or spoken to as a proxy. */
 export type Arrival = 'redirected' | 'explicit';
 
+const noBytes = Buffer.alloc(0);
+
 /** Carries one connection. Whatever is thrown on the way blocks it with internal-error and is recorded. */
 export async function carry(core: Core, socket: Socket, arrival: Arrival): Promise<void> {
   // First of all: a reset before any other step is normal and must not end the process.
@@ -47,6 +49,8 @@ export async function carry(core: Core, socket: Socket, arrival: Arrival): Promi
     }
     // 2 attribute: address -> job
     connection.attribution = await attribute(core, runner, connection.runnerPort);
+    if (original !== null && core.ports.virtual?.contains(original.address) === true)
+      return await carryVirtual(connection, original.address);
     // 3 peek, 4 classify
     const first = await peek(connection);
     const peeked = arrival === 'explicit' ? await readConnect(connection, first) : first;
@@ -65,6 +69,31 @@ export async function carry(core: Core, socket: Socket, arrival: Arrival): Promi
 function reasonOf(error: unknown): Reason {
   const code = error instanceof SallyportError ? error.code : 'internal';
   return code === 'runner-limit' || code === 'keeper-unavailable' ? code : 'internal-error';
+}
+
+/** A virtual address names its host: the first bytes need not, and a server may be the first to speak. */
+async function carryVirtual(connection: Connection, address: string): Promise<void> {
+  connection.host = (await connection.core.ports.virtual?.hostOf(address)) ?? null;
+  if (connection.isClosed) return;
+  connection.originalAddress = address;
+  if (connection.host === null) return block(connection, blocked('direct-port'));
+  // What is named inside, by SNI or Host, must be the same.
+  connection.isPinned = true;
+  if (!isUnread(connection)) return carryPeeked(connection, await peek(connection), 'redirected');
+  connection.protocol = 'tcp';
+  connection.policyRevision = connection.core.decider?.revision ?? null;
+  connection.hostDecision = connection.askHost();
+  connection.decision = decisionOf(connection, null);
+  if (!connection.open()) return block(connection, blocked('record-unavailable'));
+  return passThrough(connection, connection.socket, noBytes);
+}
+
+/** True when policy lets everything on this port pass unread, TLS and HTTP included. */
+function isUnread({ core, attribution, host, port }: Connection): boolean {
+  return (['unknown', 'tls', 'http'] as const).every((protocol) => {
+    const decision = core.decider?.host(attribution, { host, address: null, port, protocol });
+    return decision !== undefined && isOpen(decision) && decision.treatment === 'pass-through';
+  });
 }
 
 async function carryPeeked(connection: Connection, peeked: Peeked, arrival: Arrival): Promise<void> {

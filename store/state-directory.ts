@@ -27,6 +27,8 @@ export interface StateDirectory {
   readonly stats: string;
   /** The last good policy bundle. */
   readonly bundleFile: string;
+  /** Which virtual address stands for which name (steer mode), for root alone. */
+  readonly virtualFile: string;
   /** Socket of the operator's actions, for root alone. */
   readonly operatorSocket: string;
   /** Written when the gateway serves: `{pid, operator}`. */
@@ -49,6 +51,7 @@ export function statePaths(root: string): StateDirectory {
     segments: join(root, 'segments'),
     stats: join(root, 'stats'),
     bundleFile: join(root, 'policy', 'policy.current.json'),
+    virtualFile: join(root, 'authority', 'virtual.json'),
     operatorSocket: join(root, 'operator.sock'),
     readyFile: join(root, 'ready.json'),
   };

@@ -9,6 +9,8 @@ const binding = { runner: '10.0.0.2', address: '192.0.2.1', protocol: 'tcp', por
 const payloads: Partial<Record<FrameType, unknown>> = {
   bind: [binding],
   unbind: [binding],
+  assign: { host: 'db.example.com', runner: '10.0.0.2' },
+  whose: { address: '10.77.128.1' },
   cut: { runner: '10.0.0.2' },
   quarantine: { runner: '10.0.0.2', durationMs: 0 },
   plan: { revision: '', interceptedPorts: [], fleet: side, runners: {}, blocklist: [] },
@@ -22,11 +24,16 @@ t.test(
       sign: () => Buffer.from('signature'),
       bind: () => void done.push('bind'),
       unbind: () => void done.push('unbind'),
+      assign: () => {
+        done.push('assign');
+        return { v4: '10.77.128.1', v6: null };
+      },
+      whose: () => (done.push('whose') > 0 ? 'db.example.com' : null),
       cut: () => void done.push('cut'),
       quarantine: () => void done.push('quarantine'),
       update: () => void done.push('plan'),
     };
-    const allowed = { worker: ['sign', 'bind', 'unbind'], control: ['unbind', 'cut', 'quarantine', 'plan'] };
+    const allowed = { worker: ['sign', 'bind', 'unbind', 'assign', 'whose'], control: ['unbind', 'cut', 'quarantine', 'plan'] };
     for (const from of ['worker', 'control'] as const) {
       // Object.keys widens the names of the table.
       for (const type of Object.keys(frameTypes) as FrameType[]) {
@@ -34,7 +41,12 @@ t.test(
         done.length = 0;
         if (allowed[from].includes(type)) {
           const answer = Buffer.from(answerRequest(frame, from, ports)).toString();
-          t.same([answer, done], type === 'sign' ? ['signature', []] : ['', [type]], `${from} ${type}`);
+          const wanted: Partial<Record<FrameType, string>> = {
+            sign: 'signature',
+            assign: '{"v4":"10.77.128.1","v6":null}',
+            whose: 'db.example.com',
+          };
+          t.same([answer, done], [wanted[type] ?? '', type === 'sign' ? [] : [type]], `${from} ${type}`);
         } else {
           t.throws(() => answerRequest(frame, from, ports), { message: `a ${from} may not ask for ${type}` });
           t.same(done, []);

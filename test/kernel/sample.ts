@@ -11,6 +11,8 @@ export function sampleConfig(mode: KernelMode): KernelConfig {
     runnerNetworks: ['10.77.0.0/16', 'fd77::/64'],
     gatewayAddresses:
       mode === 'sidecar' ? { v4: ['127.0.0.1'], v6: ['::1'] } : { v4: ['10.77.0.1'], v6: ['fd77::1'] },
+    virtualPool: ['10.77.128.0/24', 'fd77::1:0/112'],
+    proxyPeers: [],
     externalInterface: mode === 'sidecar' ? null : 'ext0',
     masquerade: false,
     workers: 2,

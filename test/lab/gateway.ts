@@ -28,6 +28,8 @@ export interface LabGatewayOptions {
   readonly workers?: number;
   /** Command to put in front of the program. */
   readonly prefix?: readonly string[];
+  /** State directory of a gateway that ended; default: a new one. */
+  readonly state?: string;
   /** Called before the program starts, with the empty state directory and the path of the policy. */
   readonly prepare?: (stateDirectory: string, policyPath: string) => void;
   /** Merged over the generated configuration, one level deep. */
@@ -63,8 +65,8 @@ export class LabGateway {
 
   /** Starts `serve` and waits until it is ready. @throws Error with the end of its log */
   static async start(lab: Lab, policy: string, options: LabGatewayOptions): Promise<LabGateway> {
-    const state = join(lab.directory, `state${started++}`);
-    mkdirSync(state, { mode: 0o755 });
+    const state = options.state ?? join(lab.directory, `state${started++}`);
+    mkdirSync(state, { mode: 0o755, recursive: true });
     const policyPath = join(state, '..', `policy${started}.yaml`);
     writeFileSync(policyPath, policy);
     options.prepare?.(state, policyPath);
