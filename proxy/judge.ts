@@ -15,7 +15,7 @@ import type { Connection } from './connection.ts';
 import { joinQuery } from './follow.ts';
 import type { FollowGrant } from './follow.ts';
 import type { RequestHead } from './head.ts';
-import type { RequestQuery } from './options.ts';
+import type { RequestQuery, Understanding } from './options.ts';
 
 /** What judging needs of a request's head, whichever version of HTTP brought it. */
 export type AskedHead = Pick<
@@ -131,6 +131,20 @@ function settle(
   const follow = isFollowed ? { rule: decided.rule, scope: decided.scope, hops: 0 } : null;
   const { addresses, maxUploadBytes } = decided;
   return { decision: plain(decided), allowed: addresses, maxUploadBytes, follow };
+}
+
+/** The judgement again, with what was found in the body that it waited for. */
+export function rejudge(
+  connection: Connection,
+  judged: Judgement,
+  override: string | null,
+  found: Understanding | null,
+): Judgement {
+  if (judged.query === null) return judged;
+  const evidence = found === null ? judged.evidence : [...judged.evidence, ...found.evidence];
+  const query = { ...judged.query, evidence };
+  const operation = found?.operation ?? judged.operation;
+  return { ...judged, query, evidence, operation, ...settle(connection, query, judged.search, override) };
 }
 
 /** Why a request in flight would be decided otherwise now, or why its upstream's address may no longer be used; or null. */
