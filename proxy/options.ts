@@ -12,6 +12,7 @@ import type { Reason } from '../flow/reason.ts';
 import type { Decision } from '../flow/decision.ts';
 import type { HostDecision, RequestDecision } from '../policy/decide.ts';
 import type { Connection } from './connection.ts';
+import type { Held, HoldLimits } from './hold.ts';
 import type { Limits } from './limits.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -98,6 +99,10 @@ export interface ProxyPorts {
   /** PEM certificates trusted for upstreams besides the system's. */
   readonly extraAuthorities?: readonly string[];
   understand?(query: RequestQuery): Understanding;
+  /** How much of a request's body is to be read before it is decided; null: nothing, its head is enough. HTTP/2 only. */
+  holds?(query: RequestQuery): HoldLimits | null;
+  /** What a body that was held means; the request is decided with it. */
+  understandBody?(query: RequestQuery, body: Held): Understanding;
   /** Told of every unforeseen error, after the flow was blocked; defaults to nothing. */
   onInternalError?(error: unknown): void;
 }
