@@ -8,6 +8,7 @@ import { judge } from '../judge.ts';
 import type { Judgement } from '../judge.ts';
 import { Bucket, idleFrameRate, resetRate } from './floods.ts';
 import { errors, flags, frameHeaderBytes, frameTypes, makeWindowUpdate } from './frames.ts';
+import type { HeldRequest } from './held-request.ts';
 import type { HpackBlock } from './hpack.ts';
 import type { Http2Relay } from './relay.ts';
 import { areTrailers, readRequest } from './request-block.ts';
@@ -88,6 +89,12 @@ export class FromClient implements FrameTaker {
     const isFull = streams.open >= maxOpenStreams;
     if (isFull) stream.decision = blocked('runner-limit');
     streams.add(stream);
+    const limits = isOpen(stream.decision) && !isFull ? relay.holding.limitsOf(stream) : null;
+    if (limits !== null) {
+      stream.deadlineMs = connection.core.nowMs + connection.core.limits.bodyIdleMs;
+      relay.holding.begin(stream, block, limits);
+      return false;
+    }
     const isRecorded = stream.open();
     relay.noteOpened(stream.decision.mode);
     if (isRecorded && isOpen(stream.decision)) return this.#forward(stream, isLast, block);
@@ -148,8 +155,19 @@ export class FromClient implements FrameTaker {
       return requestTables.withhold(block);
     }
     stream.sentBytes += size;
+    if (stream.held !== null) {
+      stream.held.endBy(requestTables.hold(block));
+      return this.#decideHeld(stream, stream.held);
+    }
     this.#endRequest(stream);
     return requestTables.pass(block, stream.upstreamNumber, true, serverSettings.maxFrameBytes);
+  }
+
+  /** The body has ended that a decision waited for. */
+  #decideHeld(stream: Stream, held: HeldRequest): false {
+    stream.isClientDone = true;
+    this.#relay.holding.decide(stream, held);
+    return false;
   }
 
   #stopMalformed(stream: Stream, reason: Reason): void {
@@ -174,6 +192,7 @@ export class FromClient implements FrameTaker {
     at: number,
   ): boolean {
     const relay = this.#relay;
+    relay.holding.spend(length);
     const stream = relay.streams.get(id);
     if (stream === undefined) return this.#takeStrayData(id);
     if (length === padBytes && !isLast && !this.#mayIdle()) return this.#refuse(errors.enhanceYourCalm);
@@ -185,6 +204,7 @@ export class FromClient implements FrameTaker {
       else this.#stopMalformed(stream, problem);
       return this.#swallow(stream, isLast);
     }
+    if (stream.held !== null) return this.#takeHeldData(stream.held, isLast, length, padBytes);
     if (stream.upstreamNumber !== id) bytes.writeUInt32BE(stream.upstreamNumber, at + 5);
     if (isLast) this.#endRequest(stream);
     else {
@@ -192,6 +212,11 @@ export class FromClient implements FrameTaker {
       stream.deadlineMs = nowMs + (stream.isTunnel ? limits.tunnelIdleMs : limits.bodyIdleMs);
     }
     return true;
+  }
+
+  #takeHeldData(held: HeldRequest, isLast: boolean, length: number, padBytes: number): false {
+    held.beginFrame(length, padBytes, isLast);
+    return false;
   }
 
   #takeStrayData(id: number): false {
@@ -204,7 +229,14 @@ export class FromClient implements FrameTaker {
     return false;
   }
 
-  takeWithheld(id: number, _bytes: Buffer, start: number, end: number): void {
+  takeWithheld(id: number, bytes: Buffer, start: number, end: number): void {
+    const stream = this.#relay.streams.get(id);
+    const held = stream?.held ?? null;
+    if (stream !== undefined && held !== null) {
+      this.#relay.holding.push(stream, held, bytes, start, end);
+      if (held.isWhole && !stream.isClientDone) this.#decideHeld(stream, held);
+      return;
+    }
     this.#relay.streams.swallow(id, end - start);
   }
 
@@ -292,6 +324,10 @@ export class FromClient implements FrameTaker {
     if (increment === 0 || id > relay.maxId) return this.#refuse(errors.protocol);
     const stream = relay.streams.get(id);
     if (stream === undefined || stream.isStopped) return false;
+    if (stream.held !== null) {
+      stream.held.openWindow(increment);
+      return false;
+    }
     if (stream.upstreamNumber !== id) bytes.writeUInt32BE(stream.upstreamNumber, at + 5);
     return true;
   }

@@ -1,7 +1,7 @@
 // The upstream's frames: answers are read for their status and Location and go on as they came; a server that
 // breaks the protocol, or floods its client through us, ends the connection.
 
-import { errors, flags, frameHeaderBytes, frameTypes } from './frames.ts';
+import { errors, flags, frameHeaderBytes, frameTypes, makeWindowUpdate } from './frames.ts';
 import { Bucket, idleFrameRate, resetRate } from './floods.ts';
 import type { HpackBlock } from './hpack.ts';
 import type { Http2Relay } from './relay.ts';
@@ -54,7 +54,10 @@ export class FromUpstream implements FrameTaker {
     if (typeof block === 'string') return this.#refuse(errors.compression);
     const stream = relay.streams.ofUpstream(id);
     // Reset by the client meanwhile, who knows what to make of it, by its own number.
-    if (stream === undefined) return this.#pass(block, id, isLast);
+    if (stream === undefined) {
+      if (relay.isRenumbered) return relay.answerTables.withhold(block);
+      return this.#pass(block, id, isLast);
+    }
     if (stream.isStopped) {
       if (isLast) relay.streams.resetByUpstream(stream);
       return relay.answerTables.withhold(block);
@@ -70,9 +73,7 @@ export class FromUpstream implements FrameTaker {
   }
 
   #pass(block: HpackBlock, id: number, isLast: boolean): Fate {
-    const { answerTables, clientSettings, isRenumbered } = this.#relay;
-    // A number of the upstream's that nobody remembers is no number of the client's.
-    if (isRenumbered && this.#relay.streams.get(id) === undefined) return answerTables.withhold(block);
+    const { answerTables, clientSettings } = this.#relay;
     return answerTables.pass(block, id, isLast, clientSettings.maxFrameBytes);
   }
 
@@ -191,7 +192,11 @@ export class FromUpstream implements FrameTaker {
     if (length !== 4) return this.#refuse(errors.frameSize);
     const increment = numberAt(bytes, at + frameHeaderBytes) & 0x7fff_ffff;
     if (increment === 0 || id > relay.upstreamMaxId) return this.#refuse(errors.protocol);
-    if (id === 0) return true;
+    if (id === 0) {
+      const rest = relay.holding.skim(increment);
+      if (rest === increment) return true;
+      return rest > 0 && makeWindowUpdate(0, rest);
+    }
     const stream = relay.streams.ofUpstream(id);
     if (stream === undefined || stream.isStopped) return false;
     if (stream.number !== id) bytes.writeUInt32BE(stream.number, at + 5);

@@ -24,6 +24,7 @@ import {
 } from './frames.ts';
 import { FromClient } from './from-client.ts';
 import { FromUpstream } from './from-upstream.ts';
+import { Holding } from './holding.ts';
 import { Goodbye } from './goodbye.ts';
 import { Outlet } from './outlet.ts';
 import { recordMalformed } from './malformed.ts';
@@ -58,6 +59,7 @@ export class Http2Relay implements Carrier, UpstreamOwner {
   readonly requestTables = new Tables();
   readonly answerTables = new Tables();
   readonly streams: Streams;
+  readonly holding: Holding;
   readonly goodbye: Goodbye;
   /** Highest stream of the client that began, and the highest that is or will be served. */
   maxId = 0;
@@ -87,6 +89,7 @@ export class Http2Relay implements Carrier, UpstreamOwner {
     this.upstream = upstream;
     this.toClient = new Outlet(client);
     this.toUpstream = new Outlet(upstream.socket);
+    this.holding = new Holding(this);
     this.streams = new Streams(this);
     this.goodbye = new Goodbye(this);
     this.#fromClient = new Walker(new FromClient(this), this.toUpstream);
@@ -125,7 +128,7 @@ export class Http2Relay implements Carrier, UpstreamOwner {
     else if (this.#fromClient.hasMoved || this.#clientPartMs === Number.POSITIVE_INFINITY)
       this.#clientPartMs = this.connection.core.nowMs;
     this.streams.refund();
-    this.#flush();
+    this.flush();
   }
 
   /** The client's first bytes; what follows its preface, or null. */
@@ -163,7 +166,7 @@ export class Http2Relay implements Carrier, UpstreamOwner {
   }
 
   /** Everything that what arrived led to, both ways, and whoever cannot take it is waited for. */
-  #flush(): void {
+  flush(): void {
     if (!this.#handOver()) return this.connection.abort('record-unavailable');
     this.#endIfDone();
     if (this.#upstreamRefund > 0) {
@@ -210,7 +213,7 @@ export class Http2Relay implements Carrier, UpstreamOwner {
       this.#fromUpstream.feed(bytes);
       // Nothing of ours may come before the server's own SETTINGS (RFC 9113 §3.4).
       if (this.serverSettings.isKnown) this.toClient.isReady = true;
-      this.#flush();
+      this.flush();
     });
   }
 
@@ -260,6 +263,11 @@ export class Http2Relay implements Carrier, UpstreamOwner {
 
   /** The number by which the upstream gets to know the client's stream. */
   nextUpstreamId(id: number): number {
+    // One that went later has a higher number already (RFC 9113 §5.1.1): from now on the two sides count apart.
+    if (!this.isRenumbered && id < this.upstreamMaxId) {
+      this.isRenumbered = true;
+      this.streams.renumber();
+    }
     this.upstreamMaxId = this.isRenumbered ? this.upstreamMaxId + 2 : id;
     return this.upstreamMaxId;
   }
@@ -368,7 +376,7 @@ export class Http2Relay implements Carrier, UpstreamOwner {
     if (streams.open === 0 && nowMs - this.#lastActiveMs > limits.idleMs) return this.#end(errors.none, null);
     this.goodbye.sweep();
     const lastActiveMs = this.#lastActiveMs;
-    this.#flush();
+    this.flush();
     this.#lastActiveMs = lastActiveMs;
   }
 
@@ -404,7 +412,7 @@ export class Http2Relay implements Carrier, UpstreamOwner {
   retire(): void {
     if (this.isOver) return;
     this.goodbye.start();
-    this.#flush();
+    this.flush();
   }
 
   #endIfDone(): void {

@@ -14,6 +14,7 @@ import type { Judgement } from '../judge.ts';
 import { recordClosed, recordOpenedTogether } from '../record.ts';
 import type { Told } from '../record.ts';
 import type { Upstream } from '../upstream.ts';
+import type { HeldRequest } from './held-request.ts';
 import type { RequestBlock } from './request-block.ts';
 
 const noTimings = { resolveMs: null, connectMs: null, handshakeMs: null };
@@ -31,11 +32,13 @@ export class Stream implements Told {
   /** Null where the whole connection is answered here. */
   readonly upstream: Upstream | null;
   readonly request: RequestBlock;
-  readonly judgement: Judgement;
+  judgement: Judgement;
   /** Its number for the client, and for the upstream: they differ from the first overtaken one on. */
   readonly number: number;
   upstreamNumber: number;
   decision: Decision;
+  /** What waits for its decision; nothing of it has gone to the upstream. */
+  held: HeldRequest | null = null;
   /** Its HEADERS have gone to the upstream. */
   isForwarded = false;
   /** It has been answered here, or cut: nothing of it passes any more, either way. */
@@ -64,6 +67,7 @@ export class Stream implements Told {
   readonly #startedAt = performance.now();
   #firstByteMs: number | null = null;
   #isClosed = false;
+  #isOpened = false;
 
   constructor(
     connection: Connection,
@@ -111,6 +115,7 @@ export class Stream implements Told {
 
   /** Gives the opened record to be written before anything leaves; false when the request must be refused for want of it. */
   open(): boolean {
+    this.#isOpened = true;
     const isWritten = recordOpenedTogether(this.connection.core.ports, this);
     if (!isWritten) this.decision = blocked('record-unavailable');
     return isWritten;
@@ -136,6 +141,8 @@ export class Stream implements Told {
   close(ended: Reason | null): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    // One that was held until now: its end is its decision.
+    if (!this.#isOpened) this.open();
     if (this.isCounted) this.connection.core.limiter.leaveRequest(this.runner);
     const { upstream } = this;
     const isFirst = this.isForwarded && this.number === 1;

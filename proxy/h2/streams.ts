@@ -10,6 +10,7 @@ import { answerFrames } from './answer.ts';
 import { Barrier } from './barrier.ts';
 import { AnswerCredit } from './credit.ts';
 import { errors, makeRstStream, makeWindowUpdate } from './frames.ts';
+import type { Holding } from './holding.ts';
 import type { Outlet } from './outlet.ts';
 import type { Announced } from './settings.ts';
 import type { Stream } from './stream.ts';
@@ -26,6 +27,7 @@ export interface Surroundings {
   readonly toUpstream: Outlet;
   readonly answerTables: Tables;
   readonly clientSettings: Announced;
+  readonly holding: Holding;
 }
 
 /** Streams by number, from their HEADERS until nothing can come for them. */
@@ -96,6 +98,7 @@ export class Streams {
   close(stream: Stream, ended: Reason | null): void {
     if (stream.isClosed) return;
     this.open--;
+    if (stream.held !== null) this.#around.holding.drop(stream);
     stream.deadlineMs = Number.POSITIVE_INFINITY;
     stream.close(ended);
   }
@@ -251,6 +254,7 @@ export class Streams {
   refund(): void {
     if (this.#refundDue === 0) return;
     const { toClient } = this.#around;
+    this.#around.holding.giveBack(this.#refundDue);
     toClient.inject(makeWindowUpdate(0, this.#refundDue));
     this.#refundDue = 0;
     for (const stream of this.#refunds) {

@@ -51,6 +51,12 @@ export class Tables {
     return makeHeaders(id, this.#mirror.translate(block), isLast, maxFrameBytes);
   }
 
+  /** A block that was held goes on now; its bytes for the upstream as it is. */
+  translateHeld(block: HpackBlock): Buffer {
+    // hold() has made the mirror.
+    return this.#mirror!.translate(block);
+  }
+
   /** What a block of our own must announce first, once; -1: nothing (RFC 7541 §4.2). */
   takeOwed(): number {
     const owed = this.#owed;

@@ -1,0 +1,115 @@
+// A request that waits for its own body: its HEADERS are kept with it, so that nothing of it leaves before it is
+// decided. What was held goes on in one piece, or is thrown away (proxy/hold.ts decodes it for the decision).
+
+import { Hold } from '../hold.ts';
+import type { Held, HoldLimits } from '../hold.ts';
+import { flags, frameTypes, makeFrame, makeHeaders, makeWindowUpdate } from './frames.ts';
+import { encodeAnswer } from './hpack-encode.ts';
+import type { HpackBlock } from './hpack.ts';
+import type { Tables } from './tables.ts';
+
+/** The head of a request, its body so far, and what the client said of its window. */
+export class HeldRequest {
+  /** Payload that waits here, without padding. */
+  bytes = 0;
+  /** What of the connection's window it took, padding included, and what of that was not given back yet. */
+  taken = 0;
+  unpaid = 0;
+  /** The body has ended, with or without trailers. */
+  isWhole = false;
+  /** Its decision is being made: what still comes is kept too. */
+  isDeciding = false;
+  readonly #head: HpackBlock;
+  readonly #hold: Hold;
+  readonly #capBytes: number;
+  readonly #pieces: Buffer[] = [];
+  #trailers: HpackBlock | null = null;
+  #window = 0;
+  /** Of the DATA frame on its way: bytes of its start that are no payload, and payload still to come. */
+  #skip = 0;
+  #left = 0;
+  #tail = 0;
+  #isLast = false;
+
+  /** `windowBytes` is what the upstream grants a stream at first: no more can come before it is asked. */
+  constructor(head: HpackBlock, limits: HoldLimits, windowBytes: number) {
+    this.#head = head;
+    this.#hold = new Hold(limits, fieldOf(head, 'content-encoding'));
+    this.#capBytes = Math.min(limits.maxBytes, windowBytes);
+  }
+
+  /** The client waits for leave to send its body (RFC 9110 §10.1.1), which nobody else can give it. */
+  get expectsContinue(): boolean {
+    return fieldOf(this.#head, 'expect') !== '';
+  }
+
+  beginFrame(length: number, padBytes: number, isLast: boolean): void {
+    this.#isLast = isLast;
+    this.#tail = padBytes > 0 ? padBytes - 1 : 0;
+    this.#skip = padBytes > 0 ? 1 : 0;
+    this.#left = length - padBytes;
+  }
+
+  /** Bytes of the frame as they arrive, padding included; false when no more is held and the body is opaque. */
+  push(bytes: Buffer, start: number, end: number): boolean {
+    const from = Math.min(end, start + this.#skip);
+    this.#skip -= from - start;
+    const to = Math.min(end, from + this.#left);
+    this.#tail -= end - to;
+    if (to > from) {
+      // Of its own: the buffer that arrived is larger, and would be kept for it.
+      const piece = Buffer.from(bytes.subarray(from, to));
+      this.#left -= piece.length;
+      this.bytes += piece.length;
+      this.#pieces.push(piece);
+      if (!this.isDeciding && !this.#hold.push(piece)) return false;
+    }
+    if (this.#isLast && this.#left === 0 && this.#tail === 0 && this.#skip === 0) this.isWhole = true;
+    return this.bytes < this.#capBytes;
+  }
+
+  endBy(trailers: HpackBlock | null): void {
+    this.#trailers = trailers;
+    this.isWhole = true;
+  }
+
+  openWindow(increment: number): void {
+    this.#window = Math.min(0x7fff_ffff, this.#window + increment);
+  }
+
+  /** What the body came to. Called once, and rejected never. */
+  decode(): Promise<Held> {
+    this.isDeciding = true;
+    if (this.isWhole) return this.#hold.end();
+    const detail = 'the body is larger than what is held';
+    return Promise.resolve({ kind: 'opaque', detail, raw: this.#pieces });
+  }
+
+  /** Everything as frames for the upstream, under its number of the stream. */
+  frames(id: number, tables: Tables, maxFrameBytes: number): Buffer {
+    const parts = [makeHeaders(id, tables.translateHeld(this.#head), false, maxFrameBytes)];
+    const body = Buffer.concat(this.#pieces);
+    const endsWithData = this.isWhole && this.#trailers === null;
+    for (let at = 0; at < body.length; at += maxFrameBytes) {
+      const isEnd = endsWithData && at + maxFrameBytes >= body.length;
+      const part = body.subarray(at, at + maxFrameBytes);
+      parts.push(makeFrame(frameTypes.data, isEnd ? flags.endStream : 0, id, part));
+    }
+    if (endsWithData && body.length === 0)
+      parts.push(makeFrame(frameTypes.data, flags.endStream, id, Buffer.alloc(0)));
+    if (this.#trailers !== null)
+      parts.push(makeHeaders(id, tables.translateHeld(this.#trailers), true, maxFrameBytes));
+    if (this.#window > 0) parts.push(makeWindowUpdate(id, this.#window));
+    return Buffer.concat(parts);
+  }
+}
+
+/** The interim answer by which a client may go on. */
+export function continueFrames(id: number): Buffer {
+  return makeHeaders(id, encodeAnswer([[':status', '100']]), false, 16_384);
+}
+
+function fieldOf(block: HpackBlock, name: string): string {
+  for (let i = 0; i < block.count; i++) if (block.fields[i]!.name === name) return block.fields[i]!.value;
+  return '';
+}
