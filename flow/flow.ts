@@ -36,7 +36,14 @@ export interface FlowHttp {
   readonly path: string;
   readonly version: '1.0' | '1.1' | '2';
   readonly status: number | null;
+  /** Frames of a WebSocket, each way; absent until its handshake was answered. */
+  readonly webSocket?: { readonly sent: FlowFrames; readonly received: FlowFrames };
 }
+
+/** Complete messages and payload bytes (as sent: compressed ones are not unpacked) of a WebSocket, by opcode (RFC 6455 §5.2). */
+export type FlowFrames = Readonly<
+  Record<'text' | 'binary' | 'close' | 'ping' | 'pong', { readonly messages: number; readonly bytes: number }>
+>;
 
 export interface FlowDns {
   readonly type: string;

@@ -16,7 +16,7 @@ export const reasons = {
   quarantine: 'the runner is quarantined',
   method: 'rules exist for this host and path, but not for this method',
   path: 'rules exist for this host, but not for this path',
-  websocket: 'an upgrade needs a rule with websocket: true',
+  websocket: 'an upgrade needs a rule with websocket: true, and is then one to WebSocket alone',
   'max-upload': 'the body is larger than the rule allows',
   // block, in every mode (docs/reference: always enforced)
   'never-address': 'loopback, link-local, metadata and the gateway itself are never reachable',
@@ -33,6 +33,7 @@ export const reasons = {
   'request-smuggling': 'two parsers could read this message differently',
   'h2-protocol': 'the frames break the rules of HTTP/2',
   misdirected: 'Host and SNI name different hosts (421)',
+  'malformed-websocket': 'a frame breaks the WebSocket protocol',
   'no-server-name': 'TLS without a server name to an address that no rule names',
   'unknown-protocol': 'neither TLS nor HTTP on an intercepted port',
   'direct-address': 'an address that no rule names, instead of a host',
@@ -57,10 +58,10 @@ export const reasons = {
   'resolve-failed': 'the host could not be resolved',
   'connect-failed': 'the server could not be reached',
   'upstream-certificate': 'the certificate of the server is not trusted',
-  'upstream-protocol': 'the server broke the protocol',
   'client-certificate':
     'the server asks for a client certificate, which an intercepted connection cannot show',
   'upstream-closed': 'the server closed the connection early',
+  'upstream-protocol': 'the server broke the protocol',
   'client-closed': 'the client closed the connection early',
   'client-rejected-certificate': 'the client does not trust the gateway’s authority',
   drained: 'the gateway was told to stop, or its worker to give way to a new one',

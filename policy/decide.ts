@@ -109,7 +109,9 @@ export function decideRequest(effective: EffectivePolicy, question: RequestQuest
   const isGranted = ({ rule }: Candidate) =>
     fitsEndpoint(rule, scheme, port) && grantsRequest(rule, use) === 'yes';
   const grants = paths.groups.map((index) => selectByPath(index, path).filter(isGranted));
-  const open = use.upgrade === null ? grants : grants.map((group) => group.filter(mayUpgrade));
+  const { upgrade } = use;
+  const open =
+    upgrade === null ? grants : grants.map((group) => group.filter(({ rule }) => mayUpgrade(rule, upgrade)));
   const isOpen = open.every((group) => group.length > 0);
   const isBlocking = ({ rule }: Candidate<HttpRule | NetworkRule>) =>
     rule.kind === 'http' ? blocksRequest(rule, use, blocksMethod) : coversTcp(rule, port);
@@ -209,8 +211,8 @@ function namesPath(rule: Rule, path: string): boolean {
   );
 }
 
-function mayUpgrade({ rule }: Candidate): boolean {
-  return rule.kind === 'opaque' || (rule.kind === 'http' && rule.websocket);
+function mayUpgrade(rule: Rule, upgrade: string): boolean {
+  return rule.kind === 'opaque' || (rule.kind === 'http' && rule.websocket && upgrade === 'websocket');
 }
 
 /** Why no rule fitted: nearest first. */

@@ -2,6 +2,7 @@
 // a body, an upgrade, and what two servers could read differently.
 
 import type { Reason } from '../flow/reason.ts';
+import { offeredUpgrade } from './offered-upgrade.ts';
 
 type Headers = ReadonlyMap<string, string>;
 
@@ -56,10 +57,10 @@ export function readOverride(headers: Headers): string | null {
   return [...readOverrides(headers)][0] ?? null;
 }
 
-/** An upgrade that is asked for. An offer of cleartext HTTP/2 is not passed on and opens nothing (RFC 9113 3.1). */
+/** An upgrade that is asked for. */
 export function readUpgrade(headers: Headers): string | null {
   const upgrade = headers.get('upgrade');
-  return upgrade === undefined || upgrade.trim().toLowerCase() === 'h2c' ? null : upgrade;
+  return upgrade === undefined ? null : offeredUpgrade(upgrade);
 }
 
 export function namesBody(headers: Headers): boolean {

@@ -61,7 +61,8 @@ export const httpRuleSchema = {
     addresses,
     websocket: {
       type: 'boolean',
-      description: 'Also allows upgrades (WebSocket and others); default false.',
+      description:
+        'Also allows WebSocket, whose frames are followed; an upgrade to anything else would be a raw tunnel and is never allowed. Default false.',
     },
     follow: {
       type: 'boolean',

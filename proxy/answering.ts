@@ -15,6 +15,7 @@ import type { ResponseHead } from './response-head.ts';
 import { Splice } from './splice.ts';
 import { poolKey } from './upstream.ts';
 import type { Upstream, UpstreamOwner, UpstreamTarget } from './upstream.ts';
+import { openTunnel } from './websocket-tunnel.ts';
 
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
 // A request that cannot be retried takes no connection that its server is likely to be closing just now.
@@ -195,27 +196,16 @@ export class Answering implements UpstreamOwner {
     connection.core.grants.open(holder, location, base, follow);
   }
 
-  /** 101 to an upgrade that was asked for and decided: from here on the bytes are a tunnel (RFC 9110 §7.8). */
+  /** 101 to a WebSocket that was asked for and decided: from here on the bytes are its frames. */
   #upgrade(exchange: Exchange, bytes: Buffer, head: ResponseHead): void {
-    const query = exchange.judgement.query;
-    if (query === null || query.upgrade === null) return this.#relay.fail(exchange, 'upstream-protocol');
+    const count = openTunnel(exchange, bytes.subarray(0, head.bodyStart));
+    if (count === null) return this.#relay.fail(exchange, 'upstream-protocol');
     const { connection, client } = this.#relay;
     this.#gather.take();
     exchange.status = 101;
     exchange.isAnswering = true;
     this.#forward(exchange, bytes.subarray(0, head.bodyStart));
     const early = this.#relay.becomeTunnel();
-    const count = {
-      sent: (size: number) => {
-        exchange.sentBytes += size;
-        connection.sentBytes += size;
-      },
-      received: (size: number) => {
-        exchange.receivedBytes += size;
-        connection.receivedBytes += size;
-      },
-      over: (reason: Parameters<Exchange['close']>[0]) => exchange.close(reason),
-    };
     if (early !== null) connection.sentBytes -= early.length;
     new Splice(connection, client, exchange.upstream!, count, () => exchange.mustEnd()).start(
       early,

@@ -44,6 +44,8 @@ export class Exchange implements Told {
   isReused = false;
   /** Why its upstream came to nothing. */
   problem: DialFailure | null = null;
+  /** Frames of the WebSocket that it became. */
+  webSocket: FlowHttp['webSocket'];
   answer: ResponseHead | null = null;
   answerFramer: Framer | null = null;
   /** Counted by the limiter. */
@@ -95,7 +97,9 @@ export class Exchange implements Told {
 
   get http(): FlowHttp {
     const { method, version } = this.head;
-    return { method, path: this.judgement.query?.path ?? '', version, status: this.status };
+    const { webSocket } = this;
+    const http = { method, path: this.judgement.query?.path ?? '', version, status: this.status };
+    return webSocket === undefined ? http : { ...http, webSocket };
   }
 
   /** Writes the opened record; false when the request must be refused for want of it. */

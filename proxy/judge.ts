@@ -11,6 +11,7 @@ import { canonicaliseHost } from '../policy/canonicalise-host.ts';
 import { canonicalisePath } from '../policy/canonicalise-path.ts';
 import type { RequestDecision } from '../policy/decide.ts';
 import { findEncryptedDns } from '../policy/encrypted-dns.ts';
+import { offeredUpgrade } from '../policy/offered-upgrade.ts';
 import type { Connection } from './connection.ts';
 import { joinQuery } from './follow.ts';
 import type { FollowGrant } from './follow.ts';
@@ -69,15 +70,10 @@ export function judge(
   if (isForeignAddress(connection, target.host)) return misdirected(connection, target.host, 'address');
   const path = canonicalisePath(target.pathText);
   if (path.kind === 'ambiguous') return refused('ambiguous-path', path.detail, target.host);
-  const upgrade = head.upgrade === null || isCleartextHttp2(head.upgrade) ? null : head.upgrade;
+  const upgrade = head.upgrade === null ? null : offeredUpgrade(head.upgrade);
   const { host, port } = target;
   const base = { scheme, host, port, method: head.method, path: path.path, hasBody: head.hasBody, upgrade };
   return decide(connection, head, { ...base, evidence: connection.evidence }, path.query, target);
-}
-
-/** Asks for an HTTP/2 upgrade on a plain connection (RFC 7540 §3.2): stripped, never offered on. */
-export function isCleartextHttp2(upgrade: string): boolean {
-  return upgrade.split(',').every((item) => item.trim() === 'h2c');
 }
 
 function decide(

@@ -42,11 +42,13 @@ export async function passThrough(connection: Connection, client: Socket, bytes:
   connection.resolveMs = upstream.timings.resolveMs;
   connection.connectMs = upstream.timings.connectMs;
   const count = {
-    sent: (size: number) => {
-      connection.sentBytes += size;
+    sent: ({ length }: Buffer) => {
+      connection.sentBytes += length;
+      return null;
     },
-    received: (size: number) => {
-      connection.receivedBytes += size;
+    received: ({ length }: Buffer) => {
+      connection.receivedBytes += length;
+      return null;
     },
     over: () => {},
   };

@@ -17,6 +17,7 @@ import { judge } from './judge.ts';
 import { refuseUnreadable } from './refuse-unreadable.ts';
 import { Sending } from './sending.ts';
 import { stuckBytes } from './stuck-bytes.ts';
+import { isBadHandshake } from './websocket-tunnel.ts';
 
 /** Relays requests of one client until either side ends. */
 export class Relay implements Carrier {
@@ -171,6 +172,8 @@ export class Relay implements Carrier {
     exchange.isCounted = limit === null;
     if (limit !== null) exchange.decision = blocked(limit);
     connection.settle();
+    else if (isOpen(exchange.decision) && isBadHandshake(exchange))
+      exchange.decision = blocked('malformed-request');
     this.exchange = exchange;
     exchange.sentBytes = exchange.headBytes.length;
     const isRecorded = exchange.open();
@@ -245,9 +248,9 @@ export class Relay implements Carrier {
       host,
       method: head.method,
       path: query?.path ?? '',
-      head: exchange.headBytes,
       told: exchange.problem?.told,
       isLast,
+      head: exchange.headBytes,
       version: head.version,
     });
     exchange.status = status;

@@ -6,10 +6,10 @@ import type { Reason } from '../flow/reason.ts';
 import { stuckBytes } from './stuck-bytes.ts';
 import type { Upstream, UpstreamOwner } from './upstream.ts';
 
-/** Bytes of a tunnel, told as they pass. */
+/** Bytes of a tunnel, told before they pass: a reason ends it, and they do not. */
 export interface TunnelCount {
-  sent(bytes: number): void;
-  received(bytes: number): void;
+  sent(bytes: Buffer): Reason | null;
+  received(bytes: Buffer): Reason | null;
   /** Once, when the tunnel is over. */
   over(reason: Reason | null): void;
 }
@@ -52,13 +52,15 @@ export class Splice implements Carrier, UpstreamOwner {
       this.#upstream.socket.resume();
     });
     if (fromClient !== null && fromClient.length > 0) this.#fromClient(fromClient);
-    if (fromUpstream !== null && fromUpstream.length > 0) this.onUpstreamData(fromUpstream);
+    if (fromUpstream !== null && fromUpstream.length > 0 && !this.#isOver) this.onUpstreamData(fromUpstream);
+    if (this.#isOver) return;
     this.#client.resume();
     this.#upstream.socket.resume();
   }
 
   #fromClient(bytes: Buffer): void {
-    this.#count.sent(bytes.length);
+    const broken = this.#count.sent(bytes);
+    if (broken !== null) return this.#connection.abort(broken);
     this.#touch();
     if (this.#upstream.socket.write(bytes)) return;
     this.#client.pause();
@@ -66,7 +68,8 @@ export class Splice implements Carrier, UpstreamOwner {
   }
 
   onUpstreamData(bytes: Buffer): void {
-    this.#count.received(bytes.length);
+    const broken = this.#count.received(bytes);
+    if (broken !== null) return this.#connection.abort(broken);
     this.#touch();
     if (this.#client.write(bytes)) return;
     this.#upstream.socket.pause();

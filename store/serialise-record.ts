@@ -1,14 +1,18 @@
 // A flow record as one JSON line, redacted on the way. Written by hand, field by field: it runs before every dial,
 // and what is not named here cannot enter a segment.
 
+import type { Decision } from '../flow/decision.ts';
 import type { Evidence } from '../flow/evidence.ts';
 import type { FlowBytes, FlowDns, FlowHttp, FlowRecord, FlowTimings, FlowTls } from '../flow/flow.ts';
 import type { Job } from '../flow/job.ts';
 import { redactJob, redactName, redactPath, redactRecord, redactText } from '../flow/redact.ts';
+import { RecurringText } from './recurring-text.ts';
 
+const words = new RecurringText((text) => JSON.stringify(text));
+const names = new RecurringText((text) => JSON.stringify(redactName(text)));
 const quote = (text: string) => JSON.stringify(text);
-const quoteOrNull = (text: string | null) => (text === null ? 'null' : JSON.stringify(text));
-const nameOrNull = (text: string | null) => (text === null ? 'null' : JSON.stringify(redactName(text)));
+const quoteOrNull = (text: string | null) => (text === null ? 'null' : words.of(text));
+const nameOrNull = (text: string | null) => (text === null ? 'null' : names.of(text));
 
 /** One line of JSON with its line end; equal, when parsed, to `redactRecord(record)`. */
 export function serialiseRecord(record: FlowRecord): string {
@@ -74,10 +78,34 @@ export function outcomeText(record: FlowRecord): string {
     `"http":${httpText(record.http)},"dns":${dnsText(record.dns)},"tls":${tlsText(record.tls)},` +
     `"packet":${record.packet === null ? 'null' : JSON.stringify(record.packet)},` +
     `"evidence":${evidenceText(record.evidence)},` +
-    `"decision":{"verdict":"${decision.verdict}","enforced":${decision.enforced},"mode":"${decision.mode}",` +
-    `"rule":${quoteOrNull(decision.rule)},"scope":${quoteOrNull(decision.scope)},"reason":"${decision.reason}"},` +
+    `"decision":${decisionText(decision)},` +
     `"policyRevision":${quoteOrNull(record.policyRevision)},"bytes":${bytesText(record.bytes)},` +
     `"timings":${timingsText(record.timings)},"ended":${quoteOrNull(record.ended)}}\n`
+  );
+}
+
+let lastDecision: Decision | null = null;
+let lastDecisionText = '';
+
+/** Most records have the decision of the one before: opened and closed, and one request after another. */
+function decisionText(decision: Decision): string {
+  if (lastDecision !== null && isSameDecision(lastDecision, decision)) return lastDecisionText;
+  const { verdict, enforced, mode, rule, scope, reason } = decision;
+  lastDecision = decision;
+  lastDecisionText =
+    `{"verdict":"${verdict}","enforced":${enforced},"mode":"${mode}",` +
+    `"rule":${quoteOrNull(rule)},"scope":${quoteOrNull(scope)},"reason":"${reason}"}`;
+  return lastDecisionText;
+}
+
+function isSameDecision(a: Decision, b: Decision): boolean {
+  return (
+    a.rule === b.rule &&
+    a.reason === b.reason &&
+    a.verdict === b.verdict &&
+    a.enforced === b.enforced &&
+    a.mode === b.mode &&
+    a.scope === b.scope
   );
 }
 
@@ -95,9 +123,12 @@ function jobText(job: Job | null): string {
 
 function httpText(http: FlowHttp | null): string {
   if (http === null) return 'null';
-  const method = quote(redactName(http.method));
-  return `{"method":${method},"path":${quote(redactPath(http.path))},"version":"${http.version}","status":${http.status}}`;
+  const method = names.of(http.method);
+  return `{"method":${method},"path":${quote(redactPath(http.path))},"version":"${http.version}","status":${http.status}${webSocketText(http)}}`;
 }
+
+const webSocketText = ({ webSocket }: FlowHttp) =>
+  webSocket === undefined ? '' : `,"webSocket":${JSON.stringify(webSocket)}`;
 
 function dnsText(dns: FlowDns | null): string {
   if (dns === null) return 'null';

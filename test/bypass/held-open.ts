@@ -80,7 +80,8 @@ export async function holdWebSocket(lab: Lab, host: string, address: string): Pr
   stream.write(`${lines.join('\r\n')}\r\n\r\n`);
   return {
     name: `WebSocket ${host}`,
-    say: () => void (seen.includes('\r\n\r\n') && stream.write('ws-word-')),
+    // A text frame of 8 bytes, masked with zeros (RFC 6455 section 5.2).
+    say: () => void (seen.includes('\r\n\r\n') && stream.write('\x81\x88\0\0\0\0ws-word-', 'latin1')),
     arrived: () => seen.split('ws-word-').length - 1,
     close: () => endBoth(stream, socket),
   };

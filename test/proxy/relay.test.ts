@@ -292,20 +292,25 @@ await t.test('upgrades need a decision of their own; h2c is stripped', async (t)
           `HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: ${text.length}\r\n\r\n${text}`,
         );
       socket.write(
-        'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nearly',
+        'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
+          'Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n\x81\x05early',
+        'latin1',
       );
-      socket.pipe(socket);
+      socket.on('data', () => void socket.write('\x81\x05frame', 'latin1'));
+      socket.on('end', () => socket.end());
       return undefined;
     });
   });
   const rig = await plainRig(port);
   rig.request = (query) =>
     asRequest(query.upgrade === null || query.path === '/ws' ? open : { ...shut, reason: 'websocket' });
-  const ask = (path: string) => get(path, 'Connection: Upgrade\r\nUpgrade: websocket\r\n');
+  // The example of RFC 6455 section 1.3.
+  const key = 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
+  const ask = (path: string) => get(path, `Connection: Upgrade\r\nUpgrade: websocket\r\n${key}`);
   t.match(await talk(rig.port, ask('/no'), /websocket\]/), /^HTTP\/1\.1 403 [^]*reason: websocket/);
   const client = connect(rig.port, '127.0.0.1');
-  const answer = collect(client, `${ask('/ws')}frame`, /earlyframe$/);
-  t.match(await answer, /^HTTP\/1\.1 101 [^]*earlyframe$/);
+  const answer = collect(client, Buffer.from(`${ask('/ws')}\x81\x80\0\0\0\0`, 'latin1'), /frame$/);
+  t.match(await answer, /^HTTP\/1\.1 101 [^]*early\x81\x05frame$/);
   await rig.until(() => rig.closed('request').length === 2);
   t.equal(rig.closed('request')[1]?.http?.status, 101);
   const h2c = await talk(
