@@ -1,7 +1,7 @@
 // The upstream's frames: answers are read for their status and Location and go on as they came; a server that
 // breaks the protocol, or floods its client through us, ends the connection.
 
-import { errors, flags, frameHeaderBytes, frameTypes, makeWindowUpdate } from './frames.ts';
+import { errors, flags, frameHeaderBytes, frameTypes, makeHeaders, makeWindowUpdate } from './frames.ts';
 import { Bucket, idleFrameRate, resetRate } from './floods.ts';
 import type { HpackBlock } from './hpack.ts';
 import type { Http2Relay } from './relay.ts';
@@ -52,11 +52,12 @@ export class FromUpstream implements FrameTaker {
       return this.#refuse(errors.protocol);
     const block = relay.answerTables.decode(bytes, start, end);
     if (typeof block === 'string') return this.#refuse(errors.compression);
+    const { maxFrameBytes } = relay.clientSettings;
     const stream = relay.streams.ofUpstream(id);
     // Reset by the client meanwhile, who knows what to make of it, by its own number.
     if (stream === undefined) {
       if (relay.isRenumbered) return relay.answerTables.withhold(block);
-      return this.#pass(block, id, isLast);
+      return relay.answerTables.pass(block, id, isLast, maxFrameBytes);
     }
     if (stream.isStopped) {
       if (isLast) relay.streams.resetByUpstream(stream);
@@ -69,12 +70,9 @@ export class FromUpstream implements FrameTaker {
     }
     stream.receivedBytes += size;
     if (isLast) this.#end(stream);
-    return this.#pass(block, stream.number, isLast);
-  }
-
-  #pass(block: HpackBlock, id: number, isLast: boolean): Fate {
-    const { answerTables, clientSettings } = this.#relay;
-    return answerTables.pass(block, id, isLast, clientSettings.maxFrameBytes);
+    const fate = relay.answerTables.pass(block, stream.number, isLast, maxFrameBytes);
+    if (fate !== true || stream.number === id) return fate;
+    return makeHeaders(stream.number, bytes.subarray(start, end), isLast, maxFrameBytes);
   }
 
   /** Interim answer, final one, or trailers; false for anything else. */
@@ -115,7 +113,8 @@ export class FromUpstream implements FrameTaker {
       return this.#refuse(errors.protocol);
     if (length === padBytes && !isLast && !this.#mayIdle()) return this.#refuse(errors.enhanceYourCalm);
     const stream = relay.streams.ofUpstream(id);
-    if (stream === undefined) return !relay.isRenumbered;
+    // Over already, by the client's reset or by the server's own end: nothing goes on that no record counts.
+    if (stream === undefined) return false;
     if (stream.isStopped) {
       if (isLast) relay.streams.resetByUpstream(stream);
       return false;

@@ -19,6 +19,8 @@ export class HeldRequest {
   isWhole = false;
   /** Its decision is being made: what still comes is kept too. */
   isDeciding = false;
+  /** What the body came to, when its decision waits for the end of a frame that was begun. */
+  body: Held | null = null;
   readonly #head: HpackBlock;
   readonly #hold: Hold;
   readonly #capBytes: number;
@@ -43,6 +45,11 @@ export class HeldRequest {
     return fieldOf(this.#head, 'expect') !== '';
   }
 
+  /** A frame is here in part: the rest belongs to what is held. */
+  get isMidFrame(): boolean {
+    return this.#skip + this.#left + this.#tail > 0;
+  }
+
   beginFrame(length: number, padBytes: number, isLast: boolean): void {
     this.#isLast = isLast;
     this.#tail = padBytes > 0 ? padBytes - 1 : 0;
@@ -64,7 +71,7 @@ export class HeldRequest {
       this.#pieces.push(piece);
       if (!this.isDeciding && !this.#hold.push(piece)) return false;
     }
-    if (this.#isLast && this.#left === 0 && this.#tail === 0 && this.#skip === 0) this.isWhole = true;
+    if (this.#isLast && !this.isMidFrame) this.isWhole = true;
     return this.bytes < this.#capBytes;
   }
 

@@ -23,6 +23,8 @@ export class Holding {
   /** What the client may still send on the connection, as it sees it. */
   #clientWindow = initialWindow;
   #unpaid = 0;
+  /** Held in all. */
+  bytes = 0;
 
   constructor(relay: Http2Relay) {
     this.#relay = relay;
@@ -75,8 +77,10 @@ export class Holding {
     held.unpaid += size - paid;
     held.taken += size;
     this.#unpaid += size - paid;
+    this.bytes += size;
     const isFull = !held.push(bytes, start, end) || this.#unpaid > maxUnpaidBytes;
     if (isFull && !held.isDeciding && !held.isWhole) this.decide(stream, held);
+    if (held.body !== null) this.#decided(stream, held, held.body);
   }
 
   /** The body is over, or opaque: decides, and lets it go or not. */
@@ -95,6 +99,8 @@ export class Holding {
   #decided(stream: Stream, held: HeldRequest, body: Held): void {
     const relay = this.#relay;
     if (relay.isOver || stream.held !== held || stream.isStopped || stream.isClosed) return;
+    held.body = body;
+    if (held.isMidFrame) return;
     const { connection, streams } = relay;
     const { query } = stream.judgement;
     const understood = query === null ? null : connection.core.ports.understandBody?.(query, body);
@@ -114,8 +120,7 @@ export class Holding {
     const { limits, nowMs } = relay.connection.core;
     const id = relay.nextUpstreamId(stream.number);
     relay.streams.forward(stream, id);
-    stream.held = null;
-    this.#unpaid -= held.unpaid;
+    this.#forget(stream, held);
     stream.deadlineMs = nowMs + (held.isWhole ? limits.firstByteMs : limits.bodyIdleMs);
     const { maxFrameBytes } = relay.serverSettings;
     relay.toUpstream.inject(held.frames(id, relay.requestTables, maxFrameBytes));
@@ -127,12 +132,17 @@ export class Holding {
     }
   }
 
+  #forget(stream: Stream, held: HeldRequest): void {
+    stream.held = null;
+    this.#unpaid -= held.unpaid;
+    this.bytes -= held.taken;
+  }
+
   /** A held request that was stopped or reset: its window is the client's again. */
   drop(stream: Stream): void {
     const { held } = stream;
     if (held === null) return;
-    stream.held = null;
-    this.#unpaid -= held.unpaid;
+    this.#forget(stream, held);
     if (held.taken === 0) return;
     this.giveBack(held.taken);
     this.#relay.toClient.inject(makeWindowUpdate(0, held.taken));

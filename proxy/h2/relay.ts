@@ -38,8 +38,6 @@ import type { Fate } from './walk.ts';
 // Answers, refunds and resets that a client does not read: it is read no further before it has.
 const maxUnreadBytes = 262_144;
 const sweepMs = 1_000;
-// A settled frame may not be so long that what is cut goes on for long.
-const maxFrameAfterCut = 65_536;
 const maxPendingSettings = 64;
 
 /** Carries the client's stream (TLS done, h2 chosen) to the upstream, which is nobody else's, until either ends. */
@@ -179,14 +177,15 @@ export class Http2Relay implements Carrier, UpstreamOwner {
     this.#waitsForClient = this.client.writableLength > maxUnreadBytes;
     if (this.#waitsForUpstream || this.#waitsForClient) this.client.pause();
     if (!isClientFree) this.upstream.socket.pause();
-    if (!isUpstreamFree || !isClientFree || this.#fromClient.gatheredBytes > 0) this.#countKept();
+    if (!isUpstreamFree || !isClientFree || this.#fromClient.gatheredBytes + this.holding.bytes > 0)
+      this.#countKept();
     this.#lastActiveMs = this.connection.core.nowMs;
   }
 
   #countKept(): void {
     const waiting = stuckBytes(this.client) + stuckBytes(this.upstream.socket);
     const gathered = this.#fromClient.gatheredBytes + this.#fromUpstream.gatheredBytes;
-    const limit = this.connection.keep(waiting + gathered);
+    const limit = this.connection.keep(waiting + gathered + this.holding.bytes);
     if (limit !== null) this.connection.abort(limit);
   }
 
@@ -227,8 +226,9 @@ export class Http2Relay implements Carrier, UpstreamOwner {
     at: number,
   ): Fate {
     const fail = (code: number): false => {
-      if (isClient) this.failClient(code, code === errors.enhanceYourCalm ? 'h2-flood' : 'h2-protocol');
-      else this.failUpstream(code, 'upstream-protocol');
+      const isFlood = code === errors.enhanceYourCalm;
+      if (isClient) this.failClient(code, isFlood ? 'h2-flood' : 'h2-protocol');
+      else this.failUpstream(code, isFlood ? 'h2-flood' : 'upstream-protocol');
       return false;
     };
     if (id !== 0) return fail(errors.protocol);
@@ -371,27 +371,13 @@ export class Http2Relay implements Carrier, UpstreamOwner {
     for (const stream of streams.all()) {
       if (stream.deadlineMs > nowMs) continue;
       if (stream.isStopped) streams.expireStopped(stream);
-      else this.#expire(stream);
+      else streams.fail(stream, 'timeout');
     }
     if (streams.open === 0 && nowMs - this.#lastActiveMs > limits.idleMs) return this.#end(errors.none, null);
     this.goodbye.sweep();
     const lastActiveMs = this.#lastActiveMs;
     this.flush();
     this.#lastActiveMs = lastActiveMs;
-  }
-
-  #expire(stream: Stream): void {
-    this.streams.fail(stream, 'timeout');
-    this.#checkFrame(stream);
-  }
-
-  /** What is on its way of a frame of this stream cannot be taken back: only so much of it may follow. */
-  #checkFrame(stream: Stream): void {
-    const left = Math.max(
-      this.#fromClient.leftOf(stream.number),
-      this.#fromUpstream.leftOf(stream.upstreamNumber),
-    );
-    if (left > maxFrameAfterCut) this.connection.abort(stream.decision.reason);
   }
 
   /** After a change of policy or job: cuts the streams that would come out otherwise, and lets the rest drain. */
@@ -402,7 +388,6 @@ export class Http2Relay implements Carrier, UpstreamOwner {
       const reason = stream.mustEnd();
       if (reason === null) continue;
       this.streams.cut(stream, reason);
-      this.#checkFrame(stream);
     }
     this.retire();
     return null;

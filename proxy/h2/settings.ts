@@ -6,6 +6,8 @@ import { maxTableBytes } from './tables.ts';
 
 /** More streams at a time than this are promised to no client. */
 export const maxStreams = 512;
+/** Nor larger frames: what is on its way of one cannot be cut short. */
+export const maxFrame = 65_536;
 const defaultWindow = 65_535;
 const defaultFrameBytes = 16_384;
 
@@ -67,8 +69,8 @@ export class Announced {
         return value;
       case names.maxFrameSize:
         if (value < defaultFrameBytes || value > 0xff_ffff) return -errors.protocol;
-        pending.maxFrameBytes = value;
-        return value;
+        pending.maxFrameBytes = Math.min(value, maxFrame);
+        return pending.maxFrameBytes;
       case names.enableConnectProtocol:
         if (value > 1) return -errors.protocol;
         this.takesProtocols = value === 1;

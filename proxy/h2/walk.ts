@@ -62,11 +62,6 @@ export class Walker {
     return this.#gather.capacity;
   }
 
-  /** What is still to come of a DATA frame of this stream that is going on. */
-  leftOf(id: number): number {
-    return this.#isPassing && this.#dataId === id ? this.#left : 0;
-  }
-
   /** Takes what arrived; what goes on is given to the outlet. */
   feed(chunk: Buffer): void {
     const bytes = this.#gather.length === 0 ? chunk : this.#gather.push(chunk);

@@ -158,7 +158,7 @@ t.test(
       rig
         .closed('request')
         .map((record) => [record.http?.path, record.http?.version, record.http?.status])
-        .sort(),
+        .sort((a, b) => String(a[0]).localeCompare(String(b[0]))),
       [
         ['/a', '2', 403],
         ['/b.C/d', '2', 200],
@@ -248,5 +248,89 @@ t.test('interim answers, trailers, HEAD and bodies both ways arrive as they were
   t.ok(record.bytes!.sent > 3_000_000 && record.bytes!.sent < 3_000_400, 'bytes of the body and its head');
   t.ok(record.bytes!.received > 3_000_000 && record.bytes!.received < 3_000_400);
   t.equal(record.ended, null);
+  t.same(rig.errors, []);
+});
+
+const wait = (timeMs: number) => new Promise((resolve) => setTimeout(resolve, timeMs));
+
+t.test('a request that waits for its body is decided by it, while later ones overtake it', async (t) => {
+  const seen: string[] = [];
+  const port = await serve(t, (stream, headers) => {
+    let body = '';
+    stream.on('data', (bytes: Buffer) => (body += bytes.toString()));
+    stream.on('end', () => {
+      seen.push(`${String(headers[':path'])} ${body.length > 40 ? body.length : body}`);
+      stream.respond({ ':status': 200, 'x-path': headers[':path'] as string });
+      stream.end(`got ${body.length}`);
+    });
+    stream.on('trailers', (trailers) => seen.push(`trailer ${String(trailers['x-t'])}`));
+  });
+  const rig = await start(t, port, {
+    holds: (query) =>
+      query.path.startsWith('/held') ? { maxBytes: 20_000, maxDecodedBytes: 40_000, maxRatio: 100 } : null,
+    understandBody: (_query, held) => ({
+      operation: null,
+      evidence:
+        held.kind === 'opaque'
+          ? [{ kind: 'opaque-body', detail: held.detail }]
+          : held.body.includes('secret')
+            ? [{ kind: 'secret-in-request', detail: 'a secret' }]
+            : [],
+    }),
+  });
+  rig.request = (query) =>
+    asRequest(query.evidence.some(({ kind }) => kind === 'secret-in-request') ? shut : open);
+  const session = client(t, rig);
+  const headers = (path: string) => ({ ':path': path, ':method': 'POST', 'x-long': `value of ${path}` });
+  t.equal((await ask(session, headers('/held/0'), 'first')).body, 'got 5', 'alone it keeps its number');
+  // Two that wait: one of them shows a secret in the end, the other nothing.
+  const slow = (path: string, last: string) =>
+    new Promise<{ status: number; body: string }>((resolve) => {
+      const stream = session.request(
+        { ':authority': 'origin.test', ...headers(path) },
+        { waitForTrailers: true },
+      );
+      const answer = { status: 0, body: '' };
+      stream.on('error', () => {});
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'x-t': path }));
+      stream.on('response', (got) => (answer.status = got[':status'] ?? 0));
+      stream.on('data', (bytes: Buffer) => (answer.body += bytes.toString()));
+      stream.on('close', () => resolve(answer));
+      stream.write('begin ');
+      void wait(60).then(() => stream.end(last));
+    });
+  const held = [slow('/held/1', 'nothing'), slow('/held/2', 'secret')];
+  const free = await Promise.all(
+    Array.from({ length: 20 }, (_, i) => ask(session, headers(`/free/${i}`), `free ${i}`)),
+  );
+  t.ok(free.every(({ status }, i) => status === 200 && free[i]!.headers['x-path'] === `/free/${i}`));
+  t.notOk(
+    seen.some((line) => line.startsWith('/held/1')),
+    'nothing of the held one has left',
+  );
+  t.same(
+    await Promise.all(held),
+    [
+      { status: 200, body: 'got 13' },
+      { status: 403, body: '' },
+    ].map((one, i) => (i === 0 ? one : { ...one, body: one.body })),
+  );
+  // After it numbers differ: everything must still find its stream.
+  const after = await Promise.all(
+    Array.from({ length: 30 }, (_, i) =>
+      ask(session, headers(i % 5 === 0 ? `/held/b${i}` : `/free/b${i}`), 'x'.repeat(i)),
+    ),
+  );
+  t.ok(after.every(({ status, body }, i) => status === 200 && body === `got ${i}`));
+  const large = await ask(session, headers('/held/large'), 'y'.repeat(300_000));
+  t.equal(large.body, 'got 300000', 'one that is too large to be held goes on as opaque');
+  t.ok(seen.includes('trailer /held/1'));
+  t.notOk(seen.some((line) => line.startsWith('/held/2')));
+  session.close();
+  await rig.until(() => rig.closed('connection').length === 1);
+  const byPath = (path: string) => rig.closed('request').find((record) => record.http?.path === path)!;
+  t.match(byPath('/held/2'), { decision: { verdict: 'block' }, evidence: [{ kind: 'secret-in-request' }] });
+  t.match(byPath('/held/large').evidence, [{ kind: 'opaque-body' }]);
+  t.equal(rig.records.filter(({ phase, kind }) => phase === 'opened' && kind === 'request').length, 54);
   t.same(rig.errors, []);
 });
