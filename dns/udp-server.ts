@@ -9,16 +9,17 @@ import { heldBack } from './held-queries.ts';
 import type { ReplyTarget } from './held-queries.ts';
 import type { QueryPath } from './query-path.ts';
 import type { Source, Sources } from './rate.ts';
+import { batchSize } from './udp-drain.ts';
 import type { Drain } from './udp-drain.ts';
 
 /** A descriptor to inherit, or an address to bind. */
 export type UdpPlace =
   { readonly fd: number; readonly family: 4 | 6 } | { readonly address: string; readonly port: number };
 
-/** After this many more are likely to wait already: looking again is cheaper than being woken. */
+/** After this many more are about to come: a short pause and another look are cheaper than being woken for each. */
 const busyBatch = 8;
-/** Batches in one go at most: TCP connections and upstreams get their turn. */
-const maxBatches = 16;
+/** Batches in one go at most, a millisecond or so: TCP connections and upstreams get their turn. */
+const maxBatches = 8;
 
 export class UdpServer {
   readonly #path: QueryPath;
@@ -80,7 +81,10 @@ export class UdpServer {
       for (let slot = 1; slot <= count; slot++) this.#answerSlot(drain, slot);
       if (!this.#path.settle()) this.#withholdQueued(drain);
       drain.flush(fd);
-      if (count >= busyBatch) continue;
+      if (count >= busyBatch) {
+        if (count < batchSize) drain.pause();
+        continue;
+      }
       if (batch === 0) this.#skip = count > 0 || this.#skip > 0 ? 0 : 1;
       return;
     }
