@@ -47,6 +47,8 @@ const statusByReason: Readonly<Partial<Record<Reason, number>>> = {
   'upstream-certificate': 502,
   'client-certificate': 502,
   'upstream-protocol': 502,
+  // Answered where it is the server that floods; a client that does is told by GOAWAY.
+  'h2-flood': 502,
   'upstream-closed': 502,
   'runner-limit': 503,
   'gateway-limit': 503,

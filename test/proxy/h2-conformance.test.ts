@@ -393,6 +393,257 @@ t.test(
     t.strictSame(rig.errors, []);
   },
 );
+interface ServerCase {
+  readonly section: string;
+  readonly title: string;
+  /** What the server says when it has got the request on stream 1. */
+  readonly say: (peer: Peer) => void;
+  /** What becomes of stream 1 for the client; `null`: the connection ends without a word on it. */
+  readonly outcome: Outcome | null;
+  /** Reason that ends the request's record; null: nothing. */
+  readonly ended: string | null;
+  /** The server is told by this GOAWAY. */
+  readonly code?: number;
+  /** The client's other stream (3, answered at once) goes on: the connection lives. */
+  readonly lives?: true;
+}
+const badGateway = ['answer', '502'] as const;
+const internal = ['reset', 2] as const;
+const serverRow = (
+  section: string,
+  title: string,
+  outcome: Outcome | null,
+  code: number,
+  ...send: readonly Buffer[]
+): ServerCase => ({
+  section,
+  title,
+  say: (peer) => peer.send(...send),
+  outcome,
+  ended: 'upstream-protocol',
+  code,
+});
+/** A fault of one stream: the connection goes on. */
+const streamRow = (
+  section: string,
+  title: string,
+  outcome: Outcome,
+  ...send: readonly Buffer[]
+): ServerCase => ({
+  section,
+  title,
+  say: (peer) => peer.send(...send),
+  outcome,
+  ended: 'upstream-protocol',
+  lives: true,
+});
+const passes = (section: string, title: string, ...send: readonly Buffer[]): ServerCase => ({
+  section,
+  title,
+  say: (peer) => peer.send(...send),
+  outcome: fine,
+  ended: null,
+  lives: true,
+});
+const status = (code: string, flags: number, ...more: readonly Field[]) =>
+  headers(flags, 1, [':status', code], ...more);
+const many = (count: number, one: Buffer) => Buffer.concat(Array.from({ length: count }, () => one));
+
+const ofServer: readonly ServerCase[] = [
+  passes('8.1', 'an answer', answer(1)),
+  passes('8.1', 'interim answers before it', status('103', 4, ['link', '</a>']), status('100', 4), answer(1)),
+  passes('8.1', 'body and trailers', status('200', 4), data(1, 'x'), headers(whole, 1, ['grpc-status', '0'])),
+  passes(
+    '5.5',
+    'frames of unknown types',
+    frame(0x0a, 0, 0, zeros(4)),
+    frame(0x0c, 0, 1, zeros(4)),
+    answer(1),
+  ),
+  passes('6.1', 'DATA with padding', status('200', 4), frame(type.data, 9, 1, Buffer.from('\x02ab\0\0'))),
+  passes('6.7', 'PING', ping, answer(1)),
+  passes('6.9', 'WINDOW_UPDATE', window(0, 100), window(1, 100), answer(1)),
+  passes(
+    '6.10',
+    'an answer in two pieces',
+    frame(type.headers, 1, 1, block([[':status', '200']])),
+    frame(type.continuation, 4, 1, block([['x', 'y']])),
+  ),
+  serverRow('4.2', 'HEADERS over the frame size', badGateway, 6, frame(type.headers, 5, 1, zeros(16_385))),
+  serverRow(
+    '4.2',
+    'DATA over the frame size',
+    internal,
+    6,
+    status('200', 4),
+    frame(type.data, 0, 1, zeros(16_385)),
+  ),
+  serverRow('4.3', 'a block that cannot be read', badGateway, 9, frame(type.headers, 5, 1, Buffer.of(0xbe))),
+  serverRow(
+    '4.3',
+    'another frame inside of a block',
+    badGateway,
+    1,
+    frame(type.headers, 1, 1, block([[':status', '200']])),
+    ping,
+  ),
+  serverRow('5.1', 'an answer on an idle stream', badGateway, 1, answer(9)),
+  serverRow('5.1', 'an answer on an even stream', badGateway, 1, answer(2)),
+  serverRow('5.1', 'DATA on an idle stream', badGateway, 1, data(9, 'x')),
+  serverRow('5.1', 'RST_STREAM on an idle stream', badGateway, 1, reset(9)),
+  serverRow('5.1', 'WINDOW_UPDATE on an idle stream', badGateway, 1, window(9, 5)),
+  serverRow('6.1', 'DATA on stream 0', badGateway, 1, data(0, 'x')),
+  serverRow(
+    '6.1',
+    'too much padding',
+    internal,
+    1,
+    status('200', 4),
+    frame(type.data, flag.padded, 1, Buffer.of(9, 0)),
+  ),
+  serverRow('6.2', 'HEADERS on stream 0', badGateway, 1, headers(whole, 0, [':status', '200'])),
+  serverRow('6.4', 'RST_STREAM of 5 bytes', badGateway, 6, frame(type.reset, 0, 1, zeros(5))),
+  serverRow('6.5', 'SETTINGS of 7 bytes', badGateway, 6, frame(type.settings, 0, 0, zeros(7))),
+  serverRow('6.5', 'SETTINGS on a stream', badGateway, 1, frame(type.settings, 0, 1)),
+  serverRow('6.5', 'an acknowledgement of nothing', badGateway, 1, settingsAck, settingsAck),
+  serverRow('6.5.2', 'ENABLE_PUSH', badGateway, 1, settings([2, 1])),
+  serverRow('6.5.2', 'INITIAL_WINDOW_SIZE of 2^31', badGateway, 3, settings([4, 0x8000_0000])),
+  serverRow('6.5.2', 'MAX_FRAME_SIZE of 0', badGateway, 1, settings([5, 0])),
+  serverRow(
+    '6.6',
+    'PUSH_PROMISE',
+    badGateway,
+    1,
+    frame(type.push, 4, 1, Buffer.concat([u32(2), block(requestOf('/pushed'))])),
+  ),
+  serverRow('6.7', 'PING of 7 bytes', badGateway, 6, frame(type.ping, 0, 0, zeros(7))),
+  serverRow('6.8', 'GOAWAY of 4 bytes', badGateway, 6, frame(type.goaway, 0, 0, zeros(4))),
+  serverRow('6.9', 'WINDOW_UPDATE by 0', badGateway, 1, window(0, 0)),
+  serverRow('6.10', 'CONTINUATION without a beginning', badGateway, 1, frame(type.continuation, 4, 1)),
+  serverRow(
+    'RFC 7541 4.2',
+    'a table size over the limit',
+    badGateway,
+    9,
+    frame(type.headers, 5, 1, Buffer.from('3fe21f88', 'hex')),
+  ),
+  streamRow('8.1', 'DATA before its answer', badGateway, data(1, 'x')),
+  streamRow('8.1', 'an interim answer that ends the stream', badGateway, status('100', whole)),
+  streamRow('8.1', 'a second answer', internal, status('200', 4), status('200', 4)),
+  streamRow('8.1', 'trailers with a pseudo-header field', internal, status('200', 4), status('200', whole)),
+  streamRow('8.3.2', 'no status', badGateway, headers(whole, 1, ['x', 'y'])),
+  streamRow('8.3.2', 'a status of two digits', badGateway, status('20', whole)),
+  streamRow(
+    '8.3.2',
+    'a status behind a field',
+    badGateway,
+    headers(whole, 1, ['x', 'y'], [':status', '200']),
+  ),
+  streamRow('8.3.2', 'two of it', badGateway, status('200', whole, [':status', '200'])),
+  streamRow('8.6', 'status 101', badGateway, status('101', 4)),
+  streamRow('8.2.1', 'a name in upper case', badGateway, status('200', whole, ['X-A', 'b'])),
+  streamRow('8.2.1', 'a line end in a value', badGateway, status('200', whole, ['x', 'a\r\nset-cookie: b'])),
+  streamRow('8.2.2', 'Connection', badGateway, status('200', whole, ['connection', 'close'])),
+  passes('5.1', 'DATA after the end', answer(1), data(1, 'x')),
+  {
+    section: '5.4.2',
+    title: 'RST_STREAM',
+    say: (peer) => peer.send(reset(1, 7)),
+    outcome: ['reset', 7],
+    ended: 'upstream-closed',
+    lives: true,
+  },
+  {
+    section: '5.4.1',
+    title: 'an end without a word',
+    say: (peer) => peer.close(),
+    outcome: badGateway,
+    ended: 'upstream-closed',
+  },
+  {
+    section: '5.4.1',
+    title: 'an end within an answer',
+    say: (peer) => {
+      peer.send(status('200', 4), data(1, 'x'));
+      peer.socket.end();
+    },
+    outcome: internal,
+    ended: 'upstream-closed',
+  },
+  {
+    ...serverRow(
+      '10.5',
+      'CONTINUATION without end',
+      badGateway,
+      11,
+      frame(type.headers, 1, 1, block([[':status', '200']])),
+      many(5_000, frame(type.continuation, 0, 1, block([['x', 'y']]))),
+    ),
+    ended: 'h2-flood',
+  },
+  { ...serverRow('10.5', 'PING without end', badGateway, 11, many(5_000, ping)), ended: 'h2-flood' },
+  {
+    ...serverRow('10.5', 'empty SETTINGS without end', badGateway, 11, many(5_000, settings())),
+    ended: 'h2-flood',
+  },
+  {
+    ...serverRow('10.5', 'empty DATA without end', internal, 11, status('200', 4), many(5_000, data(1, ''))),
+    ended: 'h2-flood',
+  },
+  {
+    ...serverRow('10.5', 'unknown frames without end', badGateway, 11, many(5_000, frame(0x99, 0, 0))),
+    ended: 'h2-flood',
+  },
+];
+
+t.test(
+  'a server that breaks RFC 9113 fails its own requests, is told, and no client sees its frames',
+  async (t) => {
+    for (const { section, title, say, outcome, ended, code, lives } of ofServer) {
+      raw.onFrame = (one, peer) => {
+        if (one.type !== type.headers) return;
+        if (one.id === 1) say(peer);
+        else peer.send(answer(one.id));
+      };
+      const before = rig.closed('request').length;
+      const peer = await openPeer(rig.port, authority.ca);
+      peer.send(get(1));
+      await peer.until(() => outcomeOfStream(peer) !== null && rig.closed('request').length > before);
+      await rig.until(() => rig.closed('request').length > before);
+      t.strictSame(outcomeOfStream(peer), outcome, `${section}: ${title}`);
+      t.equal(rig.closed('request')[before]?.ended ?? null, ended, `${section}: ${title}: recorded`);
+      const server = raw.peers.at(-1)!;
+      if (code !== undefined) {
+        await server.until(({ goaway }) => goaway !== null);
+        t.equal(server.goaway, code, `${section}: ${title}: the server is told`);
+      }
+      if (lives === true) {
+        peer.send(get(3));
+        await peer.until(() => peer.status(3) !== null);
+        t.equal(peer.status(3), '200', `${section}: ${title}: the next stream`);
+      } else t.ok(await peer.until(({ isClosed }) => isClosed), `${section}: ${title}: over`);
+      if (title === 'DATA after the end')
+        t.equal(peer.counts.get(type.data), undefined, 'nothing follows the end');
+      for (const unwanted of [type.push, 0x0a, 0x0c, 0x99]) t.equal(peer.counts.get(unwanted), undefined);
+      peer.close();
+    }
+    t.strictSame(rig.errors, []);
+  },
+);
+
+/** What became of stream 1, whatever became of the connection. */
+function outcomeOfStream(peer: Peer): Outcome | null {
+  const code = peer.resetOf(1);
+  if (code !== null) return ['reset', code];
+  const last = peer
+    .of(type.headers, 1)
+    .find((one) => !peer.fields(one).some(([, value]) => value.startsWith('1')));
+  const isOver = peer.frames.some((one) => one.id === 1 && (one.flags & flag.end) > 0);
+  return last === undefined || !isOver
+    ? null
+    : ['answer', peer.fields(last).find(([name]) => name === ':status')?.[1] ?? ''];
+}
+
 t.teardown(async () => {
   raw.close();
   await rig.close();

@@ -94,6 +94,7 @@ export class Peer {
   onFrame: (frame: Frame, peer: Peer) => void = () => {};
   readonly #decoder = new NaiveDecoder();
   readonly #fields = new Map<Frame, Field[]>();
+  #open: { head: Frame; parts: Buffer[] } | null = null;
   #bytes: Buffer = Buffer.alloc(0);
   #isPastPreface: boolean;
   #waiting: (() => void)[] = [];
@@ -130,7 +131,7 @@ export class Peer {
     return this.frames.filter((frame) => frame.type === kind && (id === undefined || frame.id === id));
   }
 
-  /** Fields of a HEADERS frame that holds its whole block. */
+  /** Fields of the block that this HEADERS frame begins; empty while it is not whole. */
   fields(frame: Frame): Field[] {
     return this.#fields.get(frame) ?? [];
   }
@@ -206,7 +207,8 @@ export class Peer {
     this.counts.set(frame.type, (this.counts.get(frame.type) ?? 0) + 1);
     this.frames.push(frame);
     if (this.frames.length > 2_000) this.frames.splice(0, 1_000);
-    if (frame.type === type.headers && (frame.flags & flag.endHeaders) > 0) this.#decode(frame);
+    if (frame.type === type.headers) this.#decode(frame);
+    else if (frame.type === type.continuation) this.#continue(frame);
     const isAck = (frame.flags & flag.ack) > 0;
     if (this.doesAcknowledge && !isAck) {
       if (frame.type === type.settings) this.send(settingsAck);
@@ -216,13 +218,33 @@ export class Peer {
   }
 
   #decode(frame: Frame): void {
-    const padBytes = (frame.flags & flag.padded) > 0 ? frame.payload[0]! : 0;
-    const start = ((frame.flags & flag.padded) > 0 ? 1 : 0) + ((frame.flags & flag.priority) > 0 ? 5 : 0);
-    this.#fields.set(
-      frame,
-      this.#decoder.decode(frame.payload.subarray(start, frame.payload.length - padBytes)).fields,
-    );
+    const isPadded = (frame.flags & flag.padded) > 0;
+    const start = (isPadded ? 1 : 0) + ((frame.flags & flag.priority) > 0 ? 5 : 0);
+    const end = frame.payload.length - (isPadded ? frame.payload[0]! : 0);
+    this.#open = { head: frame, parts: [frame.payload.subarray(start, end)] };
+    if ((frame.flags & flag.endHeaders) > 0) this.#endBlock();
+  }
+
+  #continue(frame: Frame): void {
+    this.#open?.parts.push(frame.payload);
+    if ((frame.flags & flag.endHeaders) > 0) this.#endBlock();
+  }
+
+  #endBlock(): void {
+    if (this.#open === null) return;
+    const { head, parts } = this.#open;
+    this.#open = null;
     if (this.#fields.size > 2_000) this.#fields.clear();
+    this.#fields.set(head, readBlock(this.#decoder, Buffer.concat(parts)));
+  }
+}
+
+/** What cannot be read is of no fields: tests send such blocks on purpose. */
+function readBlock(decoder: NaiveDecoder, bytes: Buffer): Field[] {
+  try {
+    return decoder.decode(bytes).fields;
+  } catch {
+    return [];
   }
 }
 
