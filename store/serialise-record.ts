@@ -124,11 +124,9 @@ function jobText(job: Job | null): string {
 function httpText(http: FlowHttp | null): string {
   if (http === null) return 'null';
   const method = names.of(http.method);
-  return `{"method":${method},"path":${quote(redactPath(http.path))},"version":"${http.version}","status":${http.status}${webSocketText(http)}}`;
+  return `{"method":${method},"path":${quote(redactPath(http.path))},"version":"${http.version}","status":${http.status}}`;
 }
 
-const webSocketText = ({ webSocket }: FlowHttp) =>
-  webSocket === undefined ? '' : `,"webSocket":${JSON.stringify(webSocket)}`;
 
 function dnsText(dns: FlowDns | null): string {
   if (dns === null) return 'null';
