@@ -124,9 +124,11 @@ function jobText(job: Job | null): string {
 function httpText(http: FlowHttp | null): string {
   if (http === null) return 'null';
   const method = names.of(http.method);
-  return `{"method":${method},"path":${quote(redactPath(http.path))},"version":"${http.version}","status":${http.status}}`;
+  return `{"method":${method},"path":${quote(redactPath(http.path))},"version":"${http.version}","status":${http.status}${webSocketText(http)}}`;
 }
 
+const webSocketText = ({ webSocket }: FlowHttp) =>
+  webSocket === undefined ? '' : `,"webSocket":${JSON.stringify(webSocket)}`;
 
 function dnsText(dns: FlowDns | null): string {
   if (dns === null) return 'null';
