@@ -28,6 +28,11 @@ export interface Carrier {
   mustEnd(): Reason | null;
   /** True when nothing is in flight. */
   isIdle(): boolean;
+  /**
+   * Another process takes what is new: asks the client to go elsewhere, in its protocol's way, without ending what is in
+   * flight. Called about once a second until the connection is gone or the drain limit passes. Absent: it just goes on.
+   */
+  retire?(): void;
   /** The client's socket is gone or is about to be destroyed for this reason. */
   gone(reason: Reason): void;
 }

@@ -70,6 +70,7 @@ async function drain(core: Core): Promise<void> {
   core.isDraining = true;
   const isIdle = (carrier: Carrier | null) => carrier === null || carrier.isIdle();
   const until = performance.now() + core.limits.drainMs;
+  for (const connection of core.connections) core.guard(connection, () => connection.carrier?.retire?.());
   while (core.connections.size > 0 && performance.now() < until) {
     for (const connection of core.connections) if (isIdle(connection.carrier)) connection.abort('drained');
     await new Promise((resolve) => setTimeout(resolve, 20));
