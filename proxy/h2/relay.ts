@@ -338,7 +338,8 @@ export class Http2Relay implements Carrier, UpstreamOwner {
       this.toClient.isReady = true;
       this.toClient.inject(emptySettings);
     }
-    this.toClient.inject(makeGoaway(this.maxId, code));
+    const isTold = code === errors.none && this.goodbye.isSaid;
+    if (!isTold) this.toClient.inject(makeGoaway(this.maxId, code));
     this.toClient.flush((size) => (connection.receivedBytes += size));
     this.upstream.destroy();
     connection.keep(0);
@@ -405,7 +406,7 @@ export class Http2Relay implements Carrier, UpstreamOwner {
   }
 
   isIdle(): boolean {
-    return this.isOver || (this.goodbye.isSaid && this.streams.open === 0);
+    return this.isOver || this.streams.open === 0;
   }
 
   gone(reason: Reason): void {

@@ -6,6 +6,7 @@ import type {
   ServerHttp2Stream,
 } from 'node:http2';
 import type { AddressInfo } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import t from 'tap';
 import type { Test } from 'tap';
 import {
@@ -29,6 +30,9 @@ const leaf = authority.filesFor('origin.test');
 
 type OnStream = (stream: ServerHttp2Stream, headers: Record<string, unknown>) => void;
 
+/** The servers' ends of what was dialled. */
+const sockets: TLSSocket[] = [];
+
 async function serve(t: Test, onStream: OnStream, settings = {}): Promise<number> {
   const server: Http2SecureServer = createSecureServer({ ...leaf, settings });
   server.on('stream', (stream, headers) => {
@@ -36,6 +40,7 @@ async function serve(t: Test, onStream: OnStream, settings = {}): Promise<number
     onStream(stream, headers);
   });
   server.on('sessionError', () => {});
+  server.on('secureConnection', (socket) => sockets.push(socket));
   await new Promise<void>((resolve) => server.listen(0, serverAddress, resolve));
   t.teardown(() => server.close());
   return (server.address() as AddressInfo).port;
@@ -333,4 +338,199 @@ t.test('a request that waits for its body is decided by it, while later ones ove
   t.match(byPath('/held/large').evidence, [{ kind: 'opaque-body' }]);
   t.equal(rig.records.filter(({ phase, kind }) => phase === 'opened' && kind === 'request').length, 54);
   t.same(rig.errors, []);
+});
+
+t.test('a new policy cuts the streams that it decides otherwise, and the connection drains', async (t) => {
+  const port = await serve(t, (stream, headers) => {
+    if (headers[':path'] === '/silent') return;
+    stream.respond({ ':status': 200 });
+    stream.write('begin ');
+    setTimeout(() => stream.end('end'), 150);
+  });
+  const rig = await start(t, port);
+  const session = client(t, rig);
+  const lastIds: number[] = [];
+  session.on('goaway', (_code, lastId) => lastIds.push(lastId ?? -1));
+  const [cut, silent, kept] = ['/cut', '/silent', '/kept'].map((path) => ask(session, { ':path': path }));
+  await rig.until(() => rig.records.filter(({ phase }) => phase === 'opened').length === 4);
+  await wait(30);
+  rig.revision = 'r1';
+  rig.request = (query) => asRequest(query.path === '/kept' ? open : shut);
+  rig.proxy.redecide();
+  t.match(await silent, { status: 403 }, 'one without an answer is told why');
+  t.match(await cut, { status: 200, body: 'begin ', code: 2 }, 'one under way is reset');
+  t.match(
+    await kept,
+    { status: 200, body: 'begin end', code: 0 },
+    'one that is still allowed ends as it would',
+  );
+  await rig.until(() => rig.closed('connection').length === 1);
+  t.same(lastIds.slice(0, 2), [0x7fff_ffff, 5], 'first without a last stream, then with it');
+  const ends = rig
+    .closed('request')
+    .map(({ http, decision, ended }) => [http?.path, decision.verdict, ended]);
+  t.same(
+    ends.find(([path]) => path === '/cut'),
+    ['/cut', 'block', 'no-rule'],
+  );
+  t.same(
+    ends.find(([path]) => path === '/silent'),
+    ['/silent', 'block', 'no-rule'],
+  );
+  t.same(
+    ends.find(([path]) => path === '/kept'),
+    ['/kept', 'allow', null],
+  );
+  t.same(rig.errors, []);
+});
+
+t.test('a worker that drains lets streams end and takes no new connection', async (t) => {
+  const port = await serve(t, (stream) => {
+    stream.respond({ ':status': 200 });
+    setTimeout(() => stream.end('late'), 100);
+  });
+  const rig = await start(t, port);
+  const session = client(t, rig);
+  const late = ask(session, { ':path': '/late' });
+  await rig.until(() => rig.records.filter(({ phase }) => phase === 'opened').length === 2);
+  const drained = rig.proxy.drain();
+  t.match(await late, { status: 200, body: 'late' });
+  await drained;
+  t.equal(rig.closed('connection').length, 1);
+});
+
+t.test('each state of a stream has its time, and the others go on', async (t) => {
+  const port = await serve(t, (stream, headers) => {
+    if (headers[':path'] === '/silent') return;
+    stream.respond({ ':status': 200 });
+    if (headers[':path'] === '/stall') stream.write('some');
+    else stream.end('ok');
+  });
+  const rig = await start(t, port, {
+    limits: { firstByteMs: 200, bodyIdleMs: 200, idleMs: 400, lingerMs: 50 },
+  });
+  const session = client(t, rig);
+  const [silent, stall] = await Promise.all([
+    ask(session, { ':path': '/silent' }),
+    ask(session, { ':path': '/stall' }),
+  ]);
+  t.match(silent, { status: 504, headers: { 'x-sallyport-reason': 'timeout' } });
+  t.match(stall, { status: 200, body: 'some', code: 2 });
+  t.match(await ask(session, { ':path': '/' }), { status: 200, body: 'ok' });
+  await rig.until(() => rig.closed('connection').length === 1);
+  t.same(
+    rig.closed('request').map(({ ended }) => ended),
+    ['timeout', 'timeout', null],
+  );
+});
+
+t.test('a WebSocket by extended CONNECT needs a server that takes it and a rule that names it', async (t) => {
+  const onStream: OnStream = (stream, headers) => {
+    if (headers[':protocol'] !== 'websocket') return stream.close(1);
+    stream.respond({ ':status': 200 });
+    stream.pipe(stream);
+  };
+  const takes = await serve(t, onStream, { enableConnectProtocol: true });
+  const rig = await start(t, takes);
+  rig.request = (query) =>
+    asRequest(
+      query.upgrade === 'websocket' && query.path === '/no' ? { ...shut, reason: 'websocket' } : open,
+    );
+  const session = client(t, rig);
+  await new Promise<void>((resolve) => session.once('remoteSettings', () => resolve()));
+  const tunnel = { ':method': 'CONNECT', ':protocol': 'websocket', ':scheme': 'https' };
+  t.match(await ask(session, { ...tunnel, ':path': '/ws' }, 'frames'), { status: 200, body: 'frames' });
+  t.match(await ask(session, { ...tunnel, ':path': '/no' }, 'frames'), { status: 403 });
+  session.close();
+  await rig.until(() => rig.closed('connection').length === 1);
+  t.match(
+    rig.closed('request').find(({ http }) => http?.path === '/ws'),
+    { http: { method: 'CONNECT', status: 200 }, bytes: { sent: Number }, ended: null },
+  );
+  const plainRig = await start(
+    t,
+    await serve(t, (stream) => stream.respond({ ':status': 200 }, { endStream: true })),
+  );
+  const plain = client(t, plainRig);
+  await ask(plain, { ':path': '/' });
+  const connect = plain.request({ ':method': 'CONNECT', ':authority': 'other.test:22' });
+  const status = await new Promise((resolve) => {
+    connect.on('error', () => {});
+    connect.on('response', (headers) => resolve(headers[':status']));
+    connect.on('close', () => resolve(null));
+  });
+  t.equal(status, 403, 'a tunnel to anywhere is none of this connection’s');
+});
+
+t.test('the redirect of a follow rule opens its URL over HTTP/2 too', async (t) => {
+  const port = await serve(t, (stream, headers) => {
+    const isFirst = headers[':path'] === '/from';
+    stream.respond(isFirst ? { ':status': 302, location: '/to?signed=1' } : { ':status': 200 }, {
+      endStream: true,
+    });
+  });
+  const rig = await start(t, port);
+  rig.request = (query) =>
+    query.path === '/from' ? asRequest(open, { follow: true }) : asRequest({ ...shut, reason: 'path' });
+  const session = client(t, rig);
+  t.equal((await ask(session, { ':path': '/to?signed=1' })).status, 403, 'closed before');
+  t.equal((await ask(session, { ':path': '/from' })).status, 302);
+  t.equal((await ask(session, { ':path': '/to?signed=1' })).status, 200);
+  t.equal((await ask(session, { ':path': '/to?signed=2' })).status, 403);
+});
+
+t.test('a server that goes away fails its streams, each in its way', async (t) => {
+  const port = await serve(t, (stream, headers) => {
+    if (headers[':path'] === '/half') {
+      stream.respond({ ':status': 200 });
+      stream.write('half');
+    }
+    if (headers[':path'] === '/end') setTimeout(() => sockets.at(-1)?.destroy(), 50);
+  });
+  const rig = await start(t, port);
+  const session = client(t, rig);
+  const answers = await Promise.all(
+    ['/half', '/silent', '/end'].map((path) => ask(session, { ':path': path })),
+  );
+  t.match(answers[0], { status: 200, body: 'half', code: 2 });
+  t.match(answers[1], { status: 502, headers: { 'x-sallyport-reason': 'upstream-closed' } });
+  await rig.until(() => rig.closed('connection').length === 1);
+  t.same(
+    rig.closed('request').map(({ ended }) => ended),
+    ['upstream-closed', 'upstream-closed', 'upstream-closed'],
+  );
+});
+
+t.test('nothing leaves when it cannot be recorded, and a runner at its limit is told so', async (t) => {
+  let served = 0;
+  const port = await serve(t, (stream) => {
+    served++;
+    stream.respond({ ':status': 200 }, { endStream: true });
+  });
+  const rig = await start(t, port, {
+    limits: { requestsPerRunner: 0 },
+  });
+  const limited = client(t, rig);
+  t.match(await ask(limited, { ':path': '/' }), {
+    status: 503,
+    headers: { 'x-sallyport-reason': 'runner-limit' },
+  });
+  let isFull = false;
+  const lines: string[] = [];
+  const refuse = () => {
+    if (isFull) throw new Error('no space');
+  };
+  const full = await start(t, port, {
+    recorder: {
+      opened: refuse,
+      closed: (record) => void lines.push(record.id),
+      openedTogether: () => {},
+      handOver: refuse,
+    },
+  });
+  const session = client(t, full);
+  t.match(await ask(session, { ':path': '/' }), { status: 200 });
+  isFull = true;
+  t.match(await ask(session, { ':path': '/' }), { status: 0 }, 'the connection is closed');
+  t.equal(served, 1);
 });
