@@ -152,6 +152,8 @@ class Worker {
 
   onNotice(frame: Frame): void {
     if (frame.type === 'drain') void this.stop();
+      onProposal: (proposal) =>
+        this.#log.warn({ proposal }, 'a pass-through is proposed: see docs/operations.md'),
     // The keeper is the only writer of this pipe.
     if (frame.type === 'event') this.#onEvent(JSON.parse(frame.payload.toString('utf8')) as WorkerEvent);
   }

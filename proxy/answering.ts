@@ -90,7 +90,7 @@ export class Answering implements UpstreamOwner {
     if ('failure' in result) {
       if (result.failure === 'upstream-protocol') exchange.connection.forgetAnswer();
       if (isGone) return;
-      exchange.problem = result;
+      exchange.meet(result);
       if (isDialBlock(result.failure)) this.#relay.cutExchange(exchange, result.failure);
       else this.#relay.fail(exchange, result.failure);
       return;
@@ -228,8 +228,9 @@ export class Answering implements UpstreamOwner {
         exchange.upstream = null;
         return this.dial(exchange);
       }
-      exchange.problem = exchange.upstream?.problemOf(error) ?? null;
-      return this.#relay.fail(exchange, exchange.problem?.failure ?? 'upstream-closed');
+      const problem = exchange.upstream?.problemOf(error) ?? null;
+      if (problem !== null) exchange.meet(problem);
+      return this.#relay.fail(exchange, problem?.failure ?? 'upstream-closed');
     }
     if (answer.framing === 'until-close' && error === null) return this.#complete(exchange, answer, false);
     return this.#relay.fail(exchange, 'upstream-closed');

@@ -79,6 +79,8 @@ export class Connection implements Told {
   dialledAddress: string | null = null;
   /** Why the dial before the client's handshake came to nothing: what the first request is answered with. */
   dialFailure: DialFailure | null = null;
+  /** What a job may know, besides the reason, of why nothing of the whole connection gets through. */
+  told: string | undefined;
   /** The client was told HTTP/1.1 because the server chose it some time ago. */
   isRemembered = false;
   /** The next answer is the last one: what the client was told of the server no longer holds. */
@@ -160,6 +162,12 @@ export class Connection implements Told {
     const more = kept - this.#keptBytes;
     this.#keptBytes = kept;
     return this.core.limiter.keep(this.runner, more);
+  }
+
+  /** What ended a server's side: a wish for a client certificate is proposed for a pass-through. */
+  noteProblem({ failure }: DialFailure): void {
+    if (failure === 'client-certificate')
+      this.core.proposals.asked(this.host ?? this.address ?? '', this.port);
   }
 
   /** The failure of the first dial, once. */

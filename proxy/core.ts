@@ -8,6 +8,7 @@ import { Limiter } from './limiter.ts';
 import { defaultLimits } from './limits.ts';
 import type { Limits } from './limits.ts';
 import type { Decider, ProxyPorts } from './options.ts';
+import { Proposals } from './proposals.ts';
 import { Upstreams } from './upstream.ts';
 
 /** Shared state; lives as long as the proxy. */
@@ -17,6 +18,7 @@ export class Core {
   readonly limiter: Limiter;
   readonly upstreams: Upstreams;
   readonly alpn = new AlpnMemory();
+  readonly proposals: Proposals;
   readonly grants = new FollowGrants();
   readonly connections = new Set<Connection>();
   /** Monotonic milliseconds, as of the last tick. */
@@ -30,9 +32,11 @@ export class Core {
     this.ports = ports;
     this.limits = { ...defaultLimits, ...ports.limits };
     this.limiter = new Limiter(this.limits);
+    this.proposals = new Proposals(ports.meter, ports.onProposal);
     this.upstreams = new Upstreams({
       resolver: ports.resolver,
       connectMs: this.limits.connectMs,
+      proxy: ports.upstreamProxy ?? null,
       extraAuthorities: ports.extraAuthorities ?? [],
       pooledIdleMs: this.limits.pooledIdleMs,
       pooledPerRunner: this.limits.pooledPerRunner,

@@ -114,6 +114,12 @@ export class Exchange implements Told {
     return reasonToEnd(this.connection, this.judgement, this.head.override, address);
   }
 
+  /** Its upstream came to nothing, for this. */
+  meet(problem: DialFailure): void {
+    this.problem = problem;
+    this.connection.noteProblem(problem);
+  }
+
   markFirstByte(): void {
     if (this.#firstByteMs !== null) return;
     this.#firstByteMs = performance.now() - this.#startedAt;

@@ -3,7 +3,7 @@
 
 import { TLSSocket } from 'node:tls';
 import type { SecureContext } from 'node:tls';
-import { blocked } from '../flow/decision.ts';
+import { blocked, isOpen } from '../flow/decision.ts';
 import { SallyportError } from '../flow/errors.ts';
 import type { Reason } from '../flow/reason.ts';
 import type { ClientHello } from './client-hello.ts';
@@ -38,9 +38,13 @@ function serve(connection: Connection, stream: TLSSocket, { upstream }: Mirrored
   if (stream.alpnProtocol !== 'h2' || http2 === undefined)
     return new Relay(connection, stream, 'https', false).start(null);
   if (upstream !== null) return http2.start(connection, stream, upstream);
-  const failure = connection.takeDialFailure()?.failure;
-  if (failure === undefined)
+  const problem = connection.takeDialFailure();
+  if (problem === null)
     return http2.answer(connection, stream, connection.decision, connection.decision.reason);
+  const { failure, evidence } = problem;
+  if (evidence !== undefined) connection.evidence = [...connection.evidence, evidence];
+  connection.told = problem.told;
+  connection.noteProblem(problem);
   const { rule, scope } = connection.decision;
   const decision = isDialBlock(failure) ? { ...blocked(failure), rule, scope } : connection.decision;
   http2.answer(connection, stream, decision, failure);
@@ -101,12 +105,21 @@ function handshake(connection: Connection, secured: TLSSocket): Promise<Reason |
     // Stays for the life of the socket: an alert may come long after the handshake.
     secured.on('error', (error: NodeJS.ErrnoException) => {
       const reason = tlsReason(error);
+      if (reason === 'client-rejected-certificate') noteRefusal(connection);
       connection.ended ??= reason;
       finish(reason);
     });
     secured.once('secure', () => finish(null));
     secured.once('close', () => finish('client-closed'));
   });
+}
+
+/** Counted where a rule could open the host; a host that is blocked stays blocked whoever trusts us. */
+function noteRefusal(connection: Connection): void {
+  const { core, host, address, port, holder } = connection;
+  if (!isOpen(connection.decision)) return;
+  const proposed = core.proposals.refused(host ?? address ?? '', port, holder);
+  if (proposed !== null) connection.evidence = [...connection.evidence, proposed];
 }
 
 /** Alerts by which a client says that it does not trust our authority (RFC 8446 §6.2). */

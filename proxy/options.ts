@@ -14,6 +14,9 @@ import type { HostDecision, RequestDecision } from '../policy/decide.ts';
 import type { Connection } from './connection.ts';
 import type { Held, HoldLimits } from './hold.ts';
 import type { Limits } from './limits.ts';
+import type { Proposal } from './proposals.ts';
+import type { UpstreamProxy } from './upstream-proxy.ts';
+import type { PeerPort } from './proxied.ts';
 import type { Upstream } from './upstream.ts';
 
 /** What a connection asks of policy before anything is dialled. */
@@ -106,3 +109,5 @@ export interface ProxyPorts {
   /** Told of every unforeseen error, after the flow was blocked; defaults to nothing. */
   onInternalError?(error: unknown): void;
 }
+  /** Told when a pass-through is proposed; defaults to nothing. */
+  onProposal?(proposal: Proposal): void;

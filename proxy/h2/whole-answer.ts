@@ -95,6 +95,7 @@ class WholeAnswer implements Carrier {
       host: judgement.host,
       method: request.sentMethod,
       path,
+      told: ended === null ? undefined : this.#connection.told,
     };
     const { status, fields, body } = explainRefused(refused, (name) => fieldOf(request, name));
     const headers: IncomingHttpHeaders = { ':status': String(status), ...Object.fromEntries(fields) };

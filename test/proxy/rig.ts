@@ -14,6 +14,7 @@ import { parseCidr } from '../../flow/address.ts';
 import type { Decision } from '../../flow/decision.ts';
 import type { FlowRecord } from '../../flow/flow.ts';
 import { unattributed } from '../../flow/job.ts';
+import type { Attribution } from '../../flow/job.ts';
 import { noMeter } from '../../flow/ports.ts';
 import type { Reason } from '../../flow/reason.ts';
 import { checkAddress } from '../../policy/check-address.ts';
@@ -154,6 +155,31 @@ export function selfSigned(name: string): { key: string; certificate: string } {
   rmSync(directory, { recursive: true });
   return files;
 }
+
+/** Attribution to a job that differs from others by its name. */
+export const jobNamed = (name: string): Attribution => ({
+  job: {
+    platform: 'github',
+    server: 'github.com',
+    repository: 'acme/app',
+    repositoryId: null,
+    workflow: 'ci.yml',
+    calledWorkflow: null,
+    ref: 'refs/heads/main',
+    event: 'push',
+    environment: null,
+    name,
+    runId: '1',
+    runnerGroup: null,
+    actor: null,
+    fork: false,
+    protected: null,
+    private: null,
+  },
+  source: 'declared',
+  certainty: 'certain',
+  conflict: false,
+});
 
 export interface Rig {
   readonly proxy: Proxy;

@@ -1,6 +1,6 @@
 import { connect as connectHttp2, createSecureServer } from 'node:http2';
 import type { Http2SecureServer } from 'node:http2';
-import { createServer as createTcp } from 'node:net';
+import { connect as connectTcp, createServer as createTcp } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { connect as connectTls, createServer as createTls } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
@@ -8,7 +8,17 @@ import t from 'tap';
 import type { Test } from 'tap';
 import { defaultLimits } from '../../proxy/limits.ts';
 import type { Http2Port, ProxyPorts } from '../../proxy/options.ts';
-import { asHost, collect, enterNamespace, makeAuthority, makeRig, serverAddress, shut } from './rig.ts';
+import type { Proposal } from '../../proxy/proposals.ts';
+import {
+  asHost,
+  collect,
+  enterNamespace,
+  jobNamed,
+  makeAuthority,
+  makeRig,
+  serverAddress,
+  shut,
+} from './rig.ts';
 import type { Rig } from './rig.ts';
 
 enterNamespace();
@@ -319,4 +329,61 @@ await t.test('a policy that changes while the server is dialled counts', async (
     t.same(rig.errors, []);
   }
   t.equal(dials(), 2);
+});
+
+/** A client hello as a client sends it, then an alert (RFC 8446 §6) in place of what it would say next. */
+async function refuse(rig: Rig, alert: number, name = 'origin.test'): Promise<void> {
+  const socket = connectTcp(rig.port, '127.0.0.1');
+  socket.on('error', () => {});
+  socket.write(await helloOf(name));
+  await new Promise((resolve) => socket.once('data', resolve));
+  socket.end(Buffer.of(21, 3, 3, 0, 2, 2, alert));
+  socket.resume();
+  await new Promise((resolve) => socket.once('close', resolve));
+}
+
+const hellos = new Map<string, Buffer>();
+
+/** The bytes with which a real client opens TLS 1.2. */
+async function helloOf(servername: string): Promise<Buffer> {
+  const known = hellos.get(servername);
+  if (known !== undefined) return known;
+  const server = createTcp();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const client = connectTls({ port, host: '127.0.0.1', servername, maxVersion: 'TLSv1.2' });
+  client.on('error', () => {});
+  const hello = await new Promise<Buffer>((resolve) => {
+    server.once('connection', (socket) => socket.on('error', () => {}).once('data', resolve));
+  });
+  client.destroy();
+  server.close();
+  hellos.set(servername, hello);
+  return hello;
+}
+
+await t.test('clients of two jobs that refuse the leaf make a proposal, those of one do not', async (t) => {
+  const { port } = await serve(t, ['http/1.1']);
+  let job = 'a';
+  const told: Proposal[] = [];
+  const attribution = { attribute: () => jobNamed(job) };
+  const rig = await rigFor(t, port, { attribution, onProposal: (proposal) => told.push(proposal) });
+  const evidenceOf = async (alert: number, name?: string) => {
+    const before = rig.closed('connection').length;
+    await refuse(rig, alert, name);
+    await rig.until(() => rig.closed('connection').length > before);
+    const record = rig.closed('connection').at(-1);
+    return `${record?.ended} ${record?.decision.verdict} ${record?.evidence.map(({ kind }) => kind).join()}`;
+  };
+  const refused = 'client-rejected-certificate allow ';
+  for (const alert of [42, 46, 48, 48]) t.equal(await evidenceOf(alert), refused, `alert ${alert}`);
+  job = 'b';
+  t.not(await evidenceOf(40), `${refused}pass-through-proposed`, 'another alert is none');
+  t.equal(await evidenceOf(48, 'other.test'), refused, 'each host for itself');
+  t.same(told, []);
+  t.equal(await evidenceOf(46), `${refused}pass-through-proposed`);
+  t.equal(await evidenceOf(42), `${refused}pass-through-proposed`);
+  t.same(told, [{ host: 'origin.test', port, cause: 'client-distrust' }], 'the log is told once');
+  rig.host = () => asHost(shut);
+  t.match(await evidenceOf(48), /^client-rejected-certificate block $/, 'a blocked host is not proposed');
 });

@@ -3,7 +3,6 @@ import { createServer as createTcp } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import type { TlsOptions } from 'node:tls';
 import t from 'tap';
-import type { Attribution } from '../../flow/job.ts';
 import { TestAuthority } from '../../netns/authority.ts';
 import type { Certificate } from '../../netns/authority.ts';
 import { loadPolicy } from '../../policy/load.ts';
@@ -12,6 +11,7 @@ import {
   asRequest,
   collect,
   enterNamespace,
+  jobNamed,
   makeAuthority,
   makeRig,
   open,
@@ -42,30 +42,6 @@ async function countingServer(): Promise<{ port: number; sockets: Socket[] }> {
   });
   return { port: await listen(server), sockets };
 }
-
-const jobNamed = (name: string): Attribution => ({
-  job: {
-    platform: 'github',
-    server: 'github.com',
-    repository: 'acme/app',
-    repositoryId: null,
-    workflow: 'ci.yml',
-    calledWorkflow: null,
-    ref: 'refs/heads/main',
-    event: 'push',
-    environment: null,
-    name,
-    runId: '1',
-    runnerGroup: null,
-    actor: null,
-    fork: false,
-    protected: null,
-    private: null,
-  },
-  source: 'declared',
-  certainty: 'certain',
-  conflict: false,
-});
 
 await t.test('a pooled connection serves one job only', async (t) => {
   const { port, sockets } = await countingServer();
