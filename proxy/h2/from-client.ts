@@ -14,6 +14,7 @@ import type { Http2Relay } from './relay.ts';
 import { areTrailers, readRequest } from './request-block.ts';
 import type { BlockProblem, RequestBlock } from './request-block.ts';
 import { Stream } from './stream.ts';
+import { isHandshake, WebSocket } from './web-socket.ts';
 import { numberAt } from './walk.ts';
 import type { Fate, FrameTaker } from './walk.ts';
 
@@ -27,6 +28,9 @@ export class FromClient implements FrameTaker {
   readonly #relay: Http2Relay;
   readonly #resets: Bucket;
   readonly #idle: Bucket;
+  /** The WebSocket whose DATA frame is on its way, and whether it is the last. */
+  #watched: Stream | null = null;
+  #endsWatched = false;
 
   constructor(relay: Http2Relay) {
     this.#relay = relay;
@@ -41,6 +45,10 @@ export class FromClient implements FrameTaker {
 
   get maxFrameBytes(): number {
     return this.#relay.serverSettings.maxFrameBytes;
+  }
+
+  get isWatching(): boolean {
+    return this.#relay.webSockets > 0;
   }
 
   fail(code: number): void {
@@ -84,7 +92,7 @@ export class FromClient implements FrameTaker {
     stream.sentBytes = size;
     const limit = connection.core.limiter.enterRequest(connection.runner);
     stream.isCounted = limit === null;
-    stream.decision = limit === null ? this.#decide(request, judgement) : blocked(limit);
+    stream.decision = limit === null ? this.#decide(request, judgement, block) : blocked(limit);
     connection.settle();
     const isFull = streams.open >= maxOpenStreams;
     if (isFull) stream.decision = blocked('runner-limit');
@@ -106,7 +114,7 @@ export class FromClient implements FrameTaker {
   }
 
   /** The judgement, and what only this connection knows: its server's address, its settings, the length. */
-  #decide(request: RequestBlock, judgement: Judgement): Decision {
+  #decide(request: RequestBlock, judgement: Judgement, block: HpackBlock): Decision {
     const { decision, maxUploadBytes } = judgement;
     if (request.isPlainConnect) return blocked('unknown-protocol');
     if (!isOpen(decision)) return decision;
@@ -115,7 +123,11 @@ export class FromClient implements FrameTaker {
       rule: decision.rule,
       scope: decision.scope,
     });
-    if (request.upgrade !== null && !this.#relay.serverSettings.takesProtocols) return asBlock('websocket');
+    // A tunnel that is no upgrade to judging would pass for a plain request.
+    const isTunnel = request.upgrade !== null;
+    const isKnown = judgement.query?.upgrade !== null && this.#relay.serverSettings.takesProtocols;
+    if (isTunnel && !isKnown) return asBlock('websocket');
+    if (request.upgrade === 'websocket' && !isHandshake(block)) return asBlock('malformed-request');
     if (maxUploadBytes !== null && request.length > maxUploadBytes) return asBlock('max-upload');
     const reason = this.#relay.addressReason(judgement);
     return reason === null ? decision : asBlock(reason);
@@ -125,6 +137,10 @@ export class FromClient implements FrameTaker {
     const relay = this.#relay;
     const { firstByteMs, bodyIdleMs } = relay.connection.core.limits;
     stream.deadlineMs = relay.connection.core.nowMs + (isLast ? firstByteMs : bodyIdleMs);
+    if (stream.request.upgrade === 'websocket') {
+      stream.webSocket = new WebSocket(block);
+      relay.webSockets++;
+    }
     const id = relay.nextUpstreamId(stream.number);
     relay.streams.forward(stream, id);
     return relay.requestTables.pass(block, id, isLast, relay.serverSettings.maxFrameBytes);
@@ -205,8 +221,11 @@ export class FromClient implements FrameTaker {
       return this.#swallow(stream, isLast);
     }
     if (stream.held !== null) return this.#takeHeldData(stream.held, isLast, length, padBytes);
+    stream.webSocket?.payloadSent.begin(length, padBytes);
     if (stream.upstreamNumber !== id) bytes.writeUInt32BE(stream.upstreamNumber, at + 5);
-    if (isLast) this.#endRequest(stream);
+    this.#watched = stream.webSocket === null ? null : stream;
+    this.#endsWatched = isLast;
+    if (isLast && this.#watched === null) this.#endRequest(stream);
     else {
       const { limits, nowMs } = relay.connection.core;
       stream.deadlineMs = nowMs + (stream.isTunnel ? limits.tunnelIdleMs : limits.bodyIdleMs);
@@ -227,6 +246,14 @@ export class FromClient implements FrameTaker {
   #swallow(stream: Stream, isLast: boolean): false {
     if (isLast) this.#relay.streams.endStopped(stream);
     return false;
+  }
+
+  takePassing(_id: number, bytes: Buffer, start: number, end: number): void {
+    const stream = this.#watched;
+    const { webSocket } = stream ?? {};
+    if (stream === null || webSocket === null || webSocket === undefined) return;
+    if (!webSocket.send(bytes, start, end)) this.#relay.streams.cut(stream, 'malformed-websocket');
+    else if (this.#endsWatched && !webSocket.payloadSent.isCut) this.#endRequest(stream);
   }
 
   takeWithheld(id: number, bytes: Buffer, start: number, end: number): void {

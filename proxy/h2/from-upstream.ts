@@ -17,6 +17,9 @@ export class FromUpstream implements FrameTaker {
   readonly #relay: Http2Relay;
   readonly #resets: Bucket;
   readonly #idle: Bucket;
+  /** The WebSocket whose DATA frame is on its way, and whether it is the last. */
+  #watched: Stream | null = null;
+  #endsWatched = false;
 
   constructor(relay: Http2Relay) {
     this.#relay = relay;
@@ -31,6 +34,10 @@ export class FromUpstream implements FrameTaker {
 
   get maxFrameBytes(): number {
     return this.#relay.clientSettings.maxFrameBytes;
+  }
+
+  get isWatching(): boolean {
+    return this.#relay.webSockets > 0;
   }
 
   fail(code: number): void {
@@ -89,7 +96,10 @@ export class FromUpstream implements FrameTaker {
     }
     stream.isAnswering = true;
     stream.status = status;
-    if (stream.request.upgrade !== null && status < 300) stream.isTunnel = true;
+    if (stream.request.upgrade !== null && status < 300) {
+      stream.isTunnel = true;
+      stream.webSocket?.accept(block);
+    }
     stream.deadlineMs = nowMs + (stream.isTunnel ? limits.tunnelIdleMs : limits.bodyIdleMs);
     if (answer.location !== null && status >= 300) this.#relay.follow(stream, answer.location);
     return true;
@@ -126,12 +136,23 @@ export class FromUpstream implements FrameTaker {
     }
     stream.receivedBytes += length;
     if (stream.number !== id) bytes.writeUInt32BE(stream.number, at + 5);
-    if (isLast) this.#end(stream);
+    stream.webSocket?.payloadReceived.begin(length, padBytes);
+    this.#watched = stream.webSocket === null ? null : stream;
+    this.#endsWatched = isLast;
+    if (isLast && this.#watched === null) this.#end(stream);
     else {
       const { limits, nowMs } = relay.connection.core;
       stream.deadlineMs = nowMs + (stream.isTunnel ? limits.tunnelIdleMs : limits.bodyIdleMs);
     }
     return true;
+  }
+
+  takePassing(_id: number, bytes: Buffer, start: number, end: number): void {
+    const stream = this.#watched;
+    const { webSocket } = stream ?? {};
+    if (stream === null || webSocket === null || webSocket === undefined) return;
+    if (!webSocket.receive(bytes, start, end)) this.#relay.streams.cut(stream, 'malformed-websocket');
+    else if (this.#endsWatched && !webSocket.payloadReceived.isCut) this.#end(stream);
   }
 
   takeWithheld(_id: number, _bytes: Buffer, start: number, end: number): void {

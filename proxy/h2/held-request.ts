@@ -6,6 +6,7 @@ import type { Held, HoldLimits } from '../hold.ts';
 import { flags, frameTypes, makeFrame, makeHeaders, makeWindowUpdate } from './frames.ts';
 import { encodeAnswer } from './hpack-encode.ts';
 import type { HpackBlock } from './hpack.ts';
+import { Payload } from './payload.ts';
 import type { Tables } from './tables.ts';
 
 /** The head of a request, its body so far, and what the client said of its window. */
@@ -27,10 +28,7 @@ export class HeldRequest {
   readonly #pieces: Buffer[] = [];
   #trailers: HpackBlock | null = null;
   #window = 0;
-  /** Of the DATA frame on its way: bytes of its start that are no payload, and payload still to come. */
-  #skip = 0;
-  #left = 0;
-  #tail = 0;
+  readonly #payload = new Payload();
   #isLast = false;
 
   /** `windowBytes` is what the upstream grants a stream at first: no more can come before it is asked. */
@@ -47,26 +45,21 @@ export class HeldRequest {
 
   /** A frame is here in part: the rest belongs to what is held. */
   get isMidFrame(): boolean {
-    return this.#skip + this.#left + this.#tail > 0;
+    return this.#payload.isCut;
   }
 
   beginFrame(length: number, padBytes: number, isLast: boolean): void {
     this.#isLast = isLast;
-    this.#tail = padBytes > 0 ? padBytes - 1 : 0;
-    this.#skip = padBytes > 0 ? 1 : 0;
-    this.#left = length - padBytes;
+    this.#payload.begin(length, padBytes);
   }
 
   /** Bytes of the frame as they arrive, padding included; false when no more is held and the body is opaque. */
   push(bytes: Buffer, start: number, end: number): boolean {
-    const from = Math.min(end, start + this.#skip);
-    this.#skip -= from - start;
-    const to = Math.min(end, from + this.#left);
-    this.#tail -= end - to;
+    this.#payload.cut(start, end);
+    const { from, to } = this.#payload;
     if (to > from) {
       // Of its own: the buffer that arrived is larger, and would be kept for it.
       const piece = Buffer.from(bytes.subarray(from, to));
-      this.#left -= piece.length;
       this.bytes += piece.length;
       this.#pieces.push(piece);
       if (!this.isDeciding && !this.#hold.push(piece)) return false;

@@ -65,6 +65,8 @@ export class Http2Relay implements Carrier, UpstreamOwner {
   /** Highest number that the upstream has seen. */
   upstreamMaxId = 0;
   isRenumbered = false;
+  /** WebSockets that began: their bytes are followed. */
+  webSockets = 0;
   /** Frames are taken no more; what is written still leaves. */
   isOver = false;
   readonly #fromClient: Walker;

@@ -16,6 +16,7 @@ import type { Told } from '../record.ts';
 import type { Upstream } from '../upstream.ts';
 import type { HeldRequest } from './held-request.ts';
 import type { RequestBlock } from './request-block.ts';
+import type { WebSocket } from './web-socket.ts';
 
 const noTimings = { resolveMs: null, connectMs: null, handshakeMs: null };
 
@@ -39,6 +40,8 @@ export class Stream implements Told {
   decision: Decision;
   /** What waits for its decision; nothing of it has gone to the upstream. */
   held: HeldRequest | null = null;
+  /** What follows its bytes when it is to be a WebSocket. */
+  webSocket: WebSocket | null = null;
   /** Its HEADERS have gone to the upstream. */
   isForwarded = false;
   /** It has been answered here, or cut: nothing of it passes any more, either way. */
@@ -106,7 +109,9 @@ export class Stream implements Told {
 
   get http(): FlowHttp {
     const path = this.judgement.query?.path ?? '';
-    return { method: this.request.sentMethod, path, version: '2', status: this.status };
+    const http = { method: this.request.sentMethod, path, version: '2' as const, status: this.status };
+    const webSocket = this.webSocket?.counts;
+    return webSocket === undefined ? http : { ...http, webSocket };
   }
 
   get isClosed(): boolean {

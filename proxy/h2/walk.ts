@@ -19,6 +19,10 @@ export interface FrameTaker {
   takeData(id: number, isLast: boolean, length: number, padBytes: number, bytes: Buffer, at: number): boolean;
   /** Payload of a withheld DATA frame, piece by piece, padding included. */
   takeWithheld(id: number, bytes: Buffer, start: number, end: number): void;
+  /** That of one that goes on, while `isWatching`; it may be changed, not cut. */
+  takePassing(id: number, bytes: Buffer, start: number, end: number): void;
+  /** Some stream's bytes are followed. */
+  readonly isWatching: boolean;
   /** A whole frame of another type, with its header at `at`. */
   takeFrame(type: number, flagBits: number, id: number, length: number, bytes: Buffer, at: number): Fate;
   /** A whole header block, its fragments joined. `frameBytes` are those of its frames without their headers. */
@@ -109,7 +113,7 @@ export class Walker {
   #takeRest(bytes: Buffer): number {
     const at = Math.min(this.#left, bytes.length);
     this.#left -= at;
-    if (!this.#isPassing) this.#taker.takeWithheld(this.#dataId, bytes, 0, at);
+    this.#tell(bytes, 0, at);
     return at;
   }
 
@@ -155,8 +159,13 @@ export class Walker {
     const end = Math.min(payload + length, bytes.length);
     this.#dataId = id;
     this.#left = length - (end - payload);
-    if (!this.#isPassing) this.#taker.takeWithheld(id, bytes, payload, end);
+    this.#tell(bytes, payload, end);
     return end;
+  }
+
+  #tell(bytes: Buffer, start: number, end: number): void {
+    if (!this.#isPassing) this.#taker.takeWithheld(this.#dataId, bytes, start, end);
+    else if (this.#taker.isWatching) this.#taker.takePassing(this.#dataId, bytes, start, end);
   }
 
   #takeWhole(type: number, bytes: Buffer, at: number, end: number): Fate {

@@ -428,7 +428,11 @@ t.test('a WebSocket by extended CONNECT needs a server that takes it and a rule 
   const onStream: OnStream = (stream, headers) => {
     if (headers[':protocol'] !== 'websocket') return stream.close(1);
     stream.respond({ ':status': 200 });
-    stream.pipe(stream);
+    stream.on('data', (bytes: Buffer) => {
+      const isText = bytes[0] === 0x81 && bytes[1] === 0x82;
+      const text = Buffer.from([0x81, 2, bytes[6]! ^ bytes[2]!, bytes[7]! ^ bytes[3]!]);
+      stream.end(isText ? text : Buffer.alloc(0));
+    });
   };
   const takes = await serve(t, onStream, { enableConnectProtocol: true });
   const rig = await start(t, takes);
@@ -438,15 +442,36 @@ t.test('a WebSocket by extended CONNECT needs a server that takes it and a rule 
     );
   const session = client(t, rig);
   await new Promise<void>((resolve) => session.once('remoteSettings', () => resolve()));
-  const tunnel = { ':method': 'CONNECT', ':protocol': 'websocket', ':scheme': 'https' };
-  t.match(await ask(session, { ...tunnel, ':path': '/ws' }, 'frames'), { status: 200, body: 'frames' });
-  t.match(await ask(session, { ...tunnel, ':path': '/no' }, 'frames'), { status: 403 });
+  const tunnel = {
+    ':method': 'CONNECT',
+    ':protocol': 'websocket',
+    ':scheme': 'https',
+    'sec-websocket-version': '13',
+  };
+  // A masked text frame, then one of a server's that is not masked: they are echoed, and the server may send no masks.
+  const masked = Buffer.from([0x81, 0x82, 1, 2, 3, 4, 0x69, 0x6b]);
+  const frames = Buffer.from([0x81, 0x02, 0x68, 0x69]);
+  rig.request = (query) => asRequest(query.path === '/no' ? { ...shut, reason: 'websocket' } : open);
+  t.match(await ask(session, { ...tunnel, ':path': '/no' }, masked), { status: 403 });
+  t.match(await ask(session, { ...tunnel, ':path': '/good' }, masked), { status: 200, body: 'hi', code: 0 });
+  t.match(await ask(session, { ...tunnel, ':path': '/bad' }, frames), { status: 403 }, 'no raw tunnel');
+  t.match(await ask(session, { ...tunnel, ':protocol': 'h2c', ':path': '/raw' }, frames), { status: 403 });
+  t.match(await ask(session, { ...tunnel, 'sec-websocket-version': '12', ':path': '/old' }, masked), {
+    status: 400,
+  });
   session.close();
   await rig.until(() => rig.closed('connection').length === 1);
-  t.match(
-    rig.closed('request').find(({ http }) => http?.path === '/ws'),
-    { http: { method: 'CONNECT', status: 200 }, bytes: { sent: Number }, ended: null },
-  );
+  const byPath = (path: string) => rig.closed('request').find(({ http }) => http?.path === path)!;
+  t.match(byPath('/good'), {
+    http: {
+      method: 'CONNECT',
+      status: 200,
+      webSocket: { sent: { text: { messages: 1, bytes: 2 } }, received: { text: { messages: 1, bytes: 2 } } },
+    },
+    ended: null,
+  });
+  t.match(byPath('/bad'), { decision: { verdict: 'block' }, ended: 'malformed-websocket' });
+  t.same(rig.errors, []);
   const plainRig = await start(
     t,
     await serve(t, (stream) => stream.respond({ ':status': 200 }, { endStream: true })),
