@@ -3,6 +3,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import { join } from 'node:path';
 
 /** Makes `app.git` with one commit below this directory. */
@@ -27,7 +28,11 @@ export function makeRepository(directory: string): void {
 }
 
 /** Answers one request by the back end. */
-export function answerGit(directory: string, request: IncomingMessage, response: ServerResponse): void {
+export function answerGit(
+  directory: string,
+  request: IncomingMessage | Http2ServerRequest,
+  response: ServerResponse | Http2ServerResponse,
+): void {
   const [path = '', query = ''] = (request.url ?? '').split('?');
   const child = spawn('git', ['http-backend'], {
     env: {
@@ -59,7 +64,7 @@ export function answerGit(directory: string, request: IncomingMessage, response:
       if (name.toLowerCase() === 'status') response.statusCode = Number(text.slice(0, 3));
       else response.setHeader(name, text);
     }
-    response.write(head.subarray(end + 4));
+    if (head.length > end + 4) child.stdout.unshift(head.subarray(end + 4));
     child.stdout.pipe(response);
   };
   child.stdout.on('data', readHead);

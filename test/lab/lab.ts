@@ -1,10 +1,13 @@
 // The lab of the end-to-end tests: internet - gateway - runners as network namespaces, servers in the internet,
 // a capture there, and a gateway that can be started, stopped and killed. `close` removes exactly what was made.
 
+import { X509Certificate } from 'node:crypto';
 import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ChildProcess } from 'node:child_process';
+import { createTrustStore } from '../../certs/trust-store.ts';
+import { trustEnvironment } from '../../certs/trust-variables.ts';
 import { Capture } from '../../netns/capture.ts';
 import { startInside, waitForExit } from '../../netns/enter.ts';
 import { trustVariables } from '../../netns/trust.ts';
@@ -68,6 +71,8 @@ export class Lab {
       });
       const lab = new Lab(made, topology, directory, mode);
       writeFileSync(join(directory, 'lab-ca.pem'), lab.origins.authority.certificate);
+      const { raw } = new X509Certificate(lab.origins.authority.certificate);
+      writeFileSync(join(directory, 'lab-ca.p12'), createTrustStore([{ alias: 'lab', der: raw }]));
       // A sidecar answers whoever is asked; its runner names a resolver of the internet.
       lab.useResolver(mode === 'sidecar' ? labAddresses.dns4 : topology.gateway4);
       await lab.origins.start();
@@ -176,6 +181,10 @@ export class Lab {
 
   #labTrust(): Record<string, string> {
     const file = join(this.directory, 'lab-ca.pem');
-    return { SSL_CERT_FILE: file, CURL_CA_BUNDLE: file, GIT_SSL_CAINFO: file, NODE_EXTRA_CA_CERTS: file };
+    return trustEnvironment({
+      bundle: file,
+      authority: file,
+      trustStore: join(this.directory, 'lab-ca.p12'),
+    });
   }
 }
