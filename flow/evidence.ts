@@ -16,6 +16,7 @@ export type EvidenceKind =
   | 'foreign-token'
   | 'secret-in-request'
   | 'upstream-certificate'
+  | 'upstream-proxy'
   | 'pass-through-proposed'
   | 'dropped-records';
 

@@ -30,11 +30,17 @@ export class AddressCheck {
     this.#machine = machine;
   }
 
-  /** Why the address may not be dialled, or null. */
-  reason(address: string): Reason | null {
+  /** Why the address may not be dialled, or null; without one (a proxy in front resolves) only what needs none is said. */
+  reason(address: string | null): Reason | null {
     if (this.#decider === null) return 'policy-unavailable';
+    if (address === null) return null;
     if (this.#machine.isOwnAddress(address)) return 'never-address';
     return this.#decider.dial(this.#attribution, address, this.#port, this.#allowed);
+  }
+
+  /** True when rules open private ranges. */
+  get opensRanges(): boolean {
+    return this.#allowed.length > 0;
   }
 
   /** What policy says of a name that is resolved. */

@@ -50,6 +50,9 @@ const statusByReason: Readonly<Partial<Record<Reason, number>>> = {
   // Answered where it is the server that floods; a client that does is told by GOAWAY.
   'h2-flood': 502,
   'upstream-closed': 502,
+  'upstream-proxy-refused': 502,
+  'upstream-proxy-credentials': 502,
+  'upstream-proxy-failed': 502,
   'runner-limit': 503,
   'gateway-limit': 503,
   'record-unavailable': 503,

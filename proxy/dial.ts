@@ -4,10 +4,12 @@
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { parseAddress } from '../flow/address.ts';
+import type { Decision } from '../flow/decision.ts';
 import type { Evidence } from '../flow/evidence.ts';
 import type { ResolverPort, UnresolvedHost } from '../flow/ports.ts';
 import type { Reason } from '../flow/reason.ts';
 import type { AddressCheck } from './address-check.ts';
+import { reasonNotByName, type UpstreamProxy } from './upstream-proxy.ts';
 
 /** Where to: a name that is resolved here, or a literal address; `check` is asked of every address. */
 export interface DialTarget {
@@ -19,10 +21,13 @@ export interface DialTarget {
 export interface DialOptions {
   readonly resolver: ResolverPort;
   readonly connectMs: number;
+  /** Where the network outside wants one: everything that it does not exempt goes through it. */
+  readonly proxy?: UpstreamProxy | null;
 }
 export interface Dialled {
   readonly socket: Socket;
-  readonly address: string;
+  /** The address that was checked; null where the proxy in front resolved the name. */
+  readonly address: string | null;
   readonly resolveMs: number;
   readonly connectMs: number;
 }
@@ -40,6 +45,7 @@ export const nobodyWaits: DialFailure = { failure: 'client-closed', detail: 'nob
 
 const headStartMs = 250;
 const maxAddresses = 8;
+const maxProxied = 4;
 
 /** Connects to the first address that passes the check and answers. Never rejects; ends when the signal says so. */
 export async function dial(
@@ -48,32 +54,109 @@ export async function dial(
   signal?: AbortSignal,
 ): Promise<Dialled | DialFailure> {
   const startedAt = performance.now();
-  const isLiteral = parseAddress(target.host) !== null;
+  const proxy = options.proxy?.isDirect(target.host) === false ? options.proxy : null;
+  const byName = proxy?.resolve === 'proxy' && parseAddress(target.host) === null;
+  const usable = byName ? findByName(target) : await findAddresses(target, options);
+  if ('failure' in usable) return usable;
+  const resolvedAt = performance.now();
+  const direct = proxy === null ? usable : usable.filter((address) => proxy.isDirectAddress(address));
+  const connected =
+    proxy === null || direct.length > 0
+      ? await race(direct.slice(0, maxAddresses), target.port, options.connectMs, signal)
+      : await dialProxy(proxy, usable.slice(0, maxProxied), target, options, signal);
+  if ('failure' in connected) return connected;
+  const connectMs = performance.now() - resolvedAt;
+  const address = byName ? null : connected.address;
+  return { socket: connected.socket, address, resolveMs: resolvedAt - startedAt, connectMs };
+}
+
+/** The target's addresses that it may lead to, in the order to be tried. */
+async function findAddresses(target: DialTarget, options: DialOptions): Promise<string[] | DialFailure> {
+  const { host, runner, check } = target;
   let addresses: readonly string[] | UnresolvedHost;
   try {
-    const { host, runner, check } = target;
     const asker = { runner, judge: (name: string) => check.judge(name) };
+    const isLiteral = parseAddress(host) !== null;
     addresses = isLiteral ? [host] : await within(options.resolver.resolve(host, asker), options.connectMs);
   } catch (error) {
     return { failure: 'resolve-failed', detail: messageOf(error) };
   }
   if ('refused' in addresses) return { failure: addresses.refused, detail: addresses.detail };
-  const resolvedAt = performance.now();
   const usable: string[] = [];
   let refused: Reason | null = null;
   for (const address of addresses) {
-    const reason = target.check.reason(address);
+    const reason = check.reason(address);
     if (reason === null) usable.push(address);
     else refused ??= reason;
   }
-  if (usable.length === 0) {
-    if (refused !== null) return { failure: refused, detail: `${target.host} leads to a forbidden address` };
-    return { failure: 'resolve-failed', detail: `${target.host} has no address` };
+  if (usable.length > 0) return usable;
+  if (refused !== null) return { failure: refused, detail: `${host} leads to a forbidden address` };
+  return { failure: 'resolve-failed', detail: `${host} has no address` };
+}
+
+/** The name itself, for a proxy that resolves: no address can be checked then, and what needs one is refused. */
+function findByName({ host, check }: DialTarget): string[] | DialFailure {
+  const reason = check.reason(null);
+  if (reason !== null) return { failure: reason, detail: host };
+  return reasonNotByName(host, check.opensRanges) ?? [host];
+}
+
+/** Asks the proxy for each of the hosts in turn, as long as it only fails to reach them. */
+async function dialProxy(
+  proxy: UpstreamProxy,
+  hosts: readonly string[],
+  { port, runner }: DialTarget,
+  options: DialOptions,
+  signal?: AbortSignal,
+): Promise<Raced> {
+  const until = performance.now() + options.connectMs;
+  const found = await findProxy(proxy, runner, options);
+  if ('failure' in found) return found;
+  let last: DialFailure = { failure: 'upstream-proxy-failed', detail: 'not asked' };
+  for (const host of hosts) {
+    const raced = await race(found, proxy.port, Math.max(1, until - performance.now()), signal);
+    if ('failure' in raced) return ofProxy(raced);
+    const asked = await proxy.ask(raced.socket, host, port, until - performance.now(), signal);
+    if (!('failure' in asked)) return { socket: asked, address: host };
+    last = asked;
+    if (asked.failure !== 'upstream-proxy-failed' || performance.now() >= until) break;
   }
-  const raced = await race(usable.slice(0, maxAddresses), target.port, options.connectMs, signal);
-  if ('failure' in raced) return raced;
-  const connectMs = performance.now() - resolvedAt;
-  return { ...raced, resolveMs: resolvedAt - startedAt, connectMs };
+  return last;
+}
+
+/** Where the proxy itself is: the operator named it, so that no rule of a job speaks of it. */
+async function findProxy(
+  { host }: UpstreamProxy,
+  runner: string,
+  options: DialOptions,
+): Promise<readonly string[] | DialFailure> {
+  if (parseAddress(host) !== null) return [host];
+  try {
+    const found = await within(
+      options.resolver.resolve(host, { runner, judge: () => named }),
+      options.connectMs,
+    );
+    return 'refused' in found || found.length === 0
+      ? ofProxy({ failure: 'resolve-failed', detail: 'its name has no address' })
+      : found.slice(0, maxAddresses);
+  } catch (error) {
+    return ofProxy({ failure: 'resolve-failed', detail: messageOf(error) });
+  }
+}
+
+const named: Decision = {
+  verdict: 'allow',
+  enforced: true,
+  mode: 'block',
+  rule: null,
+  scope: null,
+  reason: 'rule',
+};
+
+/** A failure on the way to the proxy, told from one of the server behind it. */
+function ofProxy(problem: DialFailure): DialFailure {
+  if (problem.failure === 'client-closed') return problem;
+  return { failure: 'upstream-proxy-failed', detail: `the proxy in front is not reached: ${problem.detail}` };
 }
 
 /** Rejects when the promise takes longer. */

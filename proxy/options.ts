@@ -104,6 +104,8 @@ export interface ProxyPorts {
   understand?(query: RequestQuery): Understanding;
   /** How much of a request's body is to be read before it is decided; null: nothing, its head is enough. HTTP/2 only. */
   holds?(query: RequestQuery): HoldLimits | null;
+  /** What all dials go through; absent: nothing. */
+  readonly upstreamProxy?: UpstreamProxy | null;
   /** What a body that was held means; the request is decided with it. */
   understandBody?(query: RequestQuery, body: Held): Understanding;
   /** Told of every unforeseen error, after the flow was blocked; defaults to nothing. */

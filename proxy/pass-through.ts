@@ -22,6 +22,7 @@ export async function passThrough(connection: Connection, client: Socket, bytes:
   const upstream = await core.upstreams.open({ ...target, key: poolKey(target), check });
   if ('failure' in upstream) {
     const { rule, scope } = connection.decision;
+    if (upstream.evidence !== undefined) connection.evidence = [...connection.evidence, upstream.evidence];
     if (isDialBlock(upstream.failure)) connection.decision = { ...blocked(upstream.failure), rule, scope };
     return connection.abort(upstream.failure);
   }

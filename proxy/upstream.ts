@@ -37,7 +37,8 @@ export class Upstream {
   readonly key: string;
   readonly runner: string;
   readonly socket: Socket;
-  readonly address: string;
+  /** Null where a proxy in front resolved the name. */
+  readonly address: string | null;
   readonly timings: UpstreamTimings;
   /** What the server chose of what it was offered (RFC 7301); null when it chose nothing, or was not asked. */
   readonly alpn: string | null;
@@ -54,7 +55,7 @@ export class Upstream {
   constructor(
     target: UpstreamTarget,
     socket: Socket,
-    address: string,
+    address: string | null,
     timings: UpstreamTimings,
     alpn: string | null,
   ) {
@@ -148,8 +149,12 @@ export class Upstreams {
     const dialled = await dial(target, this.#options, signal);
     if ('failure' in dialled) return dialled;
     const { socket, address, resolveMs, connectMs } = dialled;
-    if (!target.isTls)
-      return new Upstream(target, socket, address, { resolveMs, connectMs, handshakeMs: null }, null);
+    if (!target.isTls) {
+      const plain = new Upstream(target, socket, address, { resolveMs, connectMs, handshakeMs: null }, null);
+      // One that came through a proxy may hold what its server said first: its listeners are there now.
+      if (socket.isPaused()) socket.resume();
+      return plain;
+    }
     const startedAt = performance.now();
     const { holder, host, port } = target;
     const resumeKey = `${holder} ${address} ${port} ${host} ${offered.join()}`;
