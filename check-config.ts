@@ -17,6 +17,7 @@ import {
 import { canonicaliseHost } from './policy/canonicalise-host.ts';
 import type { DeclaredJobs } from './jobs/declared.ts';
 import type { LoadOptions } from './policy/load.ts';
+import { readHostPattern } from './policy/match-host.ts';
 import { findKnownKeys } from './policy/match-scope.ts';
 import type { ProblemList, ValuePath } from './policy/problem-list.ts';
 
@@ -28,12 +29,13 @@ const descriptorsOfOurOwn = 512;
 const maxInterfaceName = 15;
 const tablePattern = /^[A-Za-z][A-Za-z0-9_]*$/;
 // ipset allows names of 31 characters, of which our sets take 16.
-const maxTableName = { nftables: 64, iptables: 15 } as const;
+const maxTableName = { nftables: 64, iptables: 15, none: 64 } as const;
 
 const checks: readonly Check[] = [
   checkRunners,
   checkAddresses,
   checkPool,
+  checkPeers,
   checkDns,
   checkJobs,
   checkOperator,
@@ -68,7 +70,8 @@ function entriesOf<T>(items: readonly T[] | undefined): [index: number, item: T]
 function checkRunners(file: Partial<ConfigFile>, list: ProblemList): void {
   const { runners, external, mode } = file;
   if (runners === undefined) return;
-  const isHooked = mode !== 'sidecar';
+  // Without rules nothing is guarded by its interface: sockets take the runners' networks alone.
+  const isHooked = mode !== 'sidecar' && file.kernel?.backend !== 'none';
   if (isHooked && runners.interfaces?.length === 0) {
     const remedy = 'name the interface that faces them; only mode sidecar has none';
     list.error(['runners', 'interfaces'], 'without an interface no runner is guarded', remedy);
@@ -173,6 +176,33 @@ function checkPool(file: Partial<ConfigFile>, list: ProblemList): void {
     if (cidr === null) list.error(path, `"${text}" is no network`, 'write it like 10.77.128.0/24');
     else checkPoolRange(file, { cidr, text, path, seen }, list);
     if (cidr !== null) seen.push(cidr);
+  }
+}
+
+// Whoever has a peer's address may speak for every runner.
+function checkPeers(file: Partial<ConfigFile>, list: ProblemList): void {
+  const networks = entriesOf(file.runners?.networks).flatMap(([, text]) => parseCidr(text) ?? []);
+  const jobs = entriesOf(file.jobs).flatMap(([, job]) => entriesOf(job.addresses).map(([, text]) => text));
+  for (const [index, text] of entriesOf(file.listen?.proxyProtocolPeers)) {
+    const path = ['listen', 'proxyProtocolPeers', index];
+    const cidr = parseCidr(text);
+    if (cidr === null) {
+      list.error(path, `"${text}" is no network`, 'write it like 10.77.0.250/32');
+      continue;
+    }
+    const isOne = cidr.prefix === cidr.bytes.length * 8;
+    if (!isOne && networks.some((network) => overlaps(network, cidr)))
+      list.error(
+        path,
+        `"${text}" holds addresses of runners, which could then speak for each other`,
+        'name each load balancer by its own address',
+      );
+    const job = jobs.find((address) => {
+      const range = parseCidr(address);
+      return range !== null && cidrContains(cidr, range.bytes) && range.prefix >= cidr.prefix;
+    });
+    if (job !== undefined)
+      list.error(path, `"${text}" holds ${job}, which is a runner of jobs`, 'name others');
   }
 }
 
@@ -320,6 +350,7 @@ function checkOperator(file: Partial<ConfigFile>, list: ProblemList): void {
 
 function checkPorts(file: Partial<ConfigFile>, list: ProblemList): void {
   const listen = file.listen ?? {};
+  if (file.kernel?.backend === 'none') return checkDirectPorts(listen, list);
   const first = listen.worker ?? 10_001;
   const last = first + (file.workers ?? 1) - 1;
   if (last > 65_535)
@@ -333,6 +364,18 @@ function checkPorts(file: Partial<ConfigFile>, list: ProblemList): void {
     const port = listen[key] ?? (key === 'runner' ? 9441 : 0);
     if (port === 0) continue;
     const by = taken.get(port) ?? (first > 0 && port >= first && port <= last ? 'worker' : undefined);
+    if (by !== undefined)
+      list.error(['listen', key], `port ${port} is that of listen.${by} too`, 'choose another');
+    taken.set(port, key);
+  }
+}
+
+/** Each port must say by itself what clients mean by it. */
+function checkDirectPorts(listen: NonNullable<ConfigFile['listen']>, list: ProblemList): void {
+  const { dns = 53, http = 80, https = 443, runner = 9441, explicit = 0 } = listen;
+  const taken = new Map<number, string>();
+  for (const [key, port] of Object.entries({ dns, http, https, runner, explicit })) {
+    const by = port === 0 ? undefined : taken.get(port);
     if (by !== undefined)
       list.error(['listen', key], `port ${port} is that of listen.${by} too`, 'choose another');
     taken.set(port, key);
@@ -371,24 +414,34 @@ function checkKernel(file: Partial<ConfigFile>, list: ProblemList): void {
     const message = `"${table}" cannot name the table`;
     list.error(['kernel', 'table'], message, `a letter, then letters, digits and _, at most ${most} in all`);
   }
+  if (backend === 'none' && file.mode !== 'steer') {
+    const remedy = 'set mode: steer, and hold runners to the gateway by a rule outside';
+    list.error(['kernel', 'backend'], 'without rules nothing leads traffic here but its own address', remedy);
+  }
   const { control = 64_801, worker = 64_802 } = file.users ?? {};
   if (control === worker)
     list.error(['users'], `control and workers are both user ${worker}`, 'give each a user of its own');
 }
 
 function checkAuthorities(file: Partial<ConfigFile>, list: ProblemList, directory: string): void {
-  for (const [index, path] of entriesOf(file.tls?.extraAuthorities)) {
-    const at = ['tls', 'extraAuthorities', index];
-    try {
-      new X509Certificate(readFileSync(resolve(directory, path)));
-    } catch (error) {
-      const isFile = error instanceof Error && 'code' in error && /^E[A-Z]+$/.test(String(error.code));
-      list.error(
-        at,
-        `"${path}" ${isFile ? 'cannot be read' : 'holds no certificate'}`,
-        'name a readable PEM file',
-      );
-    }
+  for (const [index, path] of entriesOf(file.tls?.extraAuthorities))
+    checkAuthority(path, ['tls', 'extraAuthorities', index], list, directory);
+  for (const [index, { host, authorities }] of entriesOf(file.tls?.upstreams)) {
+    const at = ['tls', 'upstreams', index];
+    const read = readHostPattern(String(host));
+    if ('problem' in read) list.error([...at, 'host'], read.problem, read.remedy);
+    for (const [place, path] of entriesOf(authorities))
+      checkAuthority(path, [...at, 'authorities', place], list, directory);
+  }
+}
+
+function checkAuthority(path: string, at: ValuePath, list: ProblemList, directory: string): void {
+  try {
+    new X509Certificate(readFileSync(resolve(directory, path)));
+  } catch (error) {
+    const isFile = error instanceof Error && 'code' in error && /^E[A-Z]+$/.test(String(error.code));
+    const problem = `"${path}" ${isFile ? 'cannot be read' : 'holds no certificate'}`;
+    list.error(at, problem, 'name a readable PEM file');
   }
 }
 

@@ -130,11 +130,18 @@ export const configSchema = {
           'Explicit proxy (`HTTPS_PROXY`) on the gateway’s addresses. Default: none, it is off.',
           3128,
         ),
+        proxyProtocolPeers: texts(
+          'Load balancers in front of the gateway, as CIDR: each of their TCP connections must begin with a PROXY protocol header, version 2, which says who speaks. Nobody else’s header is read. Default: none.',
+          ['10.77.0.250/32'],
+        ),
         worker: port(
           'First of the ports that redirected traffic arrives at, one a worker; 0 picks free ones. Default: `10001`.',
           10_001,
           0,
         ),
+        dns: port('With `kernel.backend: none`: where clients ask DNS, UDP and TCP. Default: `53`.', 8053),
+        http: port('With `kernel.backend: none`: what stands for port 80. Default: `80`.', 8080),
+        https: port('With `kernel.backend: none`: what stands for port 443. Default: `443`.', 8443),
       },
     },
     dns: {
@@ -196,6 +203,24 @@ export const configSchema = {
           'PEM files of authorities that upstream servers may use besides the system’s. Default: none.',
           ['corp-ca.pem'],
         ),
+        upstreams: {
+          type: 'array',
+          items: {
+            type: 'object',
+            additionalProperties: false,
+            required: ['host', 'authorities'],
+            properties: {
+              host: text(
+                'Host pattern as in the policy; `*` is one label, `**` any depth.',
+                '*.corp.example',
+              ),
+              authorities: texts('PEM files of authorities.', ['corp-ca.pem']),
+            },
+          },
+          description:
+            'Authorities that count for the servers of some hosts only, besides the system’s and `extraAuthorities`. Default: none.',
+          examples: [[{ host: '*.corp.example', authorities: ['corp-ca.pem'] }]],
+        },
       },
     },
     jobs: declaredJobSchema,
@@ -212,6 +237,10 @@ export const configSchema = {
         connectionsPerRunner: count(
           'Connections of one runner. Default: four fifths of `connections`.',
           1000,
+        ),
+        drainSeconds: count(
+          'How long an old worker may go on with what it carries after an upgrade, in seconds. Default: `300`.',
+          300,
         ),
         queriesPerSecond: count('DNS questions per second of one runner. Default: `200`, burst 400.', 200),
       },
@@ -241,9 +270,9 @@ export const configSchema = {
       examples: [{ backend: 'iptables' }],
       properties: {
         backend: {
-          enum: ['nftables', 'iptables'],
+          enum: ['nftables', 'iptables', 'none'],
           description:
-            'Form of the rules: nftables, or iptables with ip6tables and ipset where other software of the machine manages those. Default: `nftables`.',
+            'Form of the rules: nftables; iptables with ip6tables and ipset where other software of the machine manages those; none in mode `steer` without NET_ADMIN, where a rule outside must hold the fence. Default: `nftables`.',
           examples: ['iptables'],
         },
         table: text('Name of the table; with iptables the sets bear it. Default: `sallyport`.', 'sallyport'),

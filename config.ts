@@ -91,6 +91,10 @@ function completeConfig(file: ConfigFile, directory: string) {
           }
         : null,
       extraAuthorities: (file.tls?.extraAuthorities ?? []).map((path) => resolve(directory, path)),
+      upstreams: (file.tls?.upstreams ?? []).map(({ host, authorities }) => ({
+        host,
+        authorities: authorities.map((path) => resolve(directory, path)),
+      })),
     },
     jobs: file.jobs ?? [],
     limits: completeLimits(file.limits),
@@ -111,6 +115,7 @@ function completeLimits(limits: ConfigFile['limits']) {
     connections,
     connectionsPerRunner: limits?.connectionsPerRunner ?? Math.max(1, Math.floor(connections * 0.8)),
     queriesPerSecond: limits?.queriesPerSecond ?? 200,
+    drainSeconds: limits?.drainSeconds ?? 300,
   };
 }
 
@@ -138,7 +143,12 @@ function completeListen(listen: ConfigFile['listen']) {
     operator: listen?.operator ?? '127.0.0.1:9440',
     runner: listen?.runner ?? 9441,
     explicit: listen?.explicit ?? null,
+    proxyProtocolPeers: (listen?.proxyProtocolPeers ?? []).flatMap((text) => {
+      const cidr = parseCidr(text);
+      return cidr === null ? [] : [formatCidr(cidr)];
+    }),
     worker: listen?.worker ?? 10_001,
+    direct: { dns: listen?.dns ?? 53, http: listen?.http ?? 80, https: listen?.https ?? 443 },
   };
 }
 

@@ -12,7 +12,7 @@ import type { Config } from './config.ts';
 import { blocked, type Decision } from './flow/decision.ts';
 import type { Frame } from './flow/channel.ts';
 import type { Attribution } from './flow/job.ts';
-import { KeeperClient } from './flow/keeper-client.ts';
+import { KeeperClient, requireProtocol } from './flow/keeper-client.ts';
 import type { Reason } from './flow/reason.ts';
 import { uuidv7 } from './flow/uuid.ts';
 import { recordVersion, type FlowRecord } from './flow/flow.ts';
@@ -31,26 +31,40 @@ import { steeredPorts } from './policy/steered-ports.ts';
 import { virtualPort } from './flow/virtual-port.ts';
 import { PolicyInForce } from './policy/policy-in-force.ts';
 import { openLog } from './flow/program-log.ts';
+import { LostFlows } from './store/lost-flows.ts';
 import { SegmentWriter } from './store/segment.ts';
 import type { StateDirectory } from './store/state-directory.ts';
 
 /** What the keeper sends first. */
 export interface ControlConfiguration {
+  /** Which frames and configurations the keeper speaks (keeper-children.ts). */
+  readonly protocol: number;
+  readonly workers: WorkerNames;
+  /** Processes of this gateway when this was written. */
+  readonly live: { readonly pids: readonly number[]; readonly atMs: number };
   readonly config: Config;
   readonly state: StateDirectory;
   readonly version: string;
   readonly fds: {
     readonly operator: number;
     readonly runner: readonly number[];
-    /** NFLOG socket that the keeper opened. */
-    readonly blockLog: number;
+    /** NFLOG socket that the keeper opened; null without kernel rules. */
+    readonly blockLog: number | null;
     /** Socket of the operator's actions. */
     readonly actions: number;
   };
 }
 
+/** Workers that take what is new, and those that drain beside them. */
+export interface WorkerNames {
+  readonly current: readonly string[];
+  readonly retiring: readonly string[];
+}
+
 /** What the keeper tells of itself. */
 export type KeeperEvent =
+  | { readonly kind: 'worker-gone'; readonly pid: number }
+  | { readonly kind: 'workers'; readonly names: WorkerNames }
   | { readonly kind: 'worker-ready' | 'worker-ended'; readonly worker: string }
   | { readonly kind: 'rules-repaired'; readonly detail: string }
   | { readonly kind: 'rules-verified'; readonly ok: boolean }
@@ -79,6 +93,8 @@ class Control {
   readonly #virtual: ReturnType<typeof virtualPort>;
   readonly #inForce: PolicyInForce;
   readonly #blocked = new BlockedFlows();
+  readonly #lost: LostFlows;
+  #workers: WorkerNames;
   #lostEvents = 0;
   #areRulesVerified = true;
   /** By worker: what its file said last, and when that was news, by a clock that nobody sets. */
@@ -87,15 +103,13 @@ class Control {
   constructor(settings: ControlConfiguration, keeper: KeeperClient) {
     const { config, state } = settings;
     this.#settings = settings;
+    this.#workers = settings.workers;
     this.#keeper = keeper;
     this.#log = openLog('control', config.log.level);
-    this.#recorder = new SegmentWriter({
-      directory: state.segments,
-      process: 'control',
-      maxSegmentBytes: config.records.maxSegmentBytes,
-      maxTotalBytes: config.records.maxTotalBytes,
-      meter: this.#meter,
-    });
+    const { maxSegmentBytes, maxTotalBytes } = config.records;
+    const segments = { directory: state.segments, maxSegmentBytes, maxTotalBytes, meter: this.#meter };
+    this.#recorder = new SegmentWriter({ ...segments, process: 'control' });
+    this.#lost = new LostFlows({ ...segments, log: this.#log });
     this.#jobs = new DeclaredJobs(config.jobs);
     this.#virtual = virtualPort(config.steer.pool, keeper);
     this.#meter.gauge('sallyport_build_info', 1, { version: settings.version, node: process.version });
@@ -122,14 +136,19 @@ class Control {
     await startOperatorActions({
       fd: fds.actions,
       quarantine: (runner, durationMs, reason) => this.#quarantine(runner, durationMs, reason),
+      upgrade: (reason) => this.#upgrade(reason),
     });
     for (const fd of fds.runner) startRunnerServer(fd, state.public);
-    readBlockLog(
-      fds.blockLog,
-      (event) => this.#blocked.add(event),
-      (error) =>
-        this.#log.error({ err: error }, 'the block log cannot be read: reasons come from policy alone'),
-    );
+    if (fds.blockLog !== null) {
+      readBlockLog(
+        fds.blockLog,
+        (event) => this.#blocked.add(event),
+        (error) =>
+          this.#log.error({ err: error }, 'the block log cannot be read: reasons come from policy alone'),
+      );
+    }
+    const { pids, atMs } = this.#settings.live;
+    this.#lost.closeBefore(atMs, new Set(pids));
     setInterval(() => this.#readStats(), 1000).unref();
     // Last: a large policy takes the kernel a while, and whoever asks is told meanwhile what is missing.
     await this.#inForce.read();
@@ -151,7 +170,9 @@ class Control {
   }
 
   #onEvent(event: KeeperEvent): void {
-    if (event.kind === 'worker-ended') this.#meter.count('sallyport_worker_restarts_total');
+    if (event.kind === 'worker-gone') this.#lost.closeOf(event.pid);
+    else if (event.kind === 'workers') this.#setWorkers(event.names);
+    else if (event.kind === 'worker-ended') this.#meter.count('sallyport_worker_restarts_total');
     else if (event.kind === 'rules-repaired') this.#meter.count('sallyport_rules_repaired_total');
     else if (event.kind === 'rules-verified') this.#areRulesVerified = event.ok;
     else if (event.kind === 'blocked') setTimeout(() => this.#countBlocked(event.rows), eventDelayMs);
@@ -166,6 +187,17 @@ class Control {
   async #quarantine(runner: string, durationMs: number, reason: string): Promise<void> {
     await this.#keeper.quarantine(runner, durationMs);
     this.#log.warn({ runner, durationMs, reason }, 'the operator changed a quarantine');
+  }
+
+  async #upgrade(reason: string): Promise<void> {
+    this.#log.warn({ reason }, 'the operator asked for an upgrade');
+    await this.#keeper.upgrade(reason);
+  }
+
+  #setWorkers(names: WorkerNames): void {
+    this.#workers = names;
+    const known = new Set([...names.current, ...names.retiring]);
+    for (const worker of this.#heard.keys()) if (!known.has(worker)) this.#heard.delete(worker);
   }
 
   #countBlocked(rows: readonly BlockedRow[]): void {
@@ -253,8 +285,9 @@ class Control {
   }
 
   #readStats(): void {
-    const { config, state } = this.#settings;
-    for (const read of readWorkerStats(state.stats, config.workers, Date.now())) {
+    const { state } = this.#settings;
+    const { current, retiring } = this.#workers;
+    for (const read of readWorkerStats(state.stats, [...current, ...retiring], Date.now())) {
       const { worker } = read;
       const last = this.#heard.get(worker);
       if ('problem' in read) {
@@ -275,6 +308,7 @@ class Control {
       ...(this.#inForce.problem === null ? [] : [this.#inForce.problem]),
       ...(this.#areRulesVerified ? [] : ['the kernel’s rules cannot be verified']),
       ...[...this.#heard]
+        .filter(([worker]) => this.#workers.current.includes(worker))
         .filter(([, { atMs }]) => performance.now() - atMs > statsFreshMs)
         .map(([worker]) => `${worker} has not been heard of for ${statsFreshMs / 1000} s`),
     ];
@@ -309,7 +343,9 @@ function main(): void {
     (frame) => {
       if (frame.type !== 'configure') return control?.onNotice(frame);
       // The keeper is the only writer of this pipe; its shape is ControlConfiguration.
-      control = new Control(JSON.parse(frame.payload.toString('utf8')) as ControlConfiguration, client);
+      const settings = JSON.parse(frame.payload.toString('utf8')) as ControlConfiguration;
+      requireProtocol(settings.protocol);
+      control = new Control(settings, client);
       control.start().catch(fail);
     },
     () => process.exit(0),

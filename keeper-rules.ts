@@ -43,6 +43,8 @@ export interface KeptRulesOptions {
   readonly virtualFile: string;
   readonly tellControl: (event: KeeperEvent) => void;
   readonly tellWorkers: (event: WorkerEvent) => void;
+  /** Without rules: gives each of these addresses to its worker. */
+  readonly steer: (workers: ReadonlyMap<string, number>) => void;
 }
 
 /** The ports that the listeners are really bound to. */
@@ -58,6 +60,7 @@ export class KeptRules {
   readonly #jobs: DeclaredJobs;
   readonly #neighbours = new NeighbourTable();
   readonly #names = new BoundNames();
+  readonly #quarantined = new Map<string, number>();
   readonly #virtual: VirtualPool | null;
   readonly #timers: NodeJS.Timeout[] = [];
   #isVerified = true;
@@ -70,7 +73,7 @@ export class KeptRules {
     const { config, ports } = options;
     this.#options = options;
     this.#jobs = new DeclaredJobs(config.jobs);
-    this.#rules = openRules(config.kernel.backend, kernelConfigOf(config, ports));
+    this.#rules = openRules(config.kernel.backend, kernelConfigOf(config, ports), options.steer);
     this.#rules.start(closedPlan);
     this.#virtual = config.steer.pool.length === 0 ? null : this.#openPool();
   }
@@ -147,10 +150,26 @@ export class KeptRules {
     // In a sidecar there is one runner, and every address of the machine is its own.
     for (const address of isSidecar ? new Set([runner, ...machineAddresses()]) : [runner]) {
       this.#rules.quarantine(address, durationMs);
-      if (durationMs === 0) continue;
-      this.#names.forgetRunner(address);
-      this.#options.tellWorkers({ kind: 'quarantine', runner: address });
+      this.#tellQuarantine(address, durationMs);
+      if (durationMs > 0) this.#names.forgetRunner(address);
     }
+  }
+
+  /** What a worker that begins must know. */
+  quarantines(): WorkerEvent[] {
+    return [...this.#quarantined].flatMap(([runner, untilMs]) => {
+      const durationMs = untilMs - performance.now();
+      return durationMs > 0 ? [{ kind: 'quarantine' as const, runner, durationMs }] : [];
+    });
+  }
+
+  // Beside the kernel's, which is not there without rules.
+  #tellQuarantine(runner: string, durationMs: number): void {
+    const now = performance.now();
+    for (const [known, untilMs] of this.#quarantined) if (untilMs <= now) this.#quarantined.delete(known);
+    if (durationMs > 0) this.#quarantined.set(runner, now + durationMs);
+    else this.#quarantined.delete(runner);
+    this.#options.tellWorkers({ kind: 'quarantine', runner, durationMs });
   }
 
   /** Ends the timers and tells of everything that was counted so far. */
@@ -290,7 +309,7 @@ export function kernelConfigOf(config: Config, ports: ListeningPorts): KernelCon
     runnerNetworks: config.runners.networks,
     gatewayAddresses: config.addresses,
     virtualPool: config.steer.pool,
-    proxyPeers: [],
+    proxyPeers: config.listen.proxyProtocolPeers,
     externalInterface: config.external?.interface ?? null,
     masquerade: config.external?.masquerade ?? false,
     workers: ports.workers.length,

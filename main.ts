@@ -2,7 +2,7 @@
 // A command answers with an exit code from flow/errors (docs/reference/commands.md).
 
 import { exitCodes, formatProblem, InvalidInputError, SallyportError } from './flow/errors.ts';
-import { defaultConfigPath, packageVersion, runServe, startGateway } from './serve.ts';
+import { defaultConfigPath, packageVersion, runServe, runUpgrade, startGateway } from './serve.ts';
 
 interface Io {
   readonly stdin: NodeJS.ReadStream;
@@ -23,6 +23,12 @@ const commands: readonly Command[] = [
     usage: '[--config FILE]',
     summary: 'run the gateway in the foreground',
     load: async () => runServe,
+  },
+  {
+    name: 'upgrade',
+    usage: '[--config FILE] [--state DIR] [--reason TEXT]',
+    summary: 'replace the workers of a running gateway by those of the installed version',
+    load: async () => runUpgrade,
   },
   {
     name: 'run',

@@ -15,6 +15,8 @@ import { requireOwnState } from './store/state-directory.ts';
 /** Where `serve` and `rules` look when no --config is given. */
 export const defaultConfigPath = '/etc/sallyport/sallyport.yaml';
 
+const upgradeLimitMs = 80_000;
+
 const usage = `usage: sallyport serve [--config FILE] [--state DIR] [--until-input-closes]
 
 Runs the gateway in the foreground. FILE is sallyport.yaml (default /etc/sallyport/sallyport.yaml).
@@ -48,7 +50,11 @@ export async function runServe(args: readonly string[], io: Output): Promise<num
   const read = readConfig(values.config ?? defaultConfigPath, (odd) => oddities.push(formatProblem(odd)));
   const config = values.state === undefined ? read : { ...read, state: resolve(values.state) };
   requireReadable(config.policy, 'the policy');
-  for (const path of config.tls.extraAuthorities) requireReadable(path, 'the authority');
+  const named = [
+    ...config.tls.extraAuthorities,
+    ...config.tls.upstreams.flatMap(({ authorities }) => authorities),
+  ];
+  for (const path of named) requireReadable(path, 'the authority');
   const script = join(import.meta.dirname, import.meta.filename.endsWith('.js') ? 'main.js' : 'main.ts');
   startInReach({ script, state: config.state }, (moved) => ['serve', ...args, '--state', moved]);
   const [{ confineProgram }, { programRights }] = await Promise.all([
@@ -159,21 +165,61 @@ export async function startGateway(
   return { stateDir, operator, pid, quarantine, ended: () => ended, stop };
 }
 
-/** Sends one of the operator's actions to a gateway of this machine. @throws SallyportError kernel */
-export async function postAction(socketPath: string, path: string, body: object): Promise<void> {
+const upgradeUsage = `usage: sallyport upgrade [--config FILE] [--state DIR] [--reason TEXT]
+
+Has the gateway that runs with FILE (sallyport.yaml; default /etc/sallyport/sallyport.yaml) start workers and control of
+the program as it now lies on disk, on the same sockets. The old workers take nothing new and drain, for
+limits.drainSeconds at most. The keeper itself stays: docs/operations.md says when a restart is needed.
+Exit codes: 0 the new workers serve, 70 they do not (the old ones go on), 69 no gateway answers.
+`;
+
+/** `sallyport upgrade`: resolves with the exit code when the new workers serve. */
+export async function runUpgrade(args: readonly string[], io: Output): Promise<number> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      config: { type: 'string' },
+      state: { type: 'string' },
+      reason: { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
+  if (values.help) {
+    io.stdout.write(upgradeUsage);
+    return exitCodes.ok;
+  }
+  const state = values.state ?? readConfig(values.config ?? defaultConfigPath).state;
+  const reason = values.reason ?? 'sallyport upgrade';
+  await postAction(join(resolve(state), 'operator.sock'), '/v1/upgrade', { reason }, upgradeLimitMs);
+  io.stdout.write('new workers serve; the old ones drain\n');
+  return exitCodes.ok;
+}
+
+/** Sends one of the operator's actions to a gateway of this machine. @throws SallyportError kernel, internal */
+export async function postAction(
+  socketPath: string,
+  path: string,
+  body: object,
+  limitMs = 10_000,
+): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const sent = request({
     socketPath,
     path,
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    timeout: 10_000,
+    timeout: limitMs,
   });
-  sent.on('response', resolve).on('error', reject);
+  sent.on('response', resolve);
+  sent.on('error', (error) =>
+    reject(new SallyportError('kernel', `no gateway answers at ${socketPath}: ${error.message}`, error)),
+  );
   sent.on('timeout', () => sent.destroy(new Error('no answer in time')));
   sent.end(JSON.stringify(body));
   const response = await promise;
   const text = Buffer.concat(await Array.fromAsync(response)).toString();
+  // 409: what was asked for was tried and did not come about.
+  const code = response.statusCode === 409 ? 'internal' : 'kernel';
   if (response.statusCode !== 200)
-    throw new SallyportError('kernel', `the gateway refused: ${text.slice(0, 500)}`);
+    throw new SallyportError(code, `the gateway refused: ${text.slice(0, 500)}`);
 }

@@ -3,7 +3,7 @@
 // but the key of its own leaves.
 
 import { readFileSync } from 'node:fs';
-import { Socket } from 'node:net';
+import { Socket, type Server } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,40 +16,49 @@ import type { Config, Upstream } from './config.ts';
 import { Lookup } from './dns/lookup.ts';
 import { defaultRateLimits } from './dns/rate.ts';
 import { Resolver } from './dns/resolver.ts';
+import { RefusalError } from './dns/question.ts';
 import { startDns, type DnsServer } from './dns/server.ts';
 import { TunnelWatch } from './dns/tunnel.ts';
-import type { UpstreamConfig } from './dns/upstreams.ts';
-import { formatAddress, parseAddress, unmapAddress } from './flow/address.ts';
+import type { UpstreamConfig } from './dns/upstream.ts';
+import { cidrContains, formatAddress, parseAddress, parseCidr, unmapAddress } from './flow/address.ts';
 import type { Frame } from './flow/channel.ts';
-import { KeeperClient } from './flow/keeper-client.ts';
+import type { AttributionPort } from './flow/job.ts';
+import { KeeperClient, requireProtocol } from './flow/keeper-client.ts';
 import { DeclaredJobs } from './jobs/declared.ts';
 import { hardenWorker } from './kernel/harden.ts';
-import { originalDestination } from './kernel/original-destination.ts';
+import { localDestination, originalDestination } from './kernel/original-destination.ts';
 import { pipeFd } from './kernel/supervise.ts';
 import { FileWatch, fingerprint, readBundleFile } from './policy/bundle-file.ts';
 import type { Policy } from './policy/compile.ts';
 import { decideName } from './policy/decide.ts';
 import { loadPolicy } from './policy/load.ts';
-import { effectivePolicy } from './policy/scope.ts';
+import { readHostPattern } from './policy/match-host.ts';
 import { steeredPorts } from './policy/steered-ports.ts';
+import { effectivePolicy } from './policy/scope.ts';
 import type { VirtualPort } from './flow/ports.ts';
 import { virtualPort } from './flow/virtual-port.ts';
 import { limitErrors, openLog } from './flow/program-log.ts';
+import type { HostAuthorities } from './proxy/authorities.ts';
 import { acceptOn, type Proxy } from './proxy/listener.ts';
+import { Quarantines } from './proxy/quarantines.ts';
 import { startProxy } from './proxy/start.ts';
 import { SegmentWriter } from './store/segment.ts';
 import { writeStatus, type StateDirectory } from './store/state-directory.ts';
 
 /** What the keeper sends first. */
 export interface WorkerConfiguration {
+  /** Which frames and configurations the keeper speaks (keeper-children.ts). */
+  readonly protocol: number;
   readonly config: Config;
   readonly name: string;
   readonly state: StateDirectory;
   readonly upstreams: readonly Upstream[];
   /** Ports on which workers listen: never an original destination. */
   readonly ownPorts: readonly number[];
+  /** Without kernel rules: which port clients mean by the one that they reach; null: the kernel knows. */
+  readonly standing: Readonly<Record<number, number>> | null;
   readonly fds: {
-    readonly tcp: number;
+    readonly tcp: readonly number[];
     readonly udp4: number | null;
     readonly udp6: number | null;
     readonly explicit: readonly number[];
@@ -58,7 +67,10 @@ export interface WorkerConfiguration {
 
 /** What the keeper tells of the kernel's rules. */
 export type WorkerEvent =
-  { readonly kind: 'cut' | 'quarantine'; readonly runner: string } | { readonly kind: 'rules-repaired' };
+  | { readonly kind: 'cut'; readonly runner: string }
+  /** Also when it is lifted: `durationMs` is then 0. */
+  | { readonly kind: 'quarantine'; readonly runner: string; readonly durationMs: number }
+  | { readonly kind: 'rules-repaired' };
 
 const policyPollMs = 100;
 const policyWaitMs = 2000;
@@ -74,7 +86,10 @@ class Worker {
   readonly #jobs: DeclaredJobs;
   readonly #tunnels = new TunnelWatch();
   readonly #virtual: VirtualPort | null;
+  readonly #quarantines = new Quarantines();
+  readonly #servers: Server[] = [];
   #policy: Policy | null = null;
+  #isLeaving = false;
   /** Canonical; DNS and proxy hold this very set. */
   readonly #ownAddresses = new Set<string>();
   #dns: DnsServer | null = null;
@@ -97,7 +112,7 @@ class Worker {
   }
 
   async start(): Promise<void> {
-    const { config, state, fds, ownPorts } = this.#settings;
+    const { config, state, fds, ownPorts, standing } = this.#settings;
     this.#readOwnAddresses();
     this.#watchPolicy();
     const extra = config.tls.extraAuthorities.map((path) => readFileSync(path, 'utf8'));
@@ -124,13 +139,14 @@ class Worker {
       }),
       recorder: this.#recorder,
       meter: this.#meter,
-      originalDestination,
+      originalDestination: standing === null ? originalDestination : (fd) => localDestination(fd, standing),
+      isQuarantined: (runner) => this.#quarantines.holds(runner),
       ...(this.#virtual === null ? {} : { virtual: this.#virtual }),
-      dns: { accept: (socket) => dns.accept(socket) },
+      dns: { accept: (socket, runner) => dns.accept(socket, runner) },
+      peers: peerPort(config),
       identity: { gateway: config.gateway, fleet: config.fleet },
       // Also where nobody has it: a name that leads there would lead back to us.
-      isOwnAddress: (address) =>
-        this.#ownAddresses.has(address) || this.#virtual?.contains(address) === true,
+      isOwnAddress: (address) => this.#ownAddresses.has(address) || this.#virtual?.contains(address) === true,
       areRunnersLocal: config.mode === 'sidecar',
       ownPorts: new Set(ownPorts),
       limits: {
@@ -138,11 +154,14 @@ class Worker {
         connectionsPerRunner: config.limits.connectionsPerRunner,
       },
       extraAuthorities: extra,
+      hostAuthorities: config.tls.upstreams.flatMap(readHostAuthorities),
+      onProposal: (proposal) =>
+        this.#log.warn({ proposal }, 'a pass-through is proposed: see docs/operations.md'),
       onInternalError: limitErrors(this.#log, 'a flow met an error of ours'),
     });
     const proxy = this.#proxy;
-    acceptOn(fds.tcp, (socket) => proxy.accept(socket));
-    for (const fd of fds.explicit) acceptOn(fd, (socket) => proxy.acceptExplicit(socket));
+    for (const fd of fds.tcp) this.#servers.push(acceptOn(fd, (socket) => proxy.accept(socket)));
+    for (const fd of fds.explicit) this.#servers.push(acceptOn(fd, (socket) => proxy.acceptExplicit(socket)));
     setInterval(() => void this.#writeStats(), statsEveryMs).unref();
     setInterval(() => this.#readOwnAddresses(), addressesEveryMs).unref();
     await this.#untilPolicy();
@@ -152,9 +171,9 @@ class Worker {
 
   onNotice(frame: Frame): void {
     if (frame.type === 'drain') void this.stop();
-      onProposal: (proposal) =>
-        this.#log.warn({ proposal }, 'a pass-through is proposed: see docs/operations.md'),
     // The keeper is the only writer of this pipe.
+    if (frame.type === 'retire')
+      void this.retire((JSON.parse(frame.payload.toString('utf8')) as { limitMs: number }).limitMs);
     if (frame.type === 'event') this.#onEvent(JSON.parse(frame.payload.toString('utf8')) as WorkerEvent);
   }
 
@@ -162,12 +181,32 @@ class Worker {
   #onEvent(event: WorkerEvent): void {
     this.#dns?.forgetBindings();
     if (event.kind === 'cut') void this.#proxy?.cut(event.runner);
-    if (event.kind === 'quarantine') this.#proxy?.end(event.runner, 'quarantine');
+    if (event.kind !== 'quarantine') return;
+    this.#quarantines.set(event.runner, event.durationMs);
+    if (event.durationMs > 0) this.#proxy?.end(event.runner, 'quarantine');
   }
 
   /** Lets what is in flight end, writes the last records, and ends the process. */
   async stop(): Promise<void> {
     await this.#proxy?.drain();
+    await this.#end();
+  }
+
+  /** A successor serves the same sockets: takes nothing new, carries what is open to its end, and ends the process. */
+  async retire(limitMs: number): Promise<void> {
+    if (this.#isLeaving) return;
+    this.#isLeaving = true;
+    for (const server of this.#servers) server.close();
+    const dns = this.#dns;
+    dns?.retire();
+    const until = performance.now() + limitMs;
+    await this.#proxy?.retire(limitMs);
+    // What asks over one connection may go on until it falls idle; the connection's own time limit ends it.
+    while (dns?.isIdle() === false && performance.now() < until) await sleep(50);
+    await this.#end();
+  }
+
+  async #end(): Promise<void> {
     await this.#dns?.close();
     this.#recorder.close();
     await this.#writeStats();
@@ -194,7 +233,7 @@ class Worker {
           steeredPorts(effective as ReturnType<typeof effectivePolicy>, question),
       },
       currentPolicy: () => this.#policy,
-      attribution: this.#jobs,
+      attribution: this.#attributionOfAskers(),
       recorder: this.#recorder,
       keeper: this.#keeper,
       tunnels: this.#tunnels,
@@ -222,6 +261,16 @@ class Worker {
         burst: 2 * config.limits.queriesPerSecond,
       },
     });
+  }
+
+  // A question of a runner that is kept out ends here, recorded with its reason.
+  #attributionOfAskers(): AttributionPort {
+    return {
+      attribute: (address) => {
+        if (this.#quarantines.holds(address)) throw new RefusalError('quarantine');
+        return this.#jobs.attribute(address);
+      },
+    };
   }
 
   #readOwnAddresses(): void {
@@ -274,6 +323,26 @@ class Worker {
   }
 }
 
+// An address in both is a balancer within the runners' own network.
+function peerPort({ listen, runners }: Config) {
+  const isIn = (texts: readonly string[]) => {
+    const ranges = texts.flatMap((text) => parseCidr(text) ?? []);
+    return (address: string): boolean => {
+      const bytes = ranges.length === 0 ? null : parseAddress(address);
+      return bytes !== null && ranges.some((range) => cidrContains(range, bytes));
+    };
+  };
+  const [isPeer, isInside] = [isIn(listen.proxyProtocolPeers), isIn(runners.networks)];
+  return { isPeer, isRunner: (address: string) => isInside(address) && !isPeer(address) };
+}
+
+// A host that is none was refused when the file was checked.
+function readHostAuthorities({ host, authorities }: Config['tls']['upstreams'][number]): HostAuthorities[] {
+  const read = readHostPattern(host);
+  if ('problem' in read) return [];
+  return [{ pattern: read.pattern, authorities: authorities.map((path) => readFileSync(path, 'utf8')) }];
+}
+
 function toUpstream(upstream: Upstream, extraAuthorities: readonly string[]): UpstreamConfig {
   const { address, port, tls } = upstream;
   if (tls === null) return { address, port, transport: 'udp' };
@@ -306,6 +375,7 @@ function main(): void {
       if (frame.type !== 'configure') return worker?.onNotice(frame);
       // The keeper is the only writer of this pipe; its shape is WorkerConfiguration.
       const settings = JSON.parse(frame.payload.toString('utf8')) as WorkerConfiguration;
+      requireProtocol(settings.protocol);
       worker = new Worker(settings, client);
       worker.start().catch(fail);
     },

@@ -9,7 +9,12 @@ export interface OperatorActions {
   readonly fd: number;
   /** Cuts a runner off for `durationMs`; 0 lifts it. Rejected when the keeper refuses. */
   quarantine(runner: string, durationMs: number, reason: string): Promise<void>;
+  /** Resolves when workers of the program as it lies on disk serve. Rejected when they do not: nothing has changed then. */
+  upgrade(reason: string): Promise<void>;
 }
+
+// An upgrade is answered when its workers serve.
+const idleMs = 90_000;
 
 const quarantineBody = {
   type: 'object',
@@ -22,13 +27,20 @@ const quarantineBody = {
   },
 } as const;
 
+const upgradeBody = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['reason'],
+  properties: { reason: quarantineBody.properties.reason },
+} as const;
+
 interface QuarantineBody {
   readonly runner: string;
   readonly seconds: number;
   readonly reason: string;
 }
 
-/** Serves `POST /v1/quarantine` on an inherited listening socket. */
+/** Serves `POST /v1/quarantine` and `POST /v1/upgrade` on an inherited listening socket. */
 export async function startOperatorActions(actions: OperatorActions): Promise<Server> {
   const { promise, resolve } = Promise.withResolvers<Server>();
   const app = fastify({
@@ -39,7 +51,7 @@ export async function startOperatorActions(actions: OperatorActions): Promise<Se
         { headersTimeout: 5000, requestTimeout: 10_000, maxHeaderSize: 8192 },
         handle,
       );
-      guardListener(server, { connections: 16, connectionsPerAddress: 16, idleMs: 15_000 });
+      guardListener(server, { connections: 16, connectionsPerAddress: 16, idleMs });
       resolve(server);
       return server;
     },
@@ -54,6 +66,18 @@ export async function startOperatorActions(actions: OperatorActions): Promise<Se
         return reply.code(400).send({ error: error instanceof Error ? error.message : String(error) });
       }
       return { runner: body.runner, seconds: body.seconds };
+    },
+  );
+  app.post<{ Body: { readonly reason: string } }>(
+    '/v1/upgrade',
+    { schema: { body: upgradeBody } },
+    async ({ body }, reply) => {
+      try {
+        await actions.upgrade(body.reason);
+      } catch (error) {
+        return reply.code(409).send({ error: error instanceof Error ? error.message : String(error) });
+      }
+      return { upgraded: true };
     },
   );
   await app.ready();

@@ -26,14 +26,13 @@ export interface UnreadStats {
   readonly problem: 'missing' | 'no regular file' | 'too large' | 'unreadable' | 'no statistics';
 }
 
-/** The statistics of `worker-0` to `worker-<count - 1>`, whatever else lies in the folder. Never throws. */
+/** The statistics of these workers, whatever else lies in the folder. Never throws. */
 export function readWorkerStats(
   directory: string,
-  count: number,
+  workers: readonly string[],
   nowMs: number,
 ): (WorkerStats | UnreadStats)[] {
-  return Array.from({ length: count }, (_, index) => {
-    const worker = `worker-${index}`;
+  return workers.map((worker) => {
     const text = readBounded(join(directory, `${worker}.json`));
     if (typeof text === 'string') return { worker, problem: text };
     return parseStats(worker, text, nowMs) ?? { worker, problem: 'no statistics' };

@@ -16,8 +16,9 @@ import { hashName, QueryScan } from './scan-query.ts';
 import type { Response } from './scan-response.ts';
 import { questionBytes } from './upstream-query.ts';
 import type { Question } from './upstream-query.ts';
+import type { UpstreamConfig } from './upstream.ts';
 import { Upstreams } from './upstreams.ts';
-import type { ForwardZone, UpstreamConfig } from './upstreams.ts';
+import type { ForwardZone } from './upstreams.ts';
 
 export interface LookupOptions {
   readonly upstreams: readonly UpstreamConfig[];

@@ -2,7 +2,7 @@
 // Names are expanded for the answer section only; elsewhere they are skipped, so that 64 KB of chained
 // pointers stay linear (RFC 1035 4.1.4, 5452 9.1).
 
-import { foldName, readName, skipName } from './name.ts';
+import { foldName, lowerByte, readName, skipName } from './name.ts';
 import { type as recordType } from './codes.ts';
 
 const maxRecords = 1024;
@@ -30,11 +30,24 @@ export interface Response {
 
 /** True when the message answers this query: id, QR, opcode, and the same question byte for byte. */
 export function isAnswerTo(message: Uint8Array, query: Uint8Array, questionEnd: number): boolean {
-  if (message.length < questionEnd || message.length < 12) return false;
-  if (message[0] !== query[0] || message[1] !== query[1]) return false;
-  if ((message[2]! & 0xf8) !== 0x80 || message[4] !== 0 || message[5] !== 1) return false;
+  if (!hasHeadOf(message, query, questionEnd)) return false;
   for (let i = 12; i < questionEnd; i++) if (message[i] !== query[i]) return false;
   return true;
+}
+
+/** The same, but letters of the name may be of another case. */
+export function isAnswerInAnyCase(message: Uint8Array, query: Uint8Array, questionEnd: number): boolean {
+  if (!hasHeadOf(message, query, questionEnd)) return false;
+  const nameEnd = questionEnd - 4;
+  for (let i = 12; i < nameEnd; i++) if (lowerByte(message[i]!) !== lowerByte(query[i]!)) return false;
+  for (let i = nameEnd; i < questionEnd; i++) if (message[i] !== query[i]) return false;
+  return true;
+}
+
+function hasHeadOf(message: Uint8Array, query: Uint8Array, questionEnd: number): boolean {
+  if (message.length < questionEnd || message.length < 12) return false;
+  if (message[0] !== query[0] || message[1] !== query[1]) return false;
+  return (message[2]! & 0xf8) === 0x80 && message[4] === 0 && message[5] === 1;
 }
 
 /** The answer and authority sections; null when anything in the message is malformed. `questionEnd` from the query. */

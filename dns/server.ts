@@ -57,10 +57,14 @@ export interface DnsOptions {
 export interface DnsServer {
   /** Bound UDP ports, in the order of `udp`. */
   readonly ports: readonly number[];
-  /** Takes a TCP connection whose original port was 53. */
-  accept(socket: Socket): void;
+  /** Takes a TCP connection whose original port was 53; `runner` speaks where another address than the socket's does. */
+  accept(socket: Socket, runner?: string): void;
   /** Forgets which bindings the kernel holds: after a cut, or a repair of the rule set. */
   forgetBindings(): void;
+  /** Takes no more datagrams: another process reads the same sockets. Connections go on. */
+  retire(): void;
+  /** True when no question waits for its answer and no connection is open. */
+  isIdle(): boolean;
   close(): Promise<void>;
 }
 
@@ -87,8 +91,12 @@ export async function startDns(options: DnsOptions): Promise<DnsServer> {
   const ports = await Promise.all(servers.map((server, index) => server.open(options.udp[index]!)));
   return {
     ports,
-    accept: (socket) => streams.accept(socket),
+    accept: (socket, runner) => streams.accept(socket, runner),
     forgetBindings: () => path.forgetBindings(),
+    retire: () => {
+      for (const server of servers) server.retire();
+    },
+    isIdle: () => path.heldCount === 0 && streams.connectionCount === 0,
     close: async () => {
       streams.close();
       await Promise.all(servers.map((server) => server.close()));

@@ -43,10 +43,9 @@ export class StreamServer {
     this.#limits = limits;
   }
 
-  /** Takes over a connection; closes it at once where a limit is reached. */
-  accept(socket: Socket): void {
+  /** Takes over a connection of this address; closes it at once where a limit is reached. */
+  accept(socket: Socket, address = socket.remoteAddress): void {
     socket.on('error', () => socket.destroy());
-    const address = socket.remoteAddress;
     const limits = this.#limits;
     if (address === undefined || this.#connections.size >= limits.connections) return void socket.destroy();
     const source = this.#sources.ofText(address, steadyMs());
@@ -76,6 +75,10 @@ export class StreamServer {
     const left = (this.#bySource.get(key) ?? 0) + change;
     if (left > 0) this.#bySource.set(key, left);
     else this.#bySource.delete(key);
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
   }
 
   /** Ends every connection. */

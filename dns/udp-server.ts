@@ -142,6 +142,13 @@ export class UdpServer {
     this.#path.hold(message, length, source, port, 'udp', target);
   }
 
+  /** Takes no more datagrams; answers that are under way still leave. */
+  retire(): void {
+    const stop: unknown = handleOf(this.#socket)?.['recvStop'];
+    // Where a later release hides it better, this process goes on to take its share until it closes.
+    if (typeof stop === 'function') stop.call(handleOf(this.#socket));
+  }
+
   close(): Promise<void> {
     return new Promise((resolve) => this.#socket.close(() => resolve()));
   }
@@ -165,12 +172,17 @@ function writeName(name: Uint8Array, from: RemoteInfo): boolean {
 
 // dgram shows no descriptor. Its inner handle is found under a symbol; -1 when a later release hides it better.
 function descriptorOf(socket: Socket): number {
+  const fd: unknown = handleOf(socket)?.['fd'];
+  return typeof fd === 'number' ? fd : -1;
+}
+
+function handleOf(socket: Socket): Record<string, unknown> | null {
   const symbol = Object.getOwnPropertySymbols(socket).find(
     ({ description }) => description === 'state symbol',
   );
-  if (symbol === undefined) return -1;
+  if (symbol === undefined) return null;
   const state: unknown = Reflect.get(socket, symbol);
   const handle: unknown = typeof state === 'object' && state !== null ? Reflect.get(state, 'handle') : null;
-  const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : null;
-  return typeof fd === 'number' ? fd : -1;
+  // An object of the runtime; what is read of it is checked by the reader.
+  return typeof handle === 'object' && handle !== null ? (handle as Record<string, unknown>) : null;
 }

@@ -3,7 +3,7 @@
 
 import { randomFillSync } from 'node:crypto';
 import { maxUdpBytes } from './codes.ts';
-import { nameBytes } from './name.ts';
+import { lowerByte, nameBytes } from './name.ts';
 
 /** One question in the form that the cache and the upstreams share. */
 export interface Question {
@@ -70,4 +70,27 @@ export function buildQuery(question: Question, padTo: number): Buffer {
     query.writeUInt16BE(padding, end + 13);
   }
   return query;
+}
+
+const coins = new Uint8Array(4096);
+let nextCoin = coins.length;
+
+/** Gives the letters of the question random case, from the system's random source in blocks. */
+export function mixCase(query: Uint8Array, questionEnd: number): void {
+  for (let at = 12; at < questionEnd - 4; at++) {
+    const byte = query[at]! | 0x20;
+    // A length never is a letter: labels have 63 bytes at most.
+    if (byte < 0x61 || byte > 0x7a || query[at]! < 0x41) continue;
+    if (nextCoin === coins.length) {
+      randomFillSync(coins);
+      nextCoin = 0;
+    }
+    query[at] = coins[nextCoin++]! & 1 ? byte : byte & 0xdf;
+  }
+}
+
+/** The same message with the question in lower case, in place: records that point into it read alike then. */
+export function foldQuestion<M extends Uint8Array>(message: M, questionEnd: number): M {
+  for (let at = 12; at < questionEnd - 4; at++) message[at] = lowerByte(message[at]!);
+  return message;
 }

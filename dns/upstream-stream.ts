@@ -5,7 +5,7 @@ import { connect as connectTcp, isIP } from 'node:net';
 import type { Socket } from 'node:net';
 import { checkServerIdentity, connect as connectTls } from 'node:tls';
 import { frame, FrameReader } from './frames.ts';
-import { isAnswerTo } from './scan-response.ts';
+import { isAnswerInAnyCase } from './scan-response.ts';
 import { randomId } from './upstream-query.ts';
 
 const connections = 2;
@@ -111,7 +111,7 @@ class Link {
       const id = message.length < 12 ? -1 : (message[0]! << 8) | message[1]!;
       const waiter = this.#waiters.get(id);
       // Over a stream nobody else can answer: a wrong answer means a broken upstream.
-      if (!waiter || !isAnswerTo(message, waiter.query, waiter.questionEnd)) return this.close();
+      if (!waiter || !isAnswerInAnyCase(message, waiter.query, waiter.questionEnd)) return this.close();
       waiter.settle(Uint8Array.from(message));
     }
   }

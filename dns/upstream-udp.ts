@@ -5,7 +5,7 @@ import { createSocket } from 'node:dgram';
 import type { Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { steadyMs } from './clock.ts';
-import { isAnswerTo } from './scan-response.ts';
+import { isAnswerInAnyCase, isAnswerTo } from './scan-response.ts';
 import { randomId } from './upstream-query.ts';
 
 const poolSize = 16;
@@ -13,8 +13,11 @@ const maxAgeMs = 10_000;
 const maxQuestions = 1000;
 const maxMismatches = 10;
 
-/** `mistrusted`: too many datagrams did not fit, so the question goes to TCP. */
-export type UdpOutcome = Uint8Array | 'timeout' | 'unreachable' | 'mistrusted';
+/**
+ * `mistrusted`: too many datagrams did not fit, so the question goes to TCP; `other-case`: one fits but for the case
+ * of its letters.
+ */
+export type UdpOutcome = Uint8Array | 'timeout' | 'unreachable' | 'mistrusted' | 'other-case';
 
 interface Waiter {
   readonly query: Buffer;
@@ -116,6 +119,8 @@ function closeQuietly(socket: Socket): void {
 function receive(waiters: Map<number, Waiter>, message: Buffer): void {
   const waiter = message.length >= 12 ? waiters.get(message.readUInt16BE(0)) : undefined;
   if (waiter && isAnswerTo(message, waiter.query, waiter.questionEnd)) return waiter.settle(message);
+  if (waiter && isAnswerInAnyCase(message, waiter.query, waiter.questionEnd))
+    return waiter.settle('other-case');
   // A wrong id cannot be told apart per question, so it counts against all that are open here.
   for (const open of waiters.values()) {
     if (++open.mismatches >= maxMismatches) open.settle('mistrusted');

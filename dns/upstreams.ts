@@ -1,28 +1,14 @@
 // Which upstream is asked: by zone, then by health and round-trip time (EWMA). Three failures in a row take a
-// server out for 5 to 60 s. UDP falls back to TCP of the same server; TLS never falls back to anything.
+// server out for 5 s, doubling to 60; a probe brings it back.
 
 import { SallyportError } from '../flow/errors.ts';
 import type { Meter } from '../flow/ports.ts';
 import { steadyMs } from './clock.ts';
 import { isWithin, nameFromText } from './name.ts';
-import { rcode as code } from './codes.ts';
-import { scanResponse } from './scan-response.ts';
 import type { Response } from './scan-response.ts';
-import { buildPlainQuery, buildQuery, questionEndOf } from './upstream-query.ts';
 import type { Question } from './upstream-query.ts';
-import { UpstreamStream } from './upstream-stream.ts';
-import { UpstreamUdp } from './upstream-udp.ts';
-
-/** One server to ask. `address` is a literal: it must be reachable without DNS. */
-export interface UpstreamConfig {
-  readonly address: string;
-  readonly port: number;
-  readonly transport: 'udp' | 'tcp' | 'tls';
-  /** Name in the certificate; needed for `tls`. */
-  readonly serverName?: string;
-  /** PEM of the authorities to trust instead of the system's. */
-  readonly ca?: string;
-}
+import { isWeak, streamTryMs, Upstream } from './upstream.ts';
+import type { UpstreamConfig } from './upstream.ts';
 
 /** Names at and under `zone` are asked only of these servers. */
 export interface ForwardZone {
@@ -35,95 +21,8 @@ export type Exchange = Response | 'none' | 'failed';
 
 const totalMs = 4500;
 const firstTryMs = 400;
-const streamTryMs = 2000;
 const maxTries = 6;
-const failuresUntilDown = 3;
-const paddingBytes = 128;
-
-class Upstream {
-  readonly transport: UpstreamConfig['transport'];
-  readonly #udp: UpstreamUdp | null;
-  readonly #stream: UpstreamStream;
-  #failures = 0;
-  #downMs = 0;
-  #isProbing = false;
-  #knowsEdns = true;
-  downUntil = 0;
-  /** Smoothed round-trip time; 0 until measured, so that a new server is tried. */
-  rttMs = 0;
-
-  constructor(config: UpstreamConfig) {
-    const { address, port, transport } = config;
-    this.transport = transport;
-    this.#udp = transport === 'udp' ? new UpstreamUdp(address, port) : null;
-    const name = { serverName: config.serverName ?? address, ca: config.ca ?? null };
-    this.#stream = new UpstreamStream({ address, port, tls: transport === 'tls' ? name : null });
-  }
-
-  async ask(question: Question, timeoutMs: number): Promise<Response | null> {
-    const startedAt = performance.now();
-    let response = await this.#exchange(question, timeoutMs);
-    if (this.#knowsEdns && response !== null && isEdnsRefused(response)) {
-      const plain = await this.#exchange(question, timeoutMs, true);
-      // Remembered only when it helped: one forged FORMERR changes nothing.
-      this.#knowsEdns = plain === null || isEdnsRefused(plain);
-      response = plain ?? response;
-    }
-    this.#judge(response !== null, performance.now() - startedAt);
-    return response;
-  }
-
-  async #exchange(
-    question: Question,
-    timeoutMs: number,
-    isPlain = !this.#knowsEdns,
-  ): Promise<Response | null> {
-    const padding = this.transport === 'tls' ? paddingBytes : 0;
-    const query = isPlain ? buildPlainQuery(question) : buildQuery(question, padding);
-    const end = questionEndOf(question.name);
-    let response: Response | null = null;
-    let wantsStream = this.#udp === null;
-    if (this.#udp) {
-      const outcome = await this.#udp.ask(query, end, timeoutMs);
-      if (typeof outcome === 'string') wantsStream = outcome === 'mistrusted';
-      else response = scanResponse(outcome, end);
-      wantsStream ||= response?.truncated === true;
-    }
-    if (wantsStream) {
-      const outcome = await this.#stream.ask(query, end, Math.max(timeoutMs, streamTryMs));
-      response = typeof outcome === 'string' ? null : scanResponse(outcome, end);
-    }
-    return response;
-  }
-
-  #judge(ok: boolean, elapsedMs: number): void {
-    if (ok) {
-      this.rttMs = this.rttMs === 0 ? elapsedMs : this.rttMs * 0.8 + elapsedMs * 0.2;
-      this.#failures = 0;
-      this.#downMs = 0;
-      this.downUntil = 0;
-    } else if (++this.#failures >= failuresUntilDown) {
-      this.#downMs = Math.min(this.#downMs === 0 ? 5000 : this.#downMs * 2, 60_000);
-      this.downUntil = steadyMs() + this.#downMs;
-    }
-  }
-
-  /** Asks for `. NS` when the time out of service is over, so that no client's question is the probe. */
-  probe(): void {
-    if (this.#isProbing) return;
-    this.#isProbing = true;
-    void this.ask({ name: '\0', type: 2, variant: 0 }, streamTryMs).finally(() => (this.#isProbing = false));
-  }
-
-  close(): void {
-    this.#udp?.close();
-    this.#stream.close();
-  }
-}
-
-function isEdnsRefused({ rcode }: Response): boolean {
-  return rcode === code.FORMERR || rcode === code.NOTIMP;
-}
+const reportMs = 500;
 
 // What is no name must not stand for every name.
 function zoneName(text: string): string {
@@ -137,16 +36,26 @@ export class Upstreams {
   readonly #default: readonly Upstream[];
   readonly #zones: readonly { zone: string; upstreams: readonly Upstream[] }[];
   readonly #meter: Meter;
+  readonly #timer: NodeJS.Timeout;
 
   constructor(upstreams: readonly UpstreamConfig[], zones: readonly ForwardZone[], meter: Meter) {
-    this.#default = upstreams.map((config) => new Upstream(config));
+    this.#default = upstreams.map((config, index) => new Upstream(config, `default-${index + 1}`));
     this.#zones = zones
-      .map(({ zone, upstreams }) => ({
+      .map(({ zone, upstreams }, at) => ({
         zone: zoneName(zone),
-        upstreams: upstreams.map((config) => new Upstream(config)),
+        upstreams: upstreams.map((config, index) => new Upstream(config, `forward-${at + 1}-${index + 1}`)),
       }))
       .sort((a, b) => b.zone.length - a.zone.length);
     this.#meter = meter;
+    this.#timer = setInterval(() => this.#report(), reportMs).unref();
+  }
+
+  #report(): void {
+    for (const upstream of this.#all()) upstream.report(this.#meter);
+  }
+
+  #all(): readonly Upstream[] {
+    return [...this.#default, ...this.#zones.flatMap(({ upstreams }) => upstreams)];
   }
 
   /** True when a forward zone covers this folded wire name. */
@@ -171,7 +80,7 @@ export class Upstreams {
         this.#meter.count('sallyport_dns_upstream_failures_total', { transport: upstream.transport });
         continue;
       }
-      if (response.rcode !== code.SERVFAIL && response.rcode !== code.REFUSED) return response;
+      if (!isWeak(response)) return response;
       if (weak !== null || order.length === 1) return response;
       weak = response;
     }
@@ -190,7 +99,8 @@ export class Upstreams {
   }
 
   close(): void {
-    for (const upstream of this.#default) upstream.close();
-    for (const { upstreams } of this.#zones) for (const upstream of upstreams) upstream.close();
+    clearInterval(this.#timer);
+    this.#report();
+    for (const upstream of this.#all()) upstream.close();
   }
 }

@@ -18,6 +18,7 @@ export type EvidenceKind =
   | 'upstream-certificate'
   | 'upstream-proxy'
   | 'pass-through-proposed'
+  | 'proxy-protocol'
   | 'dropped-records';
 
 export interface Evidence {

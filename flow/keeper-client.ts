@@ -7,9 +7,19 @@ import type { NetworkPlan } from './network-plan.ts';
 import type { Binding, KeeperPort, VirtualAddresses } from './ports.ts';
 
 /** Milliseconds that the keeper has for an answer; a plan of a large policy takes the kernel seconds. */
-const answerLimits = { answerMs: 2000, planMs: 60_000 };
+const answerLimits = { answerMs: 2000, planMs: 60_000, upgradeMs: 75_000 };
 const maxOutstanding = 4096;
 const aliveEveryMs = 2000;
+
+/** Goes up with every change of a frame or of a configuration that an older or newer program could not read. */
+export const keeperProtocol = 1;
+
+/** An upgrade may start a program that this keeper is too old for. @throws SallyportError not-supported */
+export function requireProtocol(protocol: number): void {
+  if (protocol === keeperProtocol) return;
+  const what = `the keeper speaks protocol ${protocol}, this program ${keeperProtocol}`;
+  throw new SallyportError('not-supported', `${what}: restart the gateway as a whole`);
+}
 
 interface Waiting {
   readonly resolve: (payload: Buffer) => void;
@@ -31,10 +41,10 @@ export class KeeperClient implements KeeperPort {
     stream: Duplex,
     onNotice: (frame: Frame) => void,
     onGone: (detail: string) => void,
-    limits = answerLimits,
+    limits: Partial<typeof answerLimits> = {},
   ) {
     this.#stream = stream;
-    this.#limits = limits;
+    this.#limits = { ...answerLimits, ...limits };
     let gone = false;
     const end = (detail: string): void => {
       if (gone) return;
@@ -88,6 +98,11 @@ export class KeeperClient implements KeeperPort {
   /** Control only: the keeper prints and applies this plan. */
   async plan(plan: NetworkPlan): Promise<void> {
     await this.#request('plan', json(plan), this.#limits.planMs);
+  }
+
+  /** Control only: starts a new generation of workers from the program as it now lies on disk; the old ones drain. */
+  async upgrade(reason: string): Promise<void> {
+    await this.#request('upgrade', json({ reason }), this.#limits.upgradeMs);
   }
 
   ready(detail: object): void {

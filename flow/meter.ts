@@ -35,6 +35,23 @@ export const metrics = {
     help: 'Upstream DNS exchanges that failed, by transport.',
     labels: ['transport'],
   },
+  sallyport_dns_upstream_queries_total: {
+    kind: 'counter',
+    help: 'DNS exchanges with each upstream (default-1, forward-1-1: its place in the configuration) by result: answered, weak (SERVFAIL or REFUSED), failed.',
+    labels: ['upstream', 'transport', 'result'],
+  },
+  sallyport_dns_upstream_rtt_seconds: {
+    kind: 'gauge',
+    help: 'Smoothed round-trip time of each DNS upstream, 0 until it was asked; of several workers the longest.',
+    labels: ['upstream'],
+    aggregate: 'max',
+  },
+  sallyport_dns_upstream_up: {
+    kind: 'gauge',
+    help: 'Whether each DNS upstream is asked: 0 after three failures in a row, until a probe succeeds.',
+    labels: ['upstream'],
+    aggregate: 'max',
+  },
   sallyport_records_lost_total: {
     kind: 'counter',
     help: 'Flow records that could not be written.',

@@ -41,7 +41,7 @@ export function buildRules(config: KernelConfig, plan: NetworkPlan): RuleSet {
       ...sides.direct,
       ...workerChains(config),
       ...(config.mode === 'sidecar' ? [] : [ownPorts(config)]),
-      egress(sides),
+      egress(config, sides),
       ...sides.chains,
       ...(forwards ? [inbound] : []),
       ...masquerading(config),
@@ -63,7 +63,7 @@ function sourceChains(config: KernelConfig): Chain[] {
   const inputInterfaces = config.runnerInterfaces;
   const networks = both((family) => ({
     family,
-    sources: reduceRanges(config.runnerNetworks, family),
+    sources: reduceRanges([...config.runnerNetworks, ...config.proxyPeers], family),
     action: { do: 'return' },
   })).filter((rule) => (rule.sources ?? []).length > 0);
   return [
@@ -241,11 +241,17 @@ function ownPorts(config: KernelConfig): Chain {
   };
 }
 
-function egress(sides: Sides): Chain {
+function egress(config: KernelConfig, sides: Sides): Chain {
   return {
     name: 'egress',
     rules: [
       ...ongoing(),
+      // A load balancer speaks to the gateway alone; what it would send through it is nobody's.
+      ...both((family) => ({
+        family,
+        sources: reduceRanges(config.proxyPeers, family),
+        action: { do: 'block', reason: 'spoofed-source' },
+      })).filter((rule) => (rule.sources ?? []).length > 0),
       ...both((family) => ({ family, list: 'blocklist', action: { do: 'block', reason: 'blocklist' } })),
       ...sides.dispatch,
       { action: { do: 'goto', chain: sides.fleet } },

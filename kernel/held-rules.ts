@@ -5,13 +5,17 @@ import type { NetworkPlan } from '../flow/network-plan.ts';
 import type { Binding } from '../flow/ports.ts';
 import type { BlockedRow } from './block-counts.ts';
 import { IptablesRules } from './iptables-rules.ts';
+import { NoRules } from './no-rules.ts';
 import type { KernelConfig } from './rule-model.ts';
 import { KernelRules } from './rule-set.ts';
 
 /** How the kernel's rules differ from ours, in words. */
 export type Difference = string;
-/** `nftables` speaks to the kernel directly; `iptables` is for machines whose other software manages iptables. */
-export type RuleBackend = 'nftables' | 'iptables';
+/**
+ * `nftables` speaks to the kernel directly; `iptables` is for machines whose other software manages iptables; `none` is
+ * for a place where nobody may change rules.
+ */
+export type RuleBackend = 'nftables' | 'iptables' | 'none';
 
 export interface HeldRules {
   /** True when nobody else can change the rules (nftables, Linux 6.9 and later). */
@@ -48,7 +52,15 @@ export interface HeldRules {
   close(options: { readonly remove: boolean }): void;
 }
 
-/** Connects to the kernel of this network namespace. @throws SallyportError missing-program or missing-privilege */
-export function openRules(backend: RuleBackend, config: KernelConfig): HeldRules {
+/**
+ * Connects to the kernel of this network namespace; without rules `steer` puts pins in force.
+ * @throws SallyportError missing-program or missing-privilege
+ */
+export function openRules(
+  backend: RuleBackend,
+  config: KernelConfig,
+  steer: (workers: ReadonlyMap<string, number>) => void = () => {},
+): HeldRules {
+  if (backend === 'none') return new NoRules(steer);
   return backend === 'iptables' ? new IptablesRules(config) : new KernelRules(config);
 }

@@ -28,11 +28,13 @@ export interface RequestPorts {
   cut(runner: string): void;
   quarantine(runner: string, durationMs: number): void;
   update(plan: NetworkPlan): void;
+  /** Resolves when a new generation of workers serves. */
+  upgrade(): Promise<void>;
 }
 
 interface Request {
   readonly from: readonly Child[];
-  readonly act: (payload: Buffer, ports: RequestPorts) => Uint8Array | void;
+  readonly act: (payload: Buffer, ports: RequestPorts) => Uint8Array | void | Promise<void>;
 }
 
 const requests: Partial<Record<FrameType, Request>> = {
@@ -59,13 +61,20 @@ const requests: Partial<Record<FrameType, Request>> = {
     },
   },
   plan: { from: ['control'], act: (payload, ports) => ports.update(readPlan(payload)) },
+  // What is started lies where the keeper itself was started: nobody can name another program.
+  upgrade: { from: ['control'], act: (_, ports) => ports.upgrade() },
 };
 const nothing = Buffer.alloc(0);
 
 /** Does what a child asks and answers the payload of `ok`. @throws SallyportError when it may not ask for that */
-export function answerRequest(frame: Frame, from: Child, ports: RequestPorts): Uint8Array {
+export function answerRequest(
+  frame: Frame,
+  from: Child,
+  ports: RequestPorts,
+): Uint8Array | Promise<Uint8Array> {
   const request = requests[frame.type];
   if (request?.from.includes(from) !== true)
     throw new SallyportError('keeper-unavailable', `a ${from} may not ask for ${frame.type}`);
-  return request.act(frame.payload, ports) ?? nothing;
+  const answer = request.act(frame.payload, ports);
+  return answer instanceof Promise ? answer.then(() => nothing) : (answer ?? nothing);
 }

@@ -90,6 +90,11 @@ export function setOption(fd: number, level: number, option: number, value: numb
   checked(trySetOption(fd, level, option, value) ? 0 : -1, `setsockopt ${level}/${option}`);
 }
 
+/** Sets an option to a structure; false when the kernel refuses. */
+export function setOptionBytes(fd: number, level: number, option: number, value: Uint8Array): boolean {
+  return call.setsockopt(fd, level, option, value, value.length) === 0;
+}
+
 const optionLength = Buffer.alloc(4);
 
 /** Reads an option into `value`; false when the kernel has no answer. */

@@ -1,7 +1,9 @@
-// The gateway's sockets, opened once by the keeper for the life of the gateway: for each worker one TCP listener
-// and a UDP socket per family on one port number, the operator's and the runner-facing listeners.
+// The gateway's sockets, opened once by the keeper for the life of the gateway: for each worker a TCP listener and a UDP
+// socket per family on one port number that the kernel's rules lead to, or, without rules, its share of the very ports
+// that clients ask (direct-listeners.ts); the operator's and the runner-facing listeners.
 
 import { SallyportError } from '../flow/errors.ts';
+import { DirectListeners, type DirectPorts } from './direct-listeners.ts';
 import { closeSocket, openTcpListener, openUdpSocket, socketPort } from './sockets.ts';
 
 export interface ListenerConfig {
@@ -12,17 +14,27 @@ export interface ListenerConfig {
   readonly operator: string;
   readonly runnerPort: number;
   readonly explicitPort: number | null;
+  /** Ports that clients ask themselves; null where the kernel's rules lead to the worker ports. */
+  readonly direct: DirectPorts | null;
+  /** Source ranges of runners. */
+  readonly networks: readonly string[];
 }
 
 export interface WorkerSockets {
-  readonly port: number;
-  readonly tcp: number;
+  /** The port that the kernel's rules lead to; null without rules. */
+  readonly port: number | null;
+  readonly tcp: readonly number[];
   readonly udp4: number | null;
   readonly udp6: number | null;
+  /** Without rules: which port clients mean (80, 443, 53) by the one that they reach; null: the kernel knows. */
+  readonly standing: Readonly<Record<number, number>> | null;
 }
 
 export interface Listeners {
-  readonly workers: readonly WorkerSockets[];
+  /** In the order of the workers; one is replaced when it was closed and opened again. */
+  readonly workers: WorkerSockets[];
+  readonly direct: DirectListeners | null;
+  readonly config: ListenerConfig;
   readonly operator: number;
   /** `address:port` that the operator's listener is bound to. */
   readonly operatorAddress: string;
@@ -46,8 +58,15 @@ export function openListeners(config: ListenerConfig): Listeners {
     runnerPort = socketPort(runner[0]!);
   }
   const explicitPort = config.explicitPort;
+  const { direct: ports, networks } = config;
+  const direct = ports === null ? null : new DirectListeners({ addresses: own, ports, networks });
   return {
-    workers: Array.from({ length: config.workers }, (_, index) => openWorker(config, index)),
+    workers: Array.from(
+      { length: config.workers },
+      (_, index) => direct?.open(index) ?? openWorker(config, index),
+    ),
+    direct,
+    config,
     operator,
     operatorAddress: `${host.includes(':') ? `[${host}]` : host}:${socketPort(operator)}`,
     runner,
@@ -59,9 +78,20 @@ export function openListeners(config: ListenerConfig): Listeners {
   };
 }
 
-/** Closes what a worker that cannot be replaced would leave hanging: its clients then fail at once. */
-export function closeWorker(worker: WorkerSockets): void {
-  for (const fd of [worker.tcp, worker.udp4, worker.udp6]) if (fd !== null) closeSocket(fd);
+/** Closes what a worker that cannot be kept alive would leave hanging: its clients then fail at once. */
+export function closeWorker(listeners: Listeners, index: number): void {
+  const { tcp, udp4, udp6 } = listeners.workers[index]!;
+  for (const fd of [...tcp, udp4, udp6]) if (fd !== null) closeSocket(fd);
+  listeners.direct?.closed(index);
+}
+
+/** Opens them again on the same port, which the rules lead to. @throws SallyportError kernel when it is taken */
+export function reopenWorker(listeners: Listeners, index: number): WorkerSockets {
+  const { config, direct, workers } = listeners;
+  const port = workers[index]?.port ?? null;
+  const opened = port === null ? direct!.open(index) : openOnOnePort(config, port);
+  workers[index] = opened;
+  return opened;
 }
 
 function openWorker(config: ListenerConfig, index: number): WorkerSockets {
@@ -87,7 +117,8 @@ function openOnOnePort(config: ListenerConfig, wanted: number): WorkerSockets {
     return fd;
   };
   try {
-    return { port, tcp, udp4: udp(config.addresses.v4[0]), udp6: udp(config.addresses.v6[0]) };
+    const [udp4, udp6] = [udp(config.addresses.v4[0]), udp(config.addresses.v6[0])];
+    return { port, tcp: [tcp], udp4, udp6, standing: null };
   } catch (error) {
     for (const fd of opened) closeSocket(fd);
     throw error;

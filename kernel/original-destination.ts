@@ -1,8 +1,8 @@
 // Asks the kernel where a redirected connection was really going (SO_ORIGINAL_DST and IP6T_SO_ORIGINAL_DST).
 // It must be read at accept: once the conntrack entry is gone there is no answer.
 
-import { formatAddress } from '../flow/address.ts';
-import { readOption } from './libc.ts';
+import { formatAddress, unmapAddress } from '../flow/address.ts';
+import { readOption, readSocketName } from './libc.ts';
 
 const originalDestinationOption = 80;
 const answer = Buffer.alloc(28);
@@ -20,4 +20,15 @@ export function originalDestination(fd: number, isV6: boolean): { address: strin
     return { address: formatAddress(answer.subarray(4, 8)), port: answer.readUInt16BE(2) };
   }
   return null;
+}
+
+/** Where a connection arrived that nothing redirected; `standing` says which port clients mean by the one they reach. */
+export function localDestination(
+  fd: number,
+  standing: Readonly<Record<number, number>>,
+): { address: string; port: number } | null {
+  if (!readSocketName(fd, answer)) return null;
+  const bytes = answer.readUInt16LE(0) === 10 ? answer.subarray(8, 24) : answer.subarray(4, 8);
+  const port = answer.readUInt16BE(2);
+  return { address: formatAddress(unmapAddress(bytes)), port: standing[port] ?? port };
 }

@@ -20,7 +20,7 @@ const ipv4 = 2;
 const ipv6 = 10;
 const [stream, datagram] = [1, 2];
 const [levelSocket, levelIp, levelIpv6] = [1, 0, 41];
-const [reuseAddress, receiveBuffer, receiveBufferForce] = [2, 8, 33];
+const [reuseAddress, reusePort, receiveBuffer, receiveBufferForce] = [2, 15, 8, 33];
 const [v6Only, ipFreebind, v6Freebind] = [26, 15, 78];
 
 export interface SocketOptions {
@@ -36,6 +36,8 @@ export interface SocketOptions {
   readonly receiveBufferBytes?: number;
   /** Binds although the address is not (yet) on an interface, as an IPv6 one during duplicate detection. */
   readonly mayBeAbsent?: boolean;
+  /** Others of the same user may bind the same port and take a share (SO_REUSEPORT). */
+  readonly isShared?: boolean;
 }
 
 /** A listening TCP socket, close-on-exec and non-blocking. @throws SallyportError kernel or missing-privilege */
@@ -112,6 +114,7 @@ function bound(options: SocketOptions, type: number, prepare: (fd: number) => vo
   try {
     // UDP would let a second process bind the same port and take a share of the queries.
     if (type === stream) setOption(fd, levelSocket, reuseAddress, 1);
+    if (options.isShared === true) setOption(fd, levelSocket, reusePort, 1);
     if (isV6) setOption(fd, levelIpv6, v6Only, options.v6Only === false ? 0 : 1);
     if (options.mayBeAbsent === true) {
       setOption(fd, isV6 ? levelIpv6 : levelIp, isV6 ? v6Freebind : ipFreebind, 1);

@@ -19,12 +19,15 @@ export interface ChildSpec {
   /** Folders that the child may write to; it may read everything its user may. */
   readonly writable: readonly string[];
   readonly frameLimit: number;
-  /** Sent first, as JSON. It holds no secret. */
-  readonly configuration: object;
+  /** Sent first, as JSON; a function is asked at each start. It holds no secret. */
+  readonly configuration: object | (() => object);
   /** Answers a request; what it throws is sent back as text. */
   readonly answer: (frame: Frame) => Uint8Array | Promise<Uint8Array>;
   readonly onReady: () => void;
   readonly onEnd: (detail: string) => void;
+  readonly onStarted?: (pid: number) => void;
+  /** Called with the pid of each process that was started and is gone, whatever ended it. */
+  readonly onGone?: (pid: number) => void;
   /** How long a child may say nothing before it counts as hung; default one minute. */
   readonly silenceMs?: number;
   /** Called once when the child cannot be kept alive: 8 ends within 20 s. */
@@ -37,6 +40,8 @@ const withinMs = 20_000;
 const maxOwedBytes = 1024 * 1024;
 const maxBehindBytes = 8 * 1024 * 1024;
 const silenceMs = 60_000;
+/** What a retired child has beyond its limit, for its last records. */
+const retireGraceMs = 5_000;
 /** Looks at a silent child before it is ended: a keeper that was stopped itself looks once, however long it was. */
 const silentLooks = 12;
 
@@ -68,13 +73,22 @@ export class SupervisedChild {
   }
 
   /** Asks the child to drain, ends it after `limitMs`, and resolves when it is gone. */
-  async stop(limitMs: number): Promise<void> {
+  stop(limitMs: number): Promise<void> {
+    return this.#drain('drain', limitMs, limitMs);
+  }
+
+  /** The same for a child that has a successor on the same sockets already: it takes nothing new and may take its time. */
+  retire(limitMs: number): Promise<void> {
+    return this.#drain('retire', limitMs, limitMs + retireGraceMs);
+  }
+
+  async #drain(type: 'drain' | 'retire', limitMs: number, killMs: number): Promise<void> {
     this.#isStopping = true;
     const child = this.#process;
     if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    this.notify('drain', { limitMs });
+    this.notify(type, { limitMs });
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => child.kill('SIGKILL'), limitMs);
+      const timer = setTimeout(() => child.kill('SIGKILL'), killMs);
       child.once('exit', () => {
         clearTimeout(timer);
         resolve();
@@ -88,12 +102,16 @@ export class SupervisedChild {
     try {
       const child = spawnChild(this.#spec);
       this.#process = child;
-      child.on('exit', (code, signal) => this.#ended(signal ?? `exit code ${code}`));
+      child.on('exit', (code, signal) => {
+        if (child.pid !== undefined) this.#spec.onGone?.(child.pid);
+        this.#ended(signal ?? `exit code ${code}`);
+      });
       child.on('error', (error) => {
         if (child.pid === undefined) this.#ended(`cannot be started: ${error.message}`);
         else this.#spec.onEnd(error.message);
       });
       if (child.pid === undefined) return;
+      this.#spec.onStarted?.(child.pid);
       // `stdio[3]: 'pipe'` of a spawned child is a duplex socket pair; Node types it as a union.
       const pipe = child.stdio[pipeFd] as Duplex | undefined;
       if (pipe !== undefined) this.#speak(child, pipe);
@@ -110,7 +128,9 @@ export class SupervisedChild {
     this.#silent = 0;
     this.#watch = setInterval(() => this.#look(child), (spec.silenceMs ?? silenceMs) / silentLooks).unref();
     pipe.on('error', () => pipe.destroy());
-    pipe.write(encodeFrame(0, 'configure', Buffer.from(JSON.stringify(spec.configuration))));
+    const { configuration } = spec;
+    const settings: unknown = typeof configuration === 'function' ? configuration() : configuration;
+    pipe.write(encodeFrame(0, 'configure', Buffer.from(JSON.stringify(settings))));
     readFrames(
       pipe,
       spec.frameLimit,

@@ -147,7 +147,9 @@ export class Answering implements UpstreamOwner {
     }
   }
 
-  #final(exchange: Exchange, bytes: Buffer, head: ResponseHead): void {
+  #final(exchange: Exchange, received: Buffer, parsed: ResponseHead): void {
+    const isLeaving = this.#relay.connection.core.isDraining && !exchange.head.isLast && !parsed.isLast;
+    const [bytes, head] = isLeaving ? sayClose(received, parsed) : [received, parsed];
     exchange.answer = head;
     exchange.status = head.status;
     exchange.answerFramer = framerOf(head);
@@ -235,6 +237,15 @@ export class Answering implements UpstreamOwner {
     if (answer.framing === 'until-close' && error === null) return this.#complete(exchange, answer, false);
     return this.#relay.fail(exchange, 'upstream-closed');
   }
+}
+
+const closeField = Buffer.from('Connection: close\r\n');
+
+/** The answer with word that the connection ends after it (RFC 9112 §9.6), so that the client asks elsewhere. */
+function sayClose(bytes: Buffer, head: ResponseHead): [Buffer, ResponseHead] {
+  const end = head.bodyStart - 2;
+  const told = Buffer.concat([bytes.subarray(0, end), closeField, bytes.subarray(end)]);
+  return [told, { ...head, bodyStart: head.bodyStart + closeField.length }];
 }
 
 function isRetryable(exchange: Exchange): boolean {

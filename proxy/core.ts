@@ -2,6 +2,7 @@
 // one coarse clock. Deadlines are numbers that the clock's tick compares, so that a request sets no timer.
 
 import { AlpnMemory } from './alpn.ts';
+import { Authorities } from './authorities.ts';
 import type { Connection } from './connection.ts';
 import { FollowGrants } from './follow.ts';
 import { Limiter } from './limiter.ts';
@@ -37,7 +38,7 @@ export class Core {
       resolver: ports.resolver,
       connectMs: this.limits.connectMs,
       proxy: ports.upstreamProxy ?? null,
-      extraAuthorities: ports.extraAuthorities ?? [],
+      authorities: new Authorities(ports.extraAuthorities ?? [], ports.hostAuthorities),
       pooledIdleMs: this.limits.pooledIdleMs,
       pooledPerRunner: this.limits.pooledPerRunner,
     });

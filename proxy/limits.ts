@@ -14,6 +14,8 @@ export interface Limits {
   /** How long a client may go on sending after its answer before it is cut. */
   readonly lingerMs: number;
   readonly drainMs: number;
+  /** How long a client may ask nothing, once its worker is being replaced, before its connection is closed. */
+  readonly retireIdleMs: number;
   readonly pooledIdleMs: number;
   readonly headBytes: number;
   readonly helloBytes: number;
@@ -43,6 +45,7 @@ export const defaultLimits: Limits = {
   tunnelIdleMs: 3_600_000,
   lingerMs: 5_000,
   drainMs: 30_000,
+  retireIdleMs: 5_000,
   pooledIdleMs: 55_000,
   headBytes: 65_536,
   helloBytes: 32_768,

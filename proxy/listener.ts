@@ -23,6 +23,11 @@ export interface Proxy {
   redecide(): void;
   /** Lets requests in flight end, then closes everything. */
   drain(): Promise<void>;
+  /**
+   * Another process takes what is new: what is open goes on, each client asked to go elsewhere; resolves when nothing is
+   * open any more, or when the rest was closed after `limitMs`.
+   */
+  retire(limitMs: number): Promise<void>;
 }
 
 /** Starts a proxy over its ports; it listens nowhere by itself. */
@@ -35,6 +40,7 @@ export function createProxy(ports: ProxyPorts): Proxy {
     end: (runner, reason) => end(core, runner, reason),
     redecide: () => core.redecide(null),
     drain: () => drain(core),
+    retire: (limitMs) => retire(core, limitMs),
   };
 }
 
@@ -74,6 +80,23 @@ async function drain(core: Core): Promise<void> {
   while (core.connections.size > 0 && performance.now() < until) {
     for (const connection of core.connections) if (isIdle(connection.carrier)) connection.abort('drained');
     await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  for (const connection of core.connections) connection.abort('drained');
+  core.stop();
+}
+
+const retireEveryMs = 1_000;
+
+async function retire(core: Core, limitMs: number): Promise<void> {
+  core.isDraining = true;
+  const until = performance.now() + limitMs;
+  let toldAt = Number.NEGATIVE_INFINITY;
+  while (core.connections.size > 0 && performance.now() < until) {
+    if (performance.now() - toldAt >= retireEveryMs) {
+      toldAt = performance.now();
+      for (const connection of core.connections) core.guard(connection, () => connection.carrier?.retire?.());
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
   for (const connection of core.connections) connection.abort('drained');
   core.stop();

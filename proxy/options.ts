@@ -11,6 +11,7 @@ import type { Meter, Recorder, ResolverPort, VirtualPort } from '../flow/ports.t
 import type { Reason } from '../flow/reason.ts';
 import type { Decision } from '../flow/decision.ts';
 import type { HostDecision, RequestDecision } from '../policy/decide.ts';
+import type { HostAuthorities } from './authorities.ts';
 import type { Connection } from './connection.ts';
 import type { Held, HoldLimits } from './hold.ts';
 import type { Limits } from './limits.ts';
@@ -88,10 +89,14 @@ export interface ProxyPorts {
   /** Steer mode: which host a virtual address stands for. */
   readonly virtual?: Pick<VirtualPort, 'contains' | 'hostOf'>;
   /** Takes TCP connections whose original port was 53. */
-  readonly dns: { accept(socket: Socket): void };
+  readonly dns: { accept(socket: Socket, runner: string): void };
+  /** Load balancers that say by PROXY protocol who speaks. */
+  readonly peers?: PeerPort;
   readonly identity: { readonly gateway: string; readonly fleet: string };
   /** True for every address of the gateway itself, outer ones and loopback included. */
   isOwnAddress(address: string): boolean;
+  /** True for a runner that is kept out at the moment; absent: the kernel alone does that. */
+  isQuarantined?(runner: string): boolean;
   /** True in a sidecar: runners speak from addresses of this machine. */
   readonly areRunnersLocal?: boolean;
   /** The ports on which workers listen: never an original destination. */
@@ -99,17 +104,19 @@ export interface ProxyPorts {
   readonly limits?: Partial<Limits>;
   /** Absent: clients are offered HTTP/1.1 alone. */
   readonly http2?: Http2Port;
+  /** What all dials go through; absent: nothing. */
+  readonly upstreamProxy?: UpstreamProxy | null;
   /** PEM certificates trusted for upstreams besides the system's. */
   readonly extraAuthorities?: readonly string[];
+  /** Further ones for single hosts. */
+  readonly hostAuthorities?: readonly HostAuthorities[];
   understand?(query: RequestQuery): Understanding;
   /** How much of a request's body is to be read before it is decided; null: nothing, its head is enough. HTTP/2 only. */
   holds?(query: RequestQuery): HoldLimits | null;
-  /** What all dials go through; absent: nothing. */
-  readonly upstreamProxy?: UpstreamProxy | null;
   /** What a body that was held means; the request is decided with it. */
   understandBody?(query: RequestQuery, body: Held): Understanding;
+  /** Told when a pass-through is proposed; defaults to nothing. */
+  onProposal?(proposal: Proposal): void;
   /** Told of every unforeseen error, after the flow was blocked; defaults to nothing. */
   onInternalError?(error: unknown): void;
 }
-  /** Told when a pass-through is proposed; defaults to nothing. */
-  onProposal?(proposal: Proposal): void;

@@ -18,6 +18,7 @@ import { grantDecision, isGrantable, plain } from './judge.ts';
 import { nameConnection } from './name-connection.ts';
 import { passThrough } from './pass-through.ts';
 import { peek } from './peek.ts';
+import { readIntroduction } from './proxied.ts';
 import type { Peeked } from './peek.ts';
 import { Relay } from './relay.ts';
 
@@ -35,11 +36,38 @@ export async function carry(core: Core, socket: Socket, arrival: Arrival): Promi
   const isOwn = core.ports.areRunnersLocal !== true && core.ports.isOwnAddress(runner ?? '');
   if (runner === null || isOwn) return void socket.destroy();
   const original = arrival === 'redirected' ? readOriginal(core, socket) : null;
-  if (original?.port === 53) return core.ports.dns.accept(socket);
+  const { peers } = core.ports;
+  if (peers?.isPeer(runner) !== true)
+    return carryFrom(core, socket, arrival, { runner, port: socket.remotePort ?? 0, original });
+  // A load balancer's connection is that of whom it names, or nobody's.
+  const introduced = await readIntroduction(socket, peers);
+  if (introduced === null) return void socket.destroy();
+  if (!('refused' in introduced)) return carryFrom(core, socket, arrival, { ...introduced, original });
+  const { refused, detail } = introduced;
+  return carryFrom(core, socket, arrival, { runner, port: 0, original, refused, detail });
+}
+
+/** Where a connection comes from and was going. */
+interface Origin {
+  readonly runner: string;
+  readonly port: number;
+  readonly original: { readonly address: string; readonly port: number } | null;
+  /** Why it ends before anything else, and what a record says of it. */
+  readonly refused?: Reason;
+  readonly detail?: string;
+}
+
+async function carryFrom(core: Core, socket: Socket, arrival: Arrival, origin: Origin): Promise<void> {
+  const { runner, original, refused, detail = '' } = origin;
+  if (original?.port === 53 && refused === undefined) return core.ports.dns.accept(socket, runner);
   const limit = core.isDraining ? 'drained' : core.limiter.enterConnection(runner);
-  const connection = new Connection(core, socket, runner, socket.remotePort ?? 0, limit === null);
+  const connection = new Connection(core, socket, runner, origin.port, limit === null);
   core.add(connection);
   try {
+    if (refused !== undefined) {
+      connection.evidence = [{ kind: 'proxy-protocol', detail }];
+      return block(connection, blocked(refused));
+    }
     connection.port = original?.port ?? 0;
     if (original !== null && !core.ports.isOwnAddress(original.address))
       connection.originalAddress = original.address;
@@ -47,6 +75,7 @@ export async function carry(core: Core, socket: Socket, arrival: Arrival): Promi
     if (arrival === 'redirected' && (original === null || core.ports.ownPorts.has(original.port))) {
       return block(connection, blocked('direct-port'));
     }
+    if (core.ports.isQuarantined?.(runner) === true) return block(connection, blocked('quarantine'));
     // 2 attribute: address -> job
     connection.attribution = await attribute(core, runner, connection.runnerPort);
     if (original !== null && core.ports.virtual?.contains(original.address) === true)

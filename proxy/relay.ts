@@ -35,6 +35,7 @@ export class Relay implements Carrier {
   #clientEnded = false;
   #isLingering = false;
   #isTunnel = false;
+  #retireAtMs: number | null = null;
 
   constructor(connection: Connection, client: Socket, scheme: 'http' | 'https', isExplicit: boolean) {
     this.connection = connection;
@@ -171,9 +172,9 @@ export class Relay implements Carrier {
     const limit = connection.core.limiter.enterRequest(connection.runner);
     exchange.isCounted = limit === null;
     if (limit !== null) exchange.decision = blocked(limit);
-    connection.settle();
     else if (isOpen(exchange.decision) && isBadHandshake(exchange))
       exchange.decision = blocked('malformed-request');
+    connection.settle();
     this.exchange = exchange;
     exchange.sentBytes = exchange.headBytes.length;
     const isRecorded = exchange.open();
@@ -249,8 +250,8 @@ export class Relay implements Carrier {
       method: head.method,
       path: query?.path ?? '',
       told: exchange.problem?.told,
-      isLast,
       head: exchange.headBytes,
+      isLast,
       version: head.version,
     });
     exchange.status = status;
@@ -344,6 +345,14 @@ export class Relay implements Carrier {
 
   isIdle(): boolean {
     return this.exchange === null;
+  }
+
+  /** The next answer says that it is the last; a client that asks nothing for a while is closed as after an idle time. */
+  retire(): void {
+    const { core } = this.connection;
+    this.#retireAtMs ??= core.nowMs + core.limits.retireIdleMs;
+    const isQuiet = this.exchange === null && this.#gather.length === 0 && !this.#isTunnel;
+    if (isQuiet && core.nowMs >= this.#retireAtMs) this.finish();
   }
 
   gone(reason: Reason): void {

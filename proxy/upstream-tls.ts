@@ -1,29 +1,17 @@
-// TLS to real servers over a connected socket: always verified, resumed where the server allows it, one context for
-// all. What it offers is what browsers offer, with the cheaper of equally strong ciphers first.
+// TLS to real servers over a connected socket: always verified (authorities.ts says by whom), resumed where the server
+// allows it. Revocation is not checked, and must-staple (RFC 7633) not heeded: docs/limitations.md.
 
 import { LRUCache } from 'lru-cache';
 import { isIP } from 'node:net';
 import type { Socket } from 'node:net';
-import {
-  checkServerIdentity,
-  connect,
-  createSecureContext,
-  DEFAULT_CIPHERS,
-  getCACertificates,
-  rootCertificates,
-} from 'node:tls';
-import type { DetailedPeerCertificate, SecureContext, TLSSocket } from 'node:tls';
+import { checkServerIdentity, connect } from 'node:tls';
+import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
+import type { Authorities } from './authorities.ts';
 import { nobodyWaits } from './dial.ts';
 import type { DialFailure } from './dial.ts';
 import { readTlsProblem } from './upstream-problem.ts';
 
 const maxResumable = 2_048;
-const preferred = 'TLS_AES_128_GCM_SHA256';
-const ciphers = [preferred, ...DEFAULT_CIPHERS.split(':').filter((cipher) => cipher !== preferred)].join(':');
-// A key share for both: the hybrid one keeps what is recorded today shut to a later quantum computer, and a server
-// that knows only the other one need not ask again.
-const groups = '*X25519MLKEM768:*X25519:P-256:P-384:P-521';
-
 /** What is asked of a server, and for whom a ticket of its is good. */
 export interface Wanted {
   readonly host: string;
@@ -35,15 +23,14 @@ export interface Wanted {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Verifies servers against the system's authorities and those given; keeps tickets for resumption. */
+/** Verifies servers; keeps tickets for resumption, which hold for one host and thus for one set of authorities. */
 export class UpstreamTls {
-  readonly #extraAuthorities: readonly string[];
+  readonly #authorities: Authorities;
   readonly #limitMs: number;
   readonly #resumable = new LRUCache<string, Buffer>({ max: maxResumable });
-  #context: SecureContext | null = null;
 
-  constructor(extraAuthorities: readonly string[], limitMs: number) {
-    this.#extraAuthorities = extraAuthorities;
+  constructor(authorities: Authorities, limitMs: number) {
+    this.#authorities = authorities;
     this.#limitMs = limitMs;
   }
 
@@ -58,7 +45,7 @@ export class UpstreamTls {
         socket,
         host,
         servername: isIP(host) === 0 ? host : '',
-        secureContext: this.#contextOfAll(),
+        secureContext: this.#authorities.contextFor(host),
         ALPNProtocols: [...offered],
         rejectUnauthorized: true,
         checkServerIdentity: () => identityProblem(secured, host),
@@ -97,15 +84,6 @@ export class UpstreamTls {
       });
     });
   }
-
-  #contextOfAll(): SecureContext {
-    this.#context ??= createSecureContext({
-      ca: authorities(this.#extraAuthorities),
-      ciphers,
-      ecdhCurve: groups,
-    });
-    return this.#context;
-  }
 }
 
 /** Why the server's certificate is not one for this host (RFC 9110 §4.3.4), or undefined. */
@@ -115,11 +93,6 @@ function identityProblem(secured: TLSSocket, host: string): Error | undefined {
   const matched = isIP(host) === 0 ? certificate.checkHost(host) : certificate.checkIP(host);
   // OpenSSL lets a wildcard cover no underscore; Node's own check does, and names what it found.
   return matched === undefined ? checkServerIdentity(host, certificate.toLegacyObject()) : undefined;
-}
-
-function authorities(extra: readonly string[]): string[] {
-  const system = getCACertificates('system');
-  return [...(system.length > 0 ? system : rootCertificates), ...extra];
 }
 
 /**

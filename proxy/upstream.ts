@@ -3,6 +3,7 @@
 
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import type { Authorities } from './authorities.ts';
 import type { AddressCheck } from './address-check.ts';
 import { dial, messageOf } from './dial.ts';
 import type { DialFailure, DialOptions, DialTarget } from './dial.ts';
@@ -101,7 +102,7 @@ export class Upstream {
 }
 
 export interface UpstreamOptions extends DialOptions {
-  readonly extraAuthorities: readonly string[];
+  readonly authorities: Authorities;
   readonly pooledIdleMs: number;
   readonly pooledPerRunner: number;
 }
@@ -118,7 +119,7 @@ export class Upstreams {
 
   constructor(options: UpstreamOptions) {
     this.#options = options;
-    this.#tls = new UpstreamTls(options.extraAuthorities, options.connectMs);
+    this.#tls = new UpstreamTls(options.authorities, options.connectMs);
   }
 
   /** The pooled connection of this runner to this server that was used last, unless idle for longer; or null. */

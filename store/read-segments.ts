@@ -24,7 +24,8 @@ export async function* readSegment(path: string): AsyncGenerator<FlowRecord> {
   }
 }
 
-async function* readLines(path: string): AsyncGenerator<string> {
+/** The lines of one segment as text, in order; none when it was dropped meanwhile. */
+export async function* readLines(path: string): AsyncGenerator<string> {
   const file = await open(path).catch((error: unknown) => {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
     throw error;
@@ -45,7 +46,8 @@ async function* readLines(path: string): AsyncGenerator<string> {
   }
 }
 
-function parseRecord(line: string): FlowRecord | null {
+/** The record of one line; null for a line that was cut or is of another version. */
+export function parseRecord(line: string): FlowRecord | null {
   try {
     const value: unknown = JSON.parse(line);
     if (typeof value !== 'object' || value === null || !('v' in value) || value.v !== recordVersion)

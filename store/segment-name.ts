@@ -1,4 +1,5 @@
-// Names of segments: `<process>-<start>-<n>.jsonl`, start as a UTC time to the millisecond, n from 1.
+// Names of segments: `<process>-<start>-<n>.jsonl`, start as a UTC time to the millisecond, n from 1; and of the marker
+// `<process>-<start>.open`, which holds the writer's pid for as long as it may have flows open.
 
 export interface SegmentNameParts {
   readonly process: string;
@@ -8,8 +9,23 @@ export interface SegmentNameParts {
 
 /** The name of the `number`th segment that a process began since it started at `startMs`. */
 export function segmentName(process: string, startMs: number, number: number): string {
-  const start = new Date(startMs).toISOString().replace(/[-:.]/g, '');
-  return `${process}-${start}-${number}.jsonl`;
+  return `${process}-${startText(startMs)}-${number}.jsonl`;
+}
+
+/** The name of the marker of a process that started at `startMs`. */
+export function markerName(process: string, startMs: number): string {
+  return `${process}-${startText(startMs)}.open`;
+}
+
+/** Process and start of a marker's name; null for any other file. */
+export function parseMarkerName(name: string): Omit<SegmentNameParts, 'number'> | null {
+  const match = /^(.{1,100})-(\d{8}T\d{9}Z)\.open$/.exec(name);
+  return match ? { process: match[1]!, start: match[2]! } : null;
+}
+
+/** A time in milliseconds as it stands in names. */
+export function startText(startMs: number): string {
+  return new Date(startMs).toISOString().replace(/[-:.]/g, '');
 }
 
 /** The parts of a segment's name; null for any other file. */

@@ -13,6 +13,7 @@ import {
   readdirSync,
   rmSync,
   statSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -23,7 +24,7 @@ import type { BatchRecorder, Meter, PreparedHalf } from '../flow/ports.ts';
 import { FlowCounts } from './flow-counts.ts';
 import { LineBuffer } from './line-buffer.ts';
 import { PreparedOutcome, PreparedSource } from './prepared-record.ts';
-import { compareSegmentNames, parseSegmentName, segmentName } from './segment-name.ts';
+import { compareSegmentNames, markerName, parseSegmentName, segmentName } from './segment-name.ts';
 import { serialiseRecord } from './serialise-record.ts';
 
 const flushAfterMs = 100;
@@ -64,6 +65,7 @@ export class SegmentWriter implements BatchRecorder {
     this.#rotateAt = options.maxSegmentBytes;
     mkdirSync(options.directory, { recursive: true });
     this.#openNext();
+    this.#mark();
     this.#dropOldest();
   }
 
@@ -135,6 +137,22 @@ export class SegmentWriter implements BatchRecorder {
       if (this.#fd !== null) closeSync(this.#fd);
       this.#fd = null;
     }
+    // Not where something was lost: what is then still open is closed by whoever looks for it.
+    rmSync(this.#markerPath(), { force: true });
+  }
+
+  // Whoever finds it once this process is gone knows that flows may stand open (unclosed-flows.ts).
+  #mark(): void {
+    const path = this.#markerPath();
+    try {
+      writeFileSync(path, String(process.pid), { mode: 0o640 });
+    } catch (error) {
+      throw unavailable(`${path} cannot be made`, error);
+    }
+  }
+
+  #markerPath(): string {
+    return join(this.#options.directory, markerName(this.#options.process, this.#startMs));
   }
 
   #bound(): void {

@@ -32,15 +32,19 @@ t.test(
       cut: () => void done.push('cut'),
       quarantine: () => void done.push('quarantine'),
       update: () => void done.push('plan'),
+      upgrade: async () => void done.push('upgrade'),
     };
-    const allowed = { worker: ['sign', 'bind', 'unbind', 'assign', 'whose'], control: ['unbind', 'cut', 'quarantine', 'plan'] };
+    const allowed = {
+      worker: ['sign', 'bind', 'unbind', 'assign', 'whose'],
+      control: ['unbind', 'cut', 'quarantine', 'plan', 'upgrade'],
+    };
     for (const from of ['worker', 'control'] as const) {
       // Object.keys widens the names of the table.
       for (const type of Object.keys(frameTypes) as FrameType[]) {
         const frame = { id: 1, type, payload: Buffer.from(JSON.stringify(payloads[type] ?? {})) };
         done.length = 0;
         if (allowed[from].includes(type)) {
-          const answer = Buffer.from(answerRequest(frame, from, ports)).toString();
+          const answer = Buffer.from(await answerRequest(frame, from, ports)).toString();
           const wanted: Partial<Record<FrameType, string>> = {
             sign: 'signature',
             assign: '{"v4":"10.77.128.1","v6":null}',

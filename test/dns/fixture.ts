@@ -93,7 +93,7 @@ export class FakeUpstream {
   answer(query: Buffer, transport: Asked['transport']): { delayMs: number; messages: Buffer[] } {
     const request = Packet.parse(query) as unknown as { header: { id: number }; questions: Row[] };
     const [question] = request.questions;
-    const asked = { name: question!.name, type: question!.type, transport };
+    const asked = { name: question!.name.toLowerCase(), type: question!.type, transport };
     this.asked.push(asked);
     const script = this.script(asked);
     if (script.silent) return { delayMs: 0, messages: [] };

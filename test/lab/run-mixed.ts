@@ -1,0 +1,62 @@
+// Runs mixed-load.ts on a runner of a lab and gives back its counts.
+
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { waitUntil } from './gateway.ts';
+import type { Lab } from './lab.ts';
+import type { MixedCounts, MixedOptions } from './mixed-load.ts';
+import { labAddresses } from './origins.ts';
+
+export interface RunningLoad {
+  /** Ends it: begins nothing more, waits for what is open. Resolves with what came of it. */
+  stop(): Promise<MixedCounts>;
+}
+
+/** What a policy must allow so that all of it works but what is to be blocked. */
+export const mixedPolicy = `version: 1
+mode: block
+http:
+  - {id: site, host: allowed.example.com, methods: any, websocket: true}
+opaque:
+  - {id: opaque, host: api.example.com}
+`;
+
+/** Starts the load on a runner; resolves when it has begun. */
+export async function startMixed(
+  lab: Lab,
+  options: Pick<MixedOptions, 'rates'> & Partial<MixedOptions>,
+  runner = 0,
+): Promise<RunningLoad> {
+  const settings: MixedOptions = {
+    // What is passed through bears the certificate of the lab's own server.
+    authorities: [join(lab.gateway.stateDirectory, 'public/bundle.pem'), join(lab.directory, 'lab-ca.pem')],
+    resolver: lab.topology.gateway4,
+    web: labAddresses.web4,
+    connections: 40,
+    downloadBytes: 20_000_000,
+    downloadBytesPerSecond: 2_000_000,
+    ...options,
+  };
+  const program = join(import.meta.dirname, 'mixed-load.ts');
+  const node = [process.execPath, '--disable-warning=ExperimentalWarning'];
+  const child = lab.spawn([...node, program, JSON.stringify(settings)], runner);
+  let [stdout, stderr] = ['', ''];
+  child.stdout?.on('data', (chunk) => (stdout += String(chunk)));
+  child.stderr?.on('data', (chunk) => (stderr += String(chunk)));
+  const isOver = () => child.exitCode !== null || child.signalCode !== null;
+  await waitUntil(() => stdout.includes('started\n') || isOver(), 20_000);
+  if (isOver()) throw new Error(`the load did not start: ${stderr.slice(-2000)}`);
+  return {
+    stop: async () => {
+      const ended = once(child, 'close');
+      child.kill('SIGTERM');
+      const timer = setTimeout(() => child.kill('SIGKILL'), 60_000);
+      await ended;
+      clearTimeout(timer);
+      const line = stdout.trim().split('\n').at(-1) ?? '';
+      if (!line.startsWith('{')) throw new Error(`the load ended without counts: ${stderr.slice(-2000)}`);
+      // Printed by mixed-load.ts in this shape.
+      return JSON.parse(line) as MixedCounts;
+    },
+  };
+}
