@@ -32,17 +32,22 @@ export async function measureConnections(options: ProxyOptions, progress: Progre
   const share = options.isQuick ? 0.2 : 1;
   const count = { seen: perRound.seen * share, unseen: perRound.unseen * share };
   return inLab({ programs, unseen: count.unseen * (rounds + 1) }, async (lab) => {
-    await alternate(programs, rounds, async (name, at) => {
-      progress(`new connections, ${name}, round ${at + 1} of ${rounds}`);
-      const met = await connectMany(lab, name, 'seen', count.seen);
-      if (at >= 0) seen[name]!.push(met.cpuUs);
-      if (!minting.includes(name)) return;
-      const fresh = await connectMany(lab, name, `unseen-${(at + 1) * count.unseen}`, count.unseen);
-      if (at < 0) return;
-      seenMs[name]!.push(met.medianMs);
-      unseen[name]!.push(fresh.cpuUs);
-      unseenMs[name]!.push(fresh.medianMs);
-    });
+    await alternate(
+      programs,
+      rounds,
+      async (name, at) => {
+        progress(`new connections, ${name}, round ${at + 1} of ${rounds}`);
+        const met = await connectMany(lab, name, 'seen', count.seen);
+        if (at >= 0) seen[name]!.push(met.cpuUs);
+        if (!minting.includes(name)) return;
+        const fresh = await connectMany(lab, name, `unseen-${(at + 1) * count.unseen}`, count.unseen);
+        if (at < 0) return;
+        seenMs[name]!.push(met.medianMs);
+        unseen[name]!.push(fresh.cpuUs);
+        unseenMs[name]!.push(fresh.medianMs);
+      },
+      options.isQuick ? 0 : 1,
+    );
     const known = compare('CPU per new connection, host met before', 'µs', seen);
     const over = timesSeen(unseen, seen);
     const overMs = timesSeen(unseenMs, seenMs);

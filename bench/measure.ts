@@ -44,14 +44,15 @@ export const emptyRounds = (names: readonly string[]): Rounds =>
 
 /**
  * Runs the step for all programs in rounds that alternate between them, each round beginning with another one;
- * round -1 warms up and is to be thrown away.
+ * round -1 warms up and is to be thrown away (none when `warmUps` is 0).
  */
 export async function alternate(
   names: readonly string[],
   rounds: number,
   step: (name: string, round: number) => Promise<void>,
+  warmUps = 1,
 ): Promise<void> {
-  for (let at = -1; at < rounds; at++) {
+  for (let at = -warmUps; at < rounds; at++) {
     const first = (at + 1) % names.length;
     for (const name of [...names.slice(first), ...names.slice(0, first)]) await step(name, at);
   }

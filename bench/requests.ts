@@ -33,7 +33,7 @@ export async function inLab<T>(
 
 async function measureRounds(
   names: readonly string[],
-  rounds: number,
+  { rounds, isQuick }: ProxyOptions,
   what: string,
   progress: Progress,
   load: (name: string, at: number) => Promise<Stretch>,
@@ -41,14 +41,19 @@ async function measureRounds(
   const [cpuUs, perSecond, p50Us, p99Us] = Array.from({ length: 4 }, () => emptyRounds(names));
   const all = { cpuUs: cpuUs!, perSecond: perSecond!, p50Us: p50Us!, p99Us: p99Us! };
   const out = new Set<string>();
-  await alternate(names, rounds, async (name, at) => {
-    progress(`${what}, ${name}, round ${at + 1} of ${rounds}`);
-    // One that failed once is not waited for again.
-    const stretch = out.has(name) ? failed : await load(name, at);
-    if (Number.isNaN(stretch.cpuUs)) out.add(name);
-    if (at < 0) return;
-    for (const key of ['cpuUs', 'perSecond', 'p50Us', 'p99Us'] as const) all[key][name]!.push(stretch[key]);
-  });
+  await alternate(
+    names,
+    rounds,
+    async (name, at) => {
+      progress(`${what}, ${name}, round ${at + 1} of ${rounds}`);
+      // One that failed once is not waited for again.
+      const stretch = out.has(name) ? failed : await load(name, at);
+      if (Number.isNaN(stretch.cpuUs)) out.add(name);
+      if (at < 0) return;
+      for (const key of ['cpuUs', 'perSecond', 'p50Us', 'p99Us'] as const) all[key][name]!.push(stretch[key]);
+    },
+    isQuick ? 0 : 1,
+  );
   return all;
 }
 
@@ -61,7 +66,7 @@ export async function measureHttp1(options: ProxyOptions, progress: Progress): P
     const load = (name: string, at: number) =>
       // Compilers take their time: the round that is thrown away is the longest.
       loadHttp1(lab, name, 32, at < 0 && name === 'ours' ? 3 * options.seconds : options.seconds);
-    const measured = await measureRounds(programs, options.rounds, 'keep-alive requests', progress, load);
+    const measured = await measureRounds(programs, options, 'keep-alive requests', progress, load);
     const cpu = compare('CPU per request, HTTP/1.1 keep-alive, 32 connections', 'µs', measured.cpuUs);
     return [
       beside(cpu, 'haproxy', 1.2),
@@ -84,7 +89,7 @@ export async function measureHttp2(options: ProxyOptions, progress: Progress): P
   const requests = options.isQuick ? 2000 : 40_000;
   return inLab({ programs }, async (lab) => {
     const load = (name: string) => loadHttp2(lab, name, requests);
-    const measured = await measureRounds(programs, options.rounds, 'HTTP/2 requests', progress, load);
+    const measured = await measureRounds(programs, options, 'HTTP/2 requests', progress, load);
     const cpu = compare('CPU per request, HTTP/2, 8 connections of 16 streams', 'µs', measured.cpuUs);
     return [
       beside(cpu, 'haproxy', 1.1),
@@ -101,7 +106,7 @@ export async function measureLatency(options: ProxyOptions, progress: Progress):
   const programs = ['ours', 'no proxy', ...['haproxy', 'squid'].filter(options.isInstalled)];
   return inLab({ programs }, async (lab) => {
     const load = (name: string) => loadHttp1(lab, name, 1, options.seconds);
-    const { p50Us } = await measureRounds(programs, options.rounds, 'single requests', progress, load);
+    const { p50Us } = await measureRounds(programs, options, 'single requests', progress, load);
     const bare = p50Us['no proxy']!;
     const added = Object.fromEntries(
       Object.entries(p50Us)
