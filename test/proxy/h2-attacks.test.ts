@@ -18,6 +18,7 @@ import {
   startRawServer,
   type,
   u32,
+  window,
 } from './h2-peer.ts';
 import type { Peer } from './h2-peer.ts';
 import { encodeInteger, encodeString } from './naive-hpack.ts';
@@ -31,10 +32,14 @@ const rig = await makeRig(authority, 443, { http2: { start: startHttp2, answer: 
 rig.request = ({ path }) => asRequest(path.startsWith('/blocked') ? shut : open);
 
 /** A server of Node's, for streams whose windows are kept by others. */
-const honest = createSecureServer(authority.filesFor('h2.test'), (request, response) => {
-  request.resume();
-  response.end(request.url === '/large' ? Buffer.alloc(1_048_576) : 'ok');
-});
+const large = Buffer.alloc(1_048_576);
+const honest = createSecureServer(
+  { ...authority.filesFor('h2.test'), maxSessionMemory: 1_000 },
+  (request, response) => {
+    request.resume();
+    response.end(request.url === '/large' ? large : 'ok');
+  },
+);
 honest.on('sessionError', () => {});
 await new Promise<void>((resolve) => honest.listen(0, serverAddress, resolve));
 const toHonest = () => {
@@ -45,6 +50,18 @@ const toRaw = () => {
 };
 
 const honestPort = (honest.address() as AddressInfo).port;
+/** A request for 1 MB of that server. */
+const largeOf = (id: number) =>
+  frame(
+    type.headers,
+    flag.end | flag.endHeaders,
+    id,
+    block(
+      requestOf('/large').map(
+        ([name, value]) => [name, name === ':authority' ? `h2.test:${honestPort}` : value] as const,
+      ),
+    ),
+  );
 /** A client that does nothing wrong, on one connection for the whole of this file. */
 toHonest();
 const bystander: ClientHttp2Session = connectHttp2(`https://h2.test:${honestPort}`, {
@@ -299,6 +316,11 @@ const attacks: readonly Attack[] = [
   },
 ];
 
+const floodsSince = (before: number): number =>
+  rig
+    .closed('connection')
+    .slice(before)
+    .filter(({ ended }) => ended === 'h2-flood').length;
 const closedConnection = (at: number): FlowRecord | undefined => rig.closed('connection')[at];
 
 t.test(
@@ -329,6 +351,233 @@ t.test(
     t.strictSame(rig.errors, []);
   },
 );
+/** Less of each than a flood: what honest clients do. */
+const honestAmounts: readonly (readonly [title: string, bytes: (id: number) => Buffer])[] = [
+  ['100 resets', () => sum((at) => Buffer.concat([get(odd(at)), reset(odd(at))]), 100)],
+  ['100 PING', () => sum(() => ping, 100)],
+  ['20 SETTINGS', () => sum(() => settings([4, 65_535]), 20)],
+  ['200 priorities', () => sum((at) => frame(type.priority, 0, odd(at), Buffer.alloc(5)), 200)],
+  ['100 empty DATA', () => Buffer.concat([post(1), sum(() => frame(type.data, 0, 1), 100)])],
+  [
+    'a request in HEADERS and 7 CONTINUATION',
+    () =>
+      Buffer.concat([
+        frame(type.headers, flag.end, 1, block(requestOf('/'))),
+        ...Array.from({ length: 7 }, (_, at) =>
+          frame(
+            type.continuation,
+            at === 6 ? flag.endHeaders : 0,
+            1,
+            block([[`x-${at}`, 'y'.repeat(3_000)]]),
+          ),
+        ),
+      ]),
+  ],
+  ['a header of 4 KB, 10 times by its index', () => bomb(1, 10, true)],
+];
+t.test('what is a flood by its number is fine in the amounts of honest clients', async (t) => {
+  for (const [title, bytes] of honestAmounts) {
+    const peer = await openPeer(rig.port, authority.ca);
+    peer.send(bytes(1), get(999));
+    await peer.until(() => peer.status(999) !== null);
+    t.equal(peer.status(999), '200', title);
+    t.equal(peer.goaway, null, title);
+    peer.close();
+  }
+});
+
+t.test(
+  'a client that makes its server reset streams is cut like one that resets (CVE-2025-8671)',
+  async (t) => {
+    const usual = raw.onFrame;
+    raw.onFrame = (one, peer) => {
+      if (one.type === type.headers) peer.send(reset(one.id, 1));
+    };
+    const before = rig.closed('connection').length;
+    const peer = await openPeer(rig.port, authority.ca);
+    await flood(
+      peer,
+      sum((at) => get(odd(at)), 10_000),
+    );
+    await peer.until(({ isClosed }) => isClosed);
+    t.equal(peer.goaway, 11);
+    t.ok(arrived(type.headers) < 3_000, `${arrived(type.headers)} streams reached the server`);
+    await rig.until(() => floodsSince(before) > 0);
+    raw.onFrame = usual;
+    t.equal(await honestGet(), '200 ok');
+  },
+);
+
+t.test(
+  '10,000 streams at a time are refused beyond a bound, 10,000 one after the other are served',
+  async (t) => {
+    const usual = raw.onFrame;
+    raw.onFrame = () => {};
+    const greedy = await openPeer(rig.port, authority.ca);
+    await flood(
+      greedy,
+      sum((at) => post(odd(at)), 10_000),
+    );
+    t.ok(await greedy.until(({ goaway }) => goaway === 11), 'ended');
+    t.ok(arrived(type.headers) <= 1_024, `${arrived(type.headers)} reached the server`);
+    t.ok((greedy.counts.get(type.reset) ?? 0) > 0, 'those beyond are refused before it ends');
+    raw.onFrame = usual;
+    const patient = await openPeer(rig.port, authority.ca);
+    for (let at = 0; at < 10_000; at += 200) {
+      patient.send(sum((more) => get(odd(at + more)), 200));
+      await patient.until(() => (patient.counts.get(type.headers) ?? 0) >= at + 200);
+    }
+    t.equal(patient.counts.get(type.headers), 10_000);
+    t.equal(patient.goaway, null);
+    patient.close();
+    t.equal(await honestGet(), '200 ok');
+  },
+);
+
+const rssGrowth = async (run: () => Promise<void>): Promise<number> => {
+  const before = process.memoryUsage.rss();
+  await run();
+  return (process.memoryUsage.rss() - before) / 1_048_576;
+};
+
+t.test('windows that stay shut hold no bodies here, and end by their time', async (t) => {
+  toHonest();
+  await rig.until(
+    () => rig.closed('request').length * 2 === rig.records.filter(({ kind }) => kind === 'request').length,
+  );
+  const before = rig.closed('request').length;
+  const peer = await openPeer(rig.port, authority.ca, settings([4, 0]), 'h2.test');
+  const grown = await rssGrowth(async () => {
+    peer.send(sum((at) => largeOf(odd(at)), 100));
+    await rig.until(() => rig.closed('request').length >= before + 100, 8_000);
+  });
+  t.strictSame(
+    new Set(
+      rig
+        .closed('request')
+        .slice(before)
+        .map(({ ended }) => ended),
+    ),
+    new Set(['timeout']),
+  );
+  t.equal(peer.counts.get(type.headers), 100, 'each had its head');
+  t.equal(peer.counts.get(type.data) ?? 0, 0);
+  t.ok(grown < 64, `${grown.toFixed(1)} MB`);
+  peer.close();
+  t.equal(await honestGet(), '200 ok');
+});
+
+t.test('a client that stops reading is not read for: what it asked for stays where it is', async (t) => {
+  toRaw();
+  const usual = raw.onFrame;
+  let sent = 0;
+  raw.onFrame = (one, peer) => {
+    if (one.type !== type.headers) return;
+    peer.send(frame(type.headers, flag.endHeaders, one.id, block([[':status', '200']])));
+    const pump = () => {
+      while (sent < 100 * 1_048_576 && !peer.isClosed) {
+        sent += 16_384;
+        if (!peer.socket.write(frame(type.data, 0, one.id, large.subarray(0, 16_384)))) break;
+      }
+    };
+    peer.socket.on('drain', pump);
+    pump();
+  };
+  const most = 0x7fff_0000;
+  const peer = await openPeer(rig.port, authority.ca, settings([4, most]));
+  const grown = await rssGrowth(async () => {
+    peer.socket.pause();
+    peer.send(window(0, most - 65_535), get(1));
+    for (let last = -1; last !== sent || sent === 0;) {
+      last = sent;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  });
+  // What the kernel's four buffers of two connections take is no memory of ours.
+  t.ok(sent < 32 * 1_048_576, `${sent >> 20} MB of 100 left the server`);
+  t.ok(grown < 64, `${grown.toFixed(1)} MB`);
+  peer.close();
+  raw.onFrame = usual;
+  t.equal(await honestGet(), '200 ok');
+});
+
+t.test('a window that is opened too far is an error of flow control', async (t) => {
+  toHonest();
+  const peer = await openPeer(rig.port, authority.ca, settings([4, 0]), 'h2.test');
+  peer.send(largeOf(1), window(1, 0x7fff_ffff), window(1, 0x7fff_ffff));
+  await peer.until(() => peer.resetOf(1) !== null || peer.goaway !== null);
+  t.equal(peer.resetOf(1) ?? peer.goaway, 3, 'of a stream');
+  peer.close();
+  const other = await openPeer(rig.port, authority.ca, settings(), 'h2.test');
+  other.send(window(0, 0x7fff_ffff), window(0, 0x7fff_ffff));
+  await other.until(() => other.goaway !== null);
+  t.equal(other.goaway, 3, 'of the connection');
+  other.close();
+  t.equal(await honestGet(), '200 ok');
+});
+
+/** What never becomes whole, byte by byte. */
+const drips: readonly (readonly [title: string, bytes: Buffer])[] = [
+  ['HEADERS', get(1, `/${'a'.repeat(4_000)}`)],
+  ['SETTINGS', frame(type.settings, 0, 0, Buffer.alloc(6_000))],
+  ['a frame header', get(1).subarray(0, 8)],
+  ['a header block', opened()],
+];
+t.test('frames that never become whole end by their time', async (t) => {
+  toRaw();
+  const before = rig.closed('connection').length;
+  const peers = await Promise.all(drips.map(() => openPeer(rig.port, authority.ca)));
+  const feeding = drips.map(async ([, bytes], at) => {
+    const peer = peers[at]!;
+    peer.send(bytes.subarray(0, Math.max(1, bytes.length - 3_000)));
+    for (
+      let next = bytes.length - 3_000;
+      next < bytes.length - 1 && !peer.isClosed && peer.goaway === null;
+      next++
+    ) {
+      if (next > 0) peer.send(bytes.subarray(next, next + 1));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    await peer.until(({ isClosed }) => isClosed);
+  });
+  await Promise.all(feeding);
+  for (const [at, [title]] of drips.entries()) t.ok(peers[at]!.isClosed, title);
+  await rig.until(() => rig.closed('connection').length >= before + drips.length);
+  t.strictSame(
+    rig
+      .closed('connection')
+      .slice(before)
+      .map(({ ended }) => ended),
+    drips.map(() => 'timeout'),
+  );
+  t.equal(await honestGet(), '200 ok');
+});
+
+t.test('header bombs that stay below the limit cost no memory that lasts', async (t) => {
+  const grown = await rssGrowth(async () => {
+    const peer = await openPeer(rig.port, authority.ca);
+    for (let at = 0; at < 400; at += 20) {
+      peer.send(sum((more) => bomb(odd(at + more), 14, at + more === 0), 20));
+      await peer.until(() => (peer.counts.get(type.headers) ?? 0) >= at + 20);
+    }
+    t.equal(peer.counts.get(type.headers), 400, 'each was answered');
+    peer.close();
+  });
+  // 400 lists of 60 KB are 24 MB, were they kept.
+  t.ok(grown < 64, `${grown.toFixed(1)} MB`);
+  t.equal(await honestGet(), '200 ok');
+  t.strictSame(rig.errors, []);
+});
+
+t.test('every flow of this file that was opened is closed, once', async (t) => {
+  bystander.destroy();
+  await rig.until(
+    () => rig.records.filter(({ phase }) => phase === 'opened').length * 2 === rig.records.length,
+  );
+  const closed = rig.records.filter(({ phase }) => phase === 'closed').map(({ id }) => id);
+  t.equal(new Set(closed).size, closed.length);
+});
+
 t.teardown(async () => {
   bystander.destroy();
   honest.close();
