@@ -143,10 +143,9 @@ class Worker {
       isQuarantined: (runner) => this.#quarantines.holds(runner),
       ...(this.#virtual === null ? {} : { virtual: this.#virtual }),
       dns: { accept: (socket, runner) => dns.accept(socket, runner) },
-      peers: peerPort(config),
+      peers: peerPort(config, (address) => this.#isOwn(address)),
       identity: { gateway: config.gateway, fleet: config.fleet },
-      // Also where nobody has it: a name that leads there would lead back to us.
-      isOwnAddress: (address) => this.#ownAddresses.has(address) || this.#virtual?.contains(address) === true,
+      isOwnAddress: (address) => this.#isOwn(address),
       areRunnersLocal: config.mode === 'sidecar',
       ownPorts: new Set(ownPorts),
       limits: {
@@ -273,6 +272,11 @@ class Worker {
     };
   }
 
+  // The pool's also where nobody has them: a name that leads there would lead back to us.
+  #isOwn(address: string): boolean {
+    return this.#ownAddresses.has(address) || this.#virtual?.contains(address) === true;
+  }
+
   #readOwnAddresses(): void {
     const { v4, v6 } = this.#settings.config.addresses;
     const now = new Set([...machineAddresses(), ...v4, ...v6].map(canonicalText));
@@ -324,7 +328,7 @@ class Worker {
 }
 
 // An address in both is a balancer within the runners' own network.
-function peerPort({ listen, runners }: Config) {
+function peerPort({ listen, runners }: Config, isOwn: (address: string) => boolean) {
   const isIn = (texts: readonly string[]) => {
     const ranges = texts.flatMap((text) => parseCidr(text) ?? []);
     return (address: string): boolean => {
@@ -333,7 +337,8 @@ function peerPort({ listen, runners }: Config) {
     };
   };
   const [isPeer, isInside] = [isIn(listen.proxyProtocolPeers), isIn(runners.networks)];
-  return { isPeer, isRunner: (address: string) => isInside(address) && !isPeer(address) };
+  const isRunner = (address: string) => isInside(address) && !isPeer(address) && !isOwn(address);
+  return { isPeer, isRunner };
 }
 
 // A host that is none was refused when the file was checked.

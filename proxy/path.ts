@@ -59,7 +59,11 @@ interface Origin {
 
 async function carryFrom(core: Core, socket: Socket, arrival: Arrival, origin: Origin): Promise<void> {
   const { runner, original, refused, detail = '' } = origin;
-  if (original?.port === 53 && refused === undefined) return core.ports.dns.accept(socket, runner);
+  if (original?.port === 53 && refused === undefined) {
+    core.ports.dns.accept(socket, runner);
+    // Reading an introduction has paused it.
+    return void socket.resume();
+  }
   const limit = core.isDraining ? 'drained' : core.limiter.enterConnection(runner);
   const connection = new Connection(core, socket, runner, origin.port, limit === null);
   core.add(connection);

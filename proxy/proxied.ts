@@ -48,8 +48,9 @@ export function readIntroduction(socket: Socket, peers: PeerPort): Promise<Intro
       if (header.kind === 'local') return finish(null);
       const { address, port, bytes } = header;
       if (!peers.isRunner(address)) return refuse('spoofed-source', `the peer speaks for ${address}`);
-      if (held.length > bytes) socket.unshift(held.subarray(bytes));
       finish({ runner: address, port });
+      // Once nobody listens: a flowing stream would hand it to this very listener.
+      if (held.length > bytes) socket.unshift(held.subarray(bytes));
     };
     const onEnd = (): void => refuse('proxy-protocol', 'the connection ended before its header did');
     const timer = setTimeout(() => refuse('timeout', 'the header did not come in time'), headerMs);
