@@ -33,6 +33,7 @@ export const reasons = {
   'malformed-dns': 'the bytes are no well-formed query',
   'request-smuggling': 'two parsers could read this message differently',
   'h2-protocol': 'the frames break the rules of HTTP/2',
+  'proxy-authentication': 'the proxy port wants credentials, which did not come or were wrong (407)',
   'malformed-websocket': 'a frame breaks the WebSocket protocol',
   misdirected: 'Host and SNI name different hosts (421)',
   'no-server-name': 'TLS without a server name to an address that no rule names',

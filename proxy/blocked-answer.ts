@@ -40,6 +40,7 @@ const statusByReason: Readonly<Partial<Record<Reason, number>>> = {
   'ambiguous-host': 400,
   'ambiguous-path': 400,
   'max-upload': 413,
+  'proxy-authentication': 407,
   'too-large': 431,
   timeout: 504,
   'resolve-failed': 502,
@@ -65,6 +66,7 @@ const phrases: Readonly<Record<number, string>> = {
   200: 'OK',
   400: 'Bad Request',
   403: 'Forbidden',
+  407: 'Proxy Authentication Required',
   408: 'Request Timeout',
   413: 'Content Too Large',
   421: 'Misdirected Request',
@@ -79,6 +81,9 @@ export function statusOf(reason: Reason): number {
   return statusByReason[reason] ?? 403;
 }
 
+// RFC 7617 §2.1; the realm says nothing of the gateway.
+const challenge = 'proxy-authenticate: Basic realm="proxy", charset="UTF-8"';
+
 /** A whole HTTP/1 answer, head and body, and its status. */
 export function blockedAnswer(
   blocked: Blocked,
@@ -90,6 +95,7 @@ export function blockedAnswer(
   const lines = [
     `HTTP/1.1 ${answer.status} ${phrases[answer.status] ?? 'Blocked'}`,
     ...answer.fields.map(([name, value]) => `${name}: ${value}`),
+    ...(answer.status === 407 ? [challenge] : []),
     `connection: ${isLast ? 'close' : 'keep-alive'}`,
   ];
   const bytes = Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');

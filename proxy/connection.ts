@@ -63,6 +63,8 @@ export class Connection implements Told {
   protocol: Protocol = 'unknown';
   /** Let in by a grant from a redirect, which holds for single requests and therefore needs them to be seen. */
   isGranted = false;
+  /** Digest of the credentials that opened the explicit proxy to this connection. */
+  credential: string | null = null;
   /** Every request must name the connection's own host: TLS, or a tunnel by CONNECT. */
   isPinned = false;
   decision: Decision = undecided;

@@ -178,7 +178,9 @@ function decideNow(
   const startedAt = performance.now();
   const name = connection.host ?? connection.address;
   const hostDecision = connection.hostDecision;
-  if (hostDecision !== null && query.host === name && !isOpen(hostDecision)) return plain(hostDecision);
+  // A kept connection of the explicit proxy may name other ports too.
+  const isSame = query.host === name && query.port === connection.port;
+  if (hostDecision !== null && isSame && !isOpen(hostDecision)) return plain(hostDecision);
   let decided = decider.request(connection.attribution, query);
   if (override !== null && isOpen(decided)) {
     const asOverride = decider.request(connection.attribution, { ...query, method: override });

@@ -16,6 +16,7 @@ import type { Connection } from './connection.ts';
 import type { Held, HoldLimits } from './hold.ts';
 import type { Limits } from './limits.ts';
 import type { Proposal } from './proposals.ts';
+import type { ProxyUsers } from './proxy-users.ts';
 import type { UpstreamProxy } from './upstream-proxy.ts';
 import type { PeerPort } from './proxied.ts';
 import type { Upstream } from './upstream.ts';
@@ -104,6 +105,8 @@ export interface ProxyPorts {
   readonly limits?: Partial<Limits>;
   /** Absent: clients are offered HTTP/1.1 alone. */
   readonly http2?: Http2Port;
+  /** Who may use the explicit proxy; absent: every runner. */
+  readonly proxyUsers?: ProxyUsers;
   /** What all dials go through; absent: nothing. */
   readonly upstreamProxy?: UpstreamProxy | null;
   /** PEM certificates trusted for upstreams besides the system's. */

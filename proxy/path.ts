@@ -12,7 +12,7 @@ import type { Reason } from '../flow/reason.ts';
 import { Connection } from './connection.ts';
 import type { Core } from './core.ts';
 import { within } from './dial.ts';
-import { readConnect } from './explicit.ts';
+import { readExplicit } from './explicit.ts';
 import { intercept } from './intercept.ts';
 import { grantDecision, isGrantable, plain } from './judge.ts';
 import { nameConnection } from './name-connection.ts';
@@ -86,11 +86,12 @@ async function carryFrom(core: Core, socket: Socket, arrival: Arrival, origin: O
       return await carryVirtual(connection, original.address);
     // 3 peek, 4 classify
     const first = await peek(connection);
-    const peeked = arrival === 'explicit' ? await readConnect(connection, first) : first;
-    if (connection.isClosed) return;
+    const explicit = arrival === 'explicit' ? await readExplicit(connection, first) : null;
+    if (connection.isClosed || (arrival === 'explicit' && explicit === null)) return;
+    const { peeked, isTunnel } = explicit ?? { peeked: first, isTunnel: false };
     // Inside a tunnel by CONNECT the path goes on as if the kernel had redirected it.
-    connection.isPinned = peeked !== first || peeked.protocol === 'tls';
-    await carryPeeked(connection, peeked, peeked === first ? arrival : 'redirected');
+    connection.isPinned = isTunnel || peeked.protocol === 'tls';
+    await carryPeeked(connection, peeked, isTunnel ? 'redirected' : arrival);
   } catch (error) {
     const reason = reasonOf(error);
     if (reason === 'internal-error') core.ports.onInternalError?.(error);
@@ -146,12 +147,7 @@ async function carryPeeked(connection: Connection, peeked: Peeked, arrival: Arri
   const isAllowed = isOpen(connection.decision);
   // 7 intercept or pass through
   if (peeked.protocol === 'http') {
-    return new Relay(
-      connection,
-      connection.socket,
-      'http',
-      arrival === 'explicit' && connection.host === null,
-    ).start(peeked.bytes);
+    return new Relay(connection, connection.socket, 'http', arrival === 'explicit').start(peeked.bytes);
   }
   const isPassed = connection.hostDecision?.treatment === 'pass-through' && !connection.isGranted;
   if (!isAllowed && protocol === 'unknown') return block(connection, connection.decision);

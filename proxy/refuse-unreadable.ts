@@ -16,6 +16,7 @@ export function refuseUnreadable(
   reason: Reason,
   status: number,
   sentBytes: number,
+  isLast = true,
 ): Buffer {
   const decision = blocked(reason);
   const told = {
@@ -36,7 +37,7 @@ export function refuseUnreadable(
   recordOpened(ports, told);
   const host = connection.host ?? connection.address;
   const { bytes } = blockedAnswer(
-    { decision, reason, host, method: 'a request to', path: '', head: null, isLast: true, version: '1.1' },
+    { decision, reason, host, method: 'a request to', path: '', head: null, isLast, version: '1.1' },
     status,
   );
   recordClosed(ports, told, { sent: sentBytes, received: bytes.length }, noTimings, null);

@@ -9,6 +9,7 @@ import { Answering } from './answering.ts';
 import { blockedAnswer, statusOf } from './blocked-answer.ts';
 import type { Carrier, Connection } from './connection.ts';
 import { Exchange } from './exchange.ts';
+import { isAdmitted } from './explicit.ts';
 import { Gather } from './gather.ts';
 import { findHeadEnd } from './head-bytes.ts';
 import { isHeadProblem, parseRequestHead } from './head.ts';
@@ -172,6 +173,8 @@ export class Relay implements Carrier {
     const limit = connection.core.limiter.enterRequest(connection.runner);
     exchange.isCounted = limit === null;
     if (limit !== null) exchange.decision = blocked(limit);
+    else if (this.#isExplicit && !isAdmitted(connection, exchange.headBytes))
+      exchange.decision = blocked('proxy-authentication');
     else if (isOpen(exchange.decision) && isBadHandshake(exchange))
       exchange.decision = blocked('malformed-request');
     connection.settle();
