@@ -284,15 +284,21 @@ function checkUpstreams(
   path: ValuePath,
   list: ProblemList,
 ): void {
-  for (const [index, { address, tls }] of entriesOf(items)) {
+  for (const [index, { address, tls, https, path: urlPath }] of entriesOf(items)) {
     const bytes = parseAddress(address);
     const at = [...path, index, 'address'];
     if (bytes === null)
       list.error(at, `"${address}" is no address`, 'a name cannot stand here: it would need DNS itself');
     else if (['unspecified', 'multicast'].includes(classifyAddress(bytes)))
       list.error(at, `"${address}" is no address of a server`, 'write the server’s own address');
-    if (tls !== undefined && canonicaliseHost(tls).kind === 'ambiguous')
-      list.error([...path, index, 'tls'], `"${tls}" is no name`, 'write the name on its certificate');
+    for (const [key, name] of Object.entries({ tls, https })) {
+      if (name !== undefined && canonicaliseHost(name).kind === 'ambiguous')
+        list.error([...path, index, key], `"${name}" is no name`, 'write the name on its certificate');
+    }
+    if (tls !== undefined && https !== undefined)
+      list.error([...path, index, 'https'], '`tls` and `https` stand here together', 'write one of them');
+    if (urlPath !== undefined && https === undefined)
+      list.error([...path, index, 'path'], '`path` is of use with `https` only', 'write `https`, or leave it out');
   }
 }
 

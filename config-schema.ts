@@ -22,11 +22,21 @@ const upstreamSchema = {
   description: 'One DNS server that the gateway asks.',
   properties: {
     address: text('IP address of the server; a name would need DNS itself.', '192.0.2.53'),
-    port: port('Port. Default: 53, or 853 with `tls`.', 53),
+    port: port('Port. Default: 53, 853 with `tls`, 443 with `https`.', 53),
     tls: text(
       'Name on the server’s certificate: the server is then asked over TLS (RFC 7858) only. Default: asked over UDP and TCP.',
       'dns.example.com',
     ),
+    https: text(
+      'Name on the server’s certificate: the server is then asked over HTTPS (RFC 8484, HTTP/2) only. Default: asked over UDP and TCP.',
+      'dns.example.com',
+    ),
+    path: {
+      type: 'string',
+      pattern: '^/[!-~]*$',
+      description: 'Path of requests to an `https` server. Default: `/dns-query`.',
+      examples: ['/dns-query'],
+    },
   },
 } as const;
 

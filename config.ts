@@ -28,7 +28,18 @@ import { readYamlFile } from './policy/read-yaml.ts';
 export interface Upstream {
   readonly address: string;
   readonly port: number;
+  /** Name in the certificate of a server that speaks DNS over TLS. */
   readonly tls: string | null;
+  /** The same for DNS over HTTPS, and the path of its requests. */
+  readonly https: { readonly name: string; readonly path: string } | null;
+}
+
+interface UpstreamFile {
+  readonly address: string;
+  readonly port?: number;
+  readonly tls?: string;
+  readonly https?: string;
+  readonly path?: string;
 }
 
 /** The configuration with every default filled in and every path absolute. It holds no secret: it goes to workers. */
@@ -152,9 +163,11 @@ function completeListen(listen: ConfigFile['listen']) {
   };
 }
 
-function completeUpstream(upstream: { address: string; port?: number; tls?: string }): Upstream {
-  const tls = upstream.tls ?? null;
-  return { address: upstream.address, port: upstream.port ?? (tls === null ? 53 : 853), tls };
+function completeUpstream(upstream: UpstreamFile): Upstream {
+  const { address, tls = null, path = '/dns-query' } = upstream;
+  const https = upstream.https === undefined ? null : { name: upstream.https, path };
+  const port = upstream.port ?? (https !== null ? 443 : tls === null ? 53 : 853);
+  return { address, port, tls, https };
 }
 
 function mayConnections(): number {
@@ -192,5 +205,5 @@ export function systemUpstreams(): Upstream[] {
   const addresses = lines.flatMap((line) => /^nameserver\s+([0-9a-fA-F:.]+)\s*$/.exec(line)?.[1] ?? []);
   return addresses
     .filter((address) => parseAddress(address) !== null)
-    .map((address) => ({ address, port: 53, tls: null }));
+    .map((address) => ({ address, port: 53, tls: null, https: null }));
 }

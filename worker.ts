@@ -349,10 +349,12 @@ function readHostAuthorities({ host, authorities }: Config['tls']['upstreams'][n
 }
 
 function toUpstream(upstream: Upstream, extraAuthorities: readonly string[]): UpstreamConfig {
-  const { address, port, tls } = upstream;
-  if (tls === null) return { address, port, transport: 'udp' };
-  const ca = [...rootCertificates, ...extraAuthorities].join('\n');
-  return { address, port, transport: 'tls', serverName: tls, ...(extraAuthorities.length > 0 ? { ca } : {}) };
+  const { address, port, tls, https } = upstream;
+  const serverName = https?.name ?? tls;
+  if (serverName === null) return { address, port, transport: 'udp' };
+  const ca = extraAuthorities.length > 0 ? { ca: [...rootCertificates, ...extraAuthorities].join('\n') } : {};
+  if (https === null) return { address, port, transport: 'tls', serverName, ...ca };
+  return { address, port, transport: 'https', serverName, path: https.path, ...ca };
 }
 
 function canonicalText(address: string): string {
