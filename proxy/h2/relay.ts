@@ -32,6 +32,8 @@ import { Announced } from './settings.ts';
 import type { Stream } from './stream.ts';
 import { Streams } from './streams.ts';
 import { Tables } from './tables.ts';
+import { atEndOfTurn } from './turn.ts';
+import type { Leaving } from './turn.ts';
 import { numberAt, Walker } from './walk.ts';
 import type { Fate } from './walk.ts';
 
@@ -46,7 +48,7 @@ export function startHttp2(connection: Connection, client: Socket, upstream: Ups
 }
 
 /** Both sides of one relayed connection. */
-export class Http2Relay implements Carrier, UpstreamOwner {
+export class Http2Relay implements Carrier, UpstreamOwner, Leaving {
   readonly connection: Connection;
   readonly client: Socket;
   readonly upstream: Upstream;
@@ -79,6 +81,9 @@ export class Http2Relay implements Carrier, UpstreamOwner {
   /** Since when each side's frame is incomplete. */
   #clientPartMs = Number.POSITIVE_INFINITY;
   #upstreamRefund = 0;
+  #isLeaving = false;
+  /** The upstream's GOAWAY, which named a last stream, went to the client. */
+  #hasUpstreamSaid = false;
   #hasOpened = false;
   #mustRecord = false;
   #lastActiveMs: number;
@@ -127,8 +132,7 @@ export class Http2Relay implements Carrier, UpstreamOwner {
     if (this.#fromClient.gatheredBytes === 0) this.#clientPartMs = Number.POSITIVE_INFINITY;
     else if (this.#fromClient.hasMoved || this.#clientPartMs === Number.POSITIVE_INFINITY)
       this.#clientPartMs = this.connection.core.nowMs;
-    this.streams.refund();
-    this.flush();
+    this.#leaveLater();
   }
 
   /** The client's first bytes; what follows its preface, or null. */
@@ -165,9 +169,21 @@ export class Http2Relay implements Carrier, UpstreamOwner {
     return isWritten;
   }
 
+  #leaveLater(): void {
+    if (this.#isLeaving || this.isOver) return;
+    this.#isLeaving = true;
+    atEndOfTurn(this);
+  }
+
+  leave(): void {
+    this.#isLeaving = false;
+    if (!this.isOver) this.connection.core.guard(this.connection, () => this.flush());
+  }
+
   /** Everything that what arrived led to, both ways, and whoever cannot take it is waited for. */
   flush(): void {
     if (!this.#handOver()) return this.connection.abort('record-unavailable');
+    this.streams.refund();
     this.#endIfDone();
     if (this.#upstreamRefund > 0) {
       this.toUpstream.inject(makeWindowUpdate(0, this.#upstreamRefund));
@@ -214,7 +230,7 @@ export class Http2Relay implements Carrier, UpstreamOwner {
       this.#fromUpstream.feed(bytes);
       // Nothing of ours may come before the server's own SETTINGS (RFC 9113 §3.4).
       if (this.serverSettings.isKnown) this.toClient.isReady = true;
-      this.flush();
+      this.#leaveLater();
     });
   }
 
@@ -259,6 +275,7 @@ export class Http2Relay implements Carrier, UpstreamOwner {
     }
     this.lastServedId = Math.min(this.lastServedId, lastServed);
     this.streams.abandonAbove(last);
+    this.#hasUpstreamSaid = last < noLastId;
     // Debug data of a server is for nobody here.
     return length === 8 && !this.isRenumbered ? true : makeGoaway(this.lastServedId, code);
   }
@@ -340,7 +357,7 @@ export class Http2Relay implements Carrier, UpstreamOwner {
       this.toClient.isReady = true;
       this.toClient.inject(emptySettings);
     }
-    const isTold = code === errors.none && this.goodbye.isSaid;
+    const isTold = code === errors.none && (this.goodbye.isSaid || this.#hasUpstreamSaid);
     if (!isTold) this.toClient.inject(makeGoaway(this.maxId, code));
     this.toClient.flush((size) => (connection.receivedBytes += size));
     this.upstream.destroy();
