@@ -37,8 +37,48 @@ const programs = {
   sysctl: 'procps',
 } as const;
 
-function requireMachine(): void {
-  const missing = installPrograms(programs, (line) => process.stdout.write(`${line}\n`));
+/**
+ * Programs of some files alone, by a part of their path; what cannot be installed is skipped there. Packages of Python
+ * bring no program: they are known by their file.
+ */
+const module = (name: string): string => `/usr/lib/python3/dist-packages/${name}`;
+const programsOf: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'test/e2e/clients': {
+    nghttp: 'nghttp2-client',
+    wget: 'wget',
+    'apt-get': 'apt',
+    'dpkg-deb': 'dpkg',
+    '/usr/bin/python3': 'python3-minimal',
+    [module('requests')]: 'python3-requests',
+    [module('httpx')]: 'python3-httpx',
+    [module('h2')]: 'python3-h2',
+    [module('websockets')]: 'python3-websockets',
+    [module('grpc')]: 'python3-grpcio',
+    [module('pip')]: 'python3-pip',
+    go: 'golang-go',
+    javac: 'default-jdk-headless',
+    skopeo: 'skopeo',
+    'docker-registry': 'docker-registry',
+  },
+};
+
+/** Installs what the files need, in one call of apt; answers what is missing of what all of them need. */
+function installFor(files: readonly string[]): string[] {
+  const say = (line: string): void => void process.stdout.write(`${line}\n`);
+  const extra = Object.entries(programsOf).flatMap(([part, all]) =>
+    files.some((file) => file.includes(part)) ? Object.entries(all) : [],
+  );
+  const started = performance.now();
+  const missing = installPrograms({ ...programs, ...Object.fromEntries(extra) }, say);
+  // One package that this distribution does not have takes all the others with it.
+  const left = missing.length > 0 ? installPrograms(programs, say) : [];
+  for (const [name, from] of missing.length > 0 ? extra : []) installPrograms({ [name]: from }, say);
+  if (performance.now() - started > 1000) say(`programs ${seconds(started)}`);
+  return left;
+}
+
+function requireMachine(files: readonly string[]): void {
+  const missing = installFor(files);
   if (process.getuid?.() !== 0)
     missing.unshift('root: network namespaces and kernel rules are tested for real');
   if (missing.length === 0) return;
@@ -110,6 +150,7 @@ function report(name: string, log: string, code: number | null, started: number,
       process.stdout.write(`     skipped: ${line.trim()}\n`);
       continue;
     }
+    if (/^ *# client /.test(line)) process.stdout.write(`     ${line.trim().slice(2, 90)}\n`);
     // A subtest's own line carries its time: only assertions count.
     if (!/^ +(not )?ok \d+/.test(line) || /# time=/.test(line)) continue;
     if (line.trimStart().startsWith('not ok')) failedHere += 1;
@@ -125,7 +166,10 @@ function report(name: string, log: string, code: number | null, started: number,
 async function main(): Promise<void> {
   // Tests start programs as other users, who do not reach a checkout in a home directory.
   startInReach({ script: import.meta.filename, state: tmpdir() }, () => args);
-  requireMachine();
+  const files = testFiles(join(root, 'test')).filter(
+    (file) => wanted.length === 0 || wanted.some((part) => file.includes(part)),
+  );
+  requireMachine(files);
   const started = performance.now();
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
   if (!isQuick) {
@@ -140,9 +184,6 @@ async function main(): Promise<void> {
     }
   }
   const logDirectory = mkdtempSync(join(tmpdir(), 'sallyport-tests-'));
-  const files = testFiles(join(root, 'test')).filter(
-    (file) => wanted.length === 0 || wanted.some((part) => file.includes(part)),
-  );
   // Two lanes, one for each core of the smallest runner: tests with a whole gateway mostly wait, the others compute.
   // One lane begins with the former, the other with the latter, until they meet.
   const isEndToEnd = (file: string): boolean => endToEnd.some((part) => file.startsWith(join(root, part)));

@@ -56,7 +56,7 @@ function answerFile(directory: string, target: string, response: ServerResponse)
 }
 
 /** A repository with one package, `sally-sample` 1.0, without a signature. */
-function makeAptRepository(directory: string): void {
+export function makeAptRepository(directory: string): void {
   const tree = join(directory, 'tree');
   mkdirSync(join(tree, 'DEBIAN'), { recursive: true });
   const control = [

@@ -7,9 +7,11 @@ import grpc
 address, certificate, key = sys.argv[1:4]
 
 
-def seen(context, kind):
-    meta = dict(context.invocation_metadata())
-    print("call", kind, meta.get("x-host", "-"), flush=True)
+def seen(context, kind, received, answered):
+    # Bytes of both directions' messages, each with its five bytes of length (gRPC over HTTP/2).
+    count = lambda messages: sum(5 + len(message) for message in messages)
+    host = dict(context.invocation_metadata()).get("x-host", "-")
+    print("call", kind, host, count(received), count(answered), flush=True)
 
 
 class Calls(grpc.GenericRpcHandler):
@@ -23,26 +25,31 @@ class Calls(grpc.GenericRpcHandler):
         }.get(details.method)
 
     def unary(self, request, context):
-        seen(context, "Unary")
         context.set_trailing_metadata((("x-end", "unary"),))
+        seen(context, "Unary", [request], [b"unary " + request])
         return b"unary " + request
 
     def down(self, request, context):
-        seen(context, "Down")
-        for at in range(5):
-            yield b"%d " % at + request
+        answers = [b"%d " % at + request for at in range(5)]
+        seen(context, "Down", [request], answers)
+        yield from answers
 
     def up(self, requests, context):
-        seen(context, "Up")
-        return b"%d" % sum(len(request) for request in requests)
+        messages = list(requests)
+        answer = b"%d" % sum(len(message) for message in messages)
+        seen(context, "Up", messages, [answer])
+        return answer
 
     def both(self, requests, context):
-        seen(context, "Both")
+        received, answers = [], []
         for request in requests:
-            yield b"back " + request
+            received.append(request)
+            answers.append(b"back " + request)
+            yield answers[-1]
+        seen(context, "Both", received, answers)
 
     def fails(self, request, context):
-        seen(context, "Fails")
+        seen(context, "Fails", [request], [])
         context.abort(grpc.StatusCode.FAILED_PRECONDITION, "not now")
 
 
