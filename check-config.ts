@@ -434,7 +434,7 @@ function checkAuthorities(file: Partial<ConfigFile>, list: ProblemList, director
     checkAuthority(path, ['tls', 'extraAuthorities', index], list, directory);
   for (const [index, { host, authorities }] of entriesOf(file.tls?.upstreams)) {
     const at = ['tls', 'upstreams', index];
-    const read = readHostPattern(String(host));
+    const read = readHostPattern(host);
     if ('problem' in read) list.error([...at, 'host'], read.problem, read.remedy);
     for (const [place, path] of entriesOf(authorities))
       checkAuthority(path, [...at, 'authorities', place], list, directory);

@@ -136,6 +136,11 @@ t.test('what cannot work is refused at its place, and what works by halves is wa
       '4:38 error "sallyport.yaml" holds no certificate',
     ],
     [
+      `${base}tls: {upstreams: [{host: "a b.example", authorities: [nosuch.pem]}, {host: "**.corp.example", authorities: []}]}\n`,
+      '4:26 error "a b.example" is no host',
+      '4:55 error "nosuch.pem" cannot be read',
+    ],
+    [
       `${base}jobs: [{addresses: [10.77.0.2, 10.99.0.2, x]}, {addresses: [10.77.0.2/32, 10.77.1.0/24]}, {fork: true}]\n`,
       '4:32 warning "10.99.0.2" is in none of runners.networks',
       '4:43 error "x" is no address or network',

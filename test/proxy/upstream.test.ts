@@ -1,11 +1,14 @@
 import { createServer as createHttps } from 'node:https';
 import { createServer as createTcp } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
+import { connect as connectTls, createServer as createTls } from 'node:tls';
 import type { TlsOptions } from 'node:tls';
 import t from 'tap';
 import { TestAuthority } from '../../netns/authority.ts';
 import type { Certificate } from '../../netns/authority.ts';
 import { loadPolicy } from '../../policy/load.ts';
+import { readHostPattern } from '../../policy/match-host.ts';
+import type { HostPattern } from '../../policy/match-host.ts';
 import { deciderOf } from '../../proxy/policy-decider.ts';
 import {
   asRequest,
@@ -193,3 +196,74 @@ await t.test(
     }
   },
 );
+
+await t.test('an authority that counts for some hosts counts for no other', async (t) => {
+  const corporate = new TestAuthority('corporate');
+  const { certificate, key } = corporate.issue(['git.corp.test', 'a.b.corp.test', 'origin.test']);
+  const port = await serverWith({ cert: certificate, key });
+  const hostAuthorities = [
+    { pattern: patternOf('*.corp.test'), authorities: [corporate.certificate] },
+    { pattern: patternOf('git.corp.test'), authorities: [authority.ca] },
+  ];
+  const rig = await makeRig(authority, port, { hostAuthorities });
+  t.teardown(() => rig.close());
+  const cases: readonly [host: string, status: string][] = [
+    ['git.corp.test', '200'],
+    ['a.b.corp.test', '502'],
+    ['origin.test', '502'],
+    ['git.corp.test', '200'],
+  ];
+  for (const [host, status] of cases) {
+    const answer = await collect(
+      await openTls(rig.port, host, authority.ca),
+      get('/', host, 'Connection: close\r\n'),
+    );
+    t.equal(answer.slice(9, 12), status, host);
+    if (status === '502') t.match(answer, 'the certificate comes from an unknown authority');
+  }
+});
+
+function patternOf(text: string): HostPattern {
+  const read = readHostPattern(text);
+  if ('problem' in read) throw new Error(read.problem);
+  return read.pattern;
+}
+
+await t.test('a server’s ticket is used again by the same job for the same versions alone', async (t) => {
+  const resumed: string[] = [];
+  const files = authority.filesFor('origin.test');
+  for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+    const options = { ...files, ALPNProtocols: ['h2', 'http/1.1'], minVersion: version, maxVersion: version };
+    const server = createTls(options, (socket) => {
+      socket.on('error', () => {});
+      resumed.push(`${socket.alpnProtocol} ${socket.isSessionReused() ? 'resumed' : 'new'}`);
+      socket.on('data', () => socket.end(ok));
+    });
+    const port = await listen(server);
+    const http2 = { start: (_: unknown, client: Socket) => void client.destroy(), answer: () => {} };
+    let job = 'a';
+    const rig = await makeRig(authority, port, { http2, attribution: { attribute: () => jobNamed(job) } });
+    t.teardown(() => rig.close());
+    const ask = async (host = 'origin.test') => {
+      const client = await openTls(rig.port, host, authority.ca);
+      await collect(client, get('/', host, 'Connection: close\r\n'));
+    };
+    await ask();
+    await ask();
+    await ask('origin.test');
+    job = 'b';
+    await ask();
+    t.same(
+      resumed.splice(0),
+      ['new', 'resumed', 'resumed', 'new'].map((how) => `http/1.1 ${how}`),
+      version,
+    );
+    for (const expected of ['new', 'resumed']) {
+      const options = { port: rig.port, host: '127.0.0.1', servername: 'origin.test', ca: authority.ca };
+      const client = connectTls({ ...options, ALPNProtocols: ['h2'] }).on('error', () => {});
+      await rig.until(() => resumed.length === 1);
+      t.same(resumed.splice(0), [`h2 ${expected}`], `${version}, ${expected}`);
+      await rig.until(() => client.destroyed);
+    }
+  }
+});
