@@ -183,7 +183,7 @@ export const configSchema = {
           examples: ['nxdomain'],
         },
         searchDomains: texts(
-          'Search domains of the runners; expansions under them are NXDOMAIN at once. Default: none.',
+          'Search domains of the runners: blocked names under them are NXDOMAIN at once, and in steer mode allowed ones are answered only if they exist. `cluster.local` is always one. Default: no others.',
           ['corp.example'],
         ),
         gatewayName: text(

@@ -91,7 +91,8 @@ function completeConfig(file: ConfigFile, directory: string) {
       })),
       // A sidecar shares loopback with its job's own servers: its address explains nothing there.
       blockedAnswer: file.dns?.blockedAnswer ?? (file.mode === 'sidecar' ? 'nxdomain' : 'explain'),
-      searchDomains: (file.dns?.searchDomains ?? []).map(canonicalName),
+      // Pods search there, whether their cluster's names can be resolved here or not.
+      searchDomains: [...new Set([...(file.dns?.searchDomains ?? []).map(canonicalName), 'cluster.local'])],
       gatewayName: canonicalName(file.dns?.gatewayName ?? 'sallyport.internal'),
     },
     tls: {

@@ -52,12 +52,13 @@ export class Steering {
   async answer(asked: Asked, verdict: NameVerdict, steered: Steered): Promise<LocalAnswer> {
     const runner = asked.source.address;
     const host = nameText(verdict.wireName) ?? '';
-    if (steered.a === null || steered.aaaa === null) {
+    let answer = asked.scan.type === recordType.A ? steered.a : steered.aaaa;
+    if (answer === null) {
       const given = (await this.#virtual?.assign(host, runner)) ?? { v4: null, v6: null };
       steered.a = answerOf(verdict, steered, given, 'v4');
       steered.aaaa = answerOf(verdict, steered, given, 'v6');
+      answer = asked.scan.type === recordType.A ? steered.a : steered.aaaa;
     }
-    const answer = asked.scan.type === recordType.A ? steered.a : steered.aaaa;
     if (answer.address !== null && steered.ports.length > 0)
       await this.#bindings.hold(runner, [answer.address], steered.ports, steerTtl, steadySeconds(), host);
     return answer;
