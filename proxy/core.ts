@@ -4,6 +4,7 @@
 import { AlpnMemory } from './alpn.ts';
 import { Authorities } from './authorities.ts';
 import type { Connection } from './connection.ts';
+import { Departures } from './departures.ts';
 import { FollowGrants } from './follow.ts';
 import { Limiter } from './limiter.ts';
 import { defaultLimits } from './limits.ts';
@@ -20,6 +21,7 @@ export class Core {
   readonly upstreams: Upstreams;
   readonly alpn = new AlpnMemory();
   readonly proposals: Proposals;
+  readonly departures: Departures;
   readonly grants = new FollowGrants();
   readonly connections = new Set<Connection>();
   /** Monotonic milliseconds, as of the last tick. */
@@ -33,6 +35,7 @@ export class Core {
     this.ports = ports;
     this.limits = { ...defaultLimits, ...ports.limits };
     this.limiter = new Limiter(this.limits);
+    this.departures = new Departures(this);
     this.proposals = new Proposals(ports.meter, ports.onProposal);
     this.upstreams = new Upstreams({
       resolver: ports.resolver,

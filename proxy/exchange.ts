@@ -15,7 +15,7 @@ import type { Framer } from './framing.ts';
 import type { RequestHead } from './head.ts';
 import { reasonToEnd } from './judge.ts';
 import type { Judgement } from './judge.ts';
-import { recordClosed, recordOpened } from './record.ts';
+import { recordClosed, recordOpened, recordOpenedTogether } from './record.ts';
 import type { Told } from './record.ts';
 import type { ResponseHead } from './response-head.ts';
 import type { Upstream } from './upstream.ts';
@@ -107,6 +107,12 @@ export class Exchange implements Told {
     const isWritten = recordOpened(this.connection.core.ports, this);
     if (!isWritten) this.decision = blocked('record-unavailable');
     return isWritten;
+  }
+
+  /** The same for one that waits until the records of others are written with its own. */
+  openTogether(): void {
+    if (!recordOpenedTogether(this.connection.core.ports, this))
+      this.decision = blocked('record-unavailable');
   }
 
   /** Why it would be decided otherwise now, the upstream's address included, or null. */

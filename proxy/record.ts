@@ -54,8 +54,14 @@ export function recordOpenedTogether(ports: ProxyPorts, told: Told): boolean {
   const { recorder } = ports;
   if (recorder.openedTogether === undefined || recorder.handOver === undefined)
     return recordOpened(ports, told);
-  recorder.openedTogether(write(ports, told, 'opened', null, null, null));
-  return true;
+  try {
+    recorder.openedTogether(write(ports, told, 'opened', null, null, null));
+    return true;
+  } catch (error) {
+    ports.onInternalError?.(error);
+    ports.meter.count('sallyport_records_lost_total');
+    return told.decision.mode === 'audit';
+  }
 }
 
 /** False when what was opened together could not be written: none of it may go on, but for audit mode. */

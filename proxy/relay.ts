@@ -180,6 +180,7 @@ export class Relay implements Carrier {
     connection.settle();
     this.exchange = exchange;
     exchange.sentBytes = exchange.headBytes.length;
+    if (isOpen(exchange.decision) && exchange.requestFramer.isDone) return this.#depart(exchange, bytes);
     const isRecorded = exchange.open();
     const maxUpload = judgement.maxUploadBytes;
     if (isRecorded && isOpen(exchange.decision) && maxUpload !== null && head.bodyBytes > maxUpload) {
@@ -190,6 +191,25 @@ export class Relay implements Carrier {
       return this.#isLingering ? null : bytes.subarray(head.bodyStart);
     }
     return this.#send(exchange, bytes);
+  }
+
+  /** A request that is whole leaves with the others that have come meanwhile. */
+  #depart(exchange: Exchange, bytes: Buffer): Buffer {
+    const { connection } = this;
+    const { core } = connection;
+    exchange.openTogether();
+    connection.setDeadline(core.limits.firstByteMs);
+    core.departures.add((isRecorded) => {
+      if (this.exchange === exchange) core.guard(connection, () => this.#leave(exchange, isRecorded));
+    });
+    return bytes.subarray(exchange.head.bodyStart);
+  }
+
+  #leave(exchange: Exchange, isRecorded: boolean): void {
+    if (!isRecorded && exchange.decision.mode === 'block') exchange.decision = blocked('record-unavailable');
+    if (!isOpen(exchange.decision)) return this.answer(exchange, exchange.decision);
+    if (this.#answering.takePooled(exchange) === null) this.#answering.dial(exchange);
+    else this.#sending.sendHead(exchange);
   }
 
   /** Sends what has come of the request, or waits for a connection with it gathered. */

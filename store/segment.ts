@@ -78,6 +78,8 @@ export class SegmentWriter implements BatchRecorder {
 
   /** With the operating system when handOver() returns, in one write with what else is buffered. */
   openedTogether(record: FlowRecord): void {
+    // While the disk refuses, what is buffered may be given up: none of it may be a record that a flow relies on.
+    if (this.#isRefused) return this.opened(record);
     this.#pending.add(serialiseRecord(record));
     this.#bound();
   }

@@ -215,6 +215,13 @@ t.test(
     };
     t.throws(refused, { code: 'record-unavailable', message: /cannot be written; free space/ });
     t.throws(() => writer.opened(base), { code: 'record-unavailable' }, 'still full');
+    writer.openedTogether(withId(1));
+    t.throws(() => writer.handOver(), { code: 'record-unavailable' }, 'nor several together');
+    t.throws(
+      () => writer.openedTogether(base),
+      { code: 'record-unavailable' },
+      'nor is it put among what waits',
+    );
     const [segment] = readdirSync(directory).filter((name) => name.endsWith('.jsonl'));
     t.ok(readFileSync(join(directory, segment!), 'utf8').endsWith('}\n'), 'no cut line is left');
     writer.closed(withId(0, 'closed'));
@@ -224,7 +231,7 @@ t.test(
     writer.opened(withId(5000));
     await new Promise((done) => setTimeout(done, 150));
     const records = await all(directory);
-    t.equal(records.filter(({ phase }) => phase === 'opened').length, written + 1);
+    t.equal(records.filter(({ phase }) => phase === 'opened').length, written + 2);
     t.equal(records.at(-1)?.phase, 'closed');
 
     t.throws(
