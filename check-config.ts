@@ -5,6 +5,7 @@ import { X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { resolve } from 'node:path';
+import { checkDns, entriesOf } from './check-dns.ts';
 import type { ConfigFile } from './config-schema.ts';
 import {
   cidrContains,
@@ -14,8 +15,8 @@ import {
   parseCidr,
   type Cidr,
 } from './flow/address.ts';
-import { canonicaliseHost } from './policy/canonicalise-host.ts';
 import type { DeclaredJobs } from './jobs/declared.ts';
+import { checkExplicit, checkUpstreamProxy } from './check-proxies.ts';
 import type { LoadOptions } from './policy/load.ts';
 import { readHostPattern } from './policy/match-host.ts';
 import { findKnownKeys } from './policy/match-scope.ts';
@@ -37,6 +38,8 @@ const checks: readonly Check[] = [
   checkPool,
   checkPeers,
   checkDns,
+  checkExplicit,
+  checkUpstreamProxy,
   checkJobs,
   checkOperator,
   checkPorts,
@@ -60,11 +63,6 @@ export function connectionsWithin(descriptors: number): number {
 export function mayOpen(): number {
   const line = /^Max open files +\d+ +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
   return line === null ? 4096 : Number(line[1]);
-}
-
-/** Items with their places, without those that the schema refused. */
-function entriesOf<T>(items: readonly T[] | undefined): [index: number, item: T][] {
-  return [...(items ?? []).entries()].filter(([, item]) => item !== undefined);
 }
 
 function checkRunners(file: Partial<ConfigFile>, list: ProblemList): void {
@@ -258,59 +256,6 @@ function isOnLink(range: Cidr): boolean {
         cidrContains({ bytes, prefix: Number(prefix) }, range.bytes)
       );
     });
-}
-
-function checkDns(file: Partial<ConfigFile>, list: ProblemList): void {
-  const { dns } = file;
-  checkUpstreams(dns?.upstreams, ['dns', 'upstreams'], list);
-  const zones = new Set<string>();
-  for (const [index, { zone, upstreams }] of entriesOf(dns?.forward)) {
-    const path = ['dns', 'forward', index];
-    const name = checkName(zone, [...path, 'zone'], list);
-    if (name !== null && zones.has(name))
-      list.error([...path, 'zone'], `the zone "${name}" stands here twice`, 'write all its servers once');
-    if (name !== null) zones.add(name);
-    checkUpstreams(upstreams, [...path, 'upstreams'], list);
-  }
-  for (const [index, domain] of entriesOf(dns?.searchDomains))
-    checkName(domain, ['dns', 'searchDomains', index], list);
-  if (dns?.gatewayName !== undefined) checkName(dns.gatewayName, ['dns', 'gatewayName'], list);
-}
-
-type UpstreamFile = NonNullable<NonNullable<ConfigFile['dns']>['upstreams']>[number];
-
-function checkUpstreams(
-  items: readonly UpstreamFile[] | undefined,
-  path: ValuePath,
-  list: ProblemList,
-): void {
-  for (const [index, { address, tls, https, path: urlPath }] of entriesOf(items)) {
-    const bytes = parseAddress(address);
-    const at = [...path, index, 'address'];
-    if (bytes === null)
-      list.error(at, `"${address}" is no address`, 'a name cannot stand here: it would need DNS itself');
-    else if (['unspecified', 'multicast'].includes(classifyAddress(bytes)))
-      list.error(at, `"${address}" is no address of a server`, 'write the server’s own address');
-    for (const [key, name] of Object.entries({ tls, https })) {
-      if (name !== undefined && canonicaliseHost(name).kind === 'ambiguous')
-        list.error([...path, index, key], `"${name}" is no name`, 'write the name on its certificate');
-    }
-    if (tls !== undefined && https !== undefined)
-      list.error([...path, index, 'https'], '`tls` and `https` stand here together', 'write one of them');
-    if (urlPath !== undefined && https === undefined)
-      list.error([...path, index, 'path'], '`path` is of use with `https` only', 'write `https`, or leave it out');
-  }
-}
-
-/** The canonical name, or null when it was reported. */
-function checkName(text: string, path: ValuePath, list: ProblemList): string | null {
-  const host = canonicaliseHost(text);
-  if (host.kind === 'name') return host.name;
-  const bare = text.replace(/^(\*+|\.)\.?/, '');
-  const remedy =
-    text.startsWith('*') || text.startsWith('.') ? `write "${bare}", which covers what is under it` : '';
-  list.error(path, `"${text}" is no name`, remedy || 'write it like corp.example');
-  return null;
 }
 
 function checkJobs(file: Partial<ConfigFile>, list: ProblemList): void {

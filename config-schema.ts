@@ -154,6 +154,47 @@ export const configSchema = {
         https: port('With `kernel.backend: none`: what stands for port 443. Default: `443`.', 8443),
       },
     },
+    explicit: {
+      type: 'object',
+      additionalProperties: false,
+      description: 'Who may use the explicit proxy (`listen.explicit`). Default: every runner.',
+      examples: [{ usersFile: 'proxy-users' }],
+      properties: {
+        users: texts(
+          'Users with hashed secrets, one `NAME:scrypt:SALT:KEY` each, as `sallyport proxy-user NAME` prints them. Default: none.',
+          ['ci:scrypt:c2FsdHNhbHRzYWx0c2FsdA==:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY='],
+        ),
+        usersFile: text(
+          'File with such lines; root alone need be able to read it. Default: none.',
+          'proxy-users',
+        ),
+      },
+    },
+    upstreamProxy: {
+      type: 'object',
+      additionalProperties: false,
+      required: ['address'],
+      description:
+        'HTTP proxy that the gateway’s own connections on behalf of jobs go through, by CONNECT, plain HTTP too. Default: none.',
+      examples: [{ address: 'proxy.corp.example:3128', credentials: 'upstream-proxy.secret' }],
+      properties: {
+        address: text('Host and port of the proxy.', 'proxy.corp.example:3128'),
+        credentials: text(
+          'File with `user:secret` for Basic authentication; root alone need be able to read it. Default: none.',
+          'upstream-proxy.secret',
+        ),
+        resolve: {
+          enum: ['local', 'proxy'],
+          description:
+            'Who resolves names. `local`: the gateway, which checks the address and asks the proxy for it. `proxy`: the proxy, by name; no address can then be checked, so that local names and hosts whose rules open private ranges are refused unless `noProxy` has them. Default: `local`.',
+          examples: ['proxy'],
+        },
+        noProxy: texts(
+          'What is reached directly: a host, `.suffix` for every name under one, or a CIDR (of an address that is named or was resolved here). Default: none.',
+          ['git.corp.example', '.internal.corp.example', '10.0.0.0/8'],
+        ),
+      },
+    },
     dns: {
       type: 'object',
       additionalProperties: false,

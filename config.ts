@@ -83,6 +83,7 @@ function completeConfig(file: ConfigFile, directory: string) {
       ? { interface: file.external.interface, masquerade: file.external.masquerade ?? true }
       : null,
     listen: completeListen(file.listen),
+    ...completeProxies(file, directory),
     dns: {
       upstreams: file.dns?.upstreams ? file.dns.upstreams.map(completeUpstream) : null,
       forward: (file.dns?.forward ?? []).map((zone) => ({
@@ -162,6 +163,41 @@ function completeListen(listen: ConfigFile['listen']) {
     worker: listen?.worker ?? 10_001,
     direct: { dns: listen?.dns ?? 53, http: listen?.http ?? 80, https: listen?.https ?? 443 },
   };
+}
+
+function orNull<A, B>(value: A | undefined, complete: (value: A) => B): B | null {
+  return value === undefined ? null : complete(value);
+}
+
+function completeProxies({ explicit, upstreamProxy }: ConfigFile, directory: string) {
+  return {
+    explicit: {
+      users: explicit?.users ?? [],
+      usersFile: orNull(explicit?.usersFile, (path) => resolve(directory, path)),
+    },
+    upstreamProxy: orNull(upstreamProxy, (proxy) => completeUpstreamProxy(proxy, directory)),
+  };
+}
+
+function completeUpstreamProxy(proxy: NonNullable<ConfigFile['upstreamProxy']>, directory: string) {
+  const at = proxy.address.lastIndexOf(':');
+  const noProxy = proxy.noProxy ?? [];
+  const names = noProxy.filter((text) => parseCidr(text) === null);
+  return {
+    host: canonicalHost(proxy.address.slice(0, at)),
+    port: Number(proxy.address.slice(at + 1)),
+    credentials: orNull(proxy.credentials, (path) => resolve(directory, path)),
+    resolve: proxy.resolve ?? ('local' as const),
+    names: names.map((text) =>
+      text.startsWith('.') ? `.${canonicalName(text.slice(1))}` : canonicalName(text),
+    ),
+    ranges: noProxy.filter((text) => parseCidr(text) !== null),
+  };
+}
+
+function canonicalHost(text: string): string {
+  const host = canonicaliseHost(text);
+  return host.kind === 'address' ? host.address : canonicalName(text);
 }
 
 function completeUpstream(upstream: UpstreamFile): Upstream {

@@ -15,6 +15,7 @@ import type { Listeners, WorkerSockets } from './kernel/listeners.ts';
 import { closeWorker, reopenWorker } from './kernel/listeners.ts';
 import { firstInheritedFd, SupervisedChild, type ChildSpec } from './kernel/supervise.ts';
 import type { StateDirectory } from './store/state-directory.ts';
+import { readProxySecrets } from './proxy-secrets.ts';
 import type { WorkerConfiguration, WorkerEvent } from './worker.ts';
 
 /** A worker that cannot be kept alive is tried again after this time; its runners fail at once meanwhile. */
@@ -194,6 +195,7 @@ export class Children {
       name,
       state,
       upstreams: config.dns.upstreams ?? systemUpstreams(),
+      secrets: readProxySecrets(config),
       ownPorts: this.#ownPorts(),
       standing: sockets.standing,
       fds: {

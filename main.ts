@@ -104,6 +104,12 @@ const commands: readonly Command[] = [
     },
   },
   {
+    name: 'proxy-user',
+    usage: 'NAME < SECRET',
+    summary: 'hash a secret, read from standard input, for a user of the explicit proxy',
+    load: async () => (await import('./proxy/proxy-user-command.ts')).runProxyUser,
+  },
+  {
     name: 'ca',
     usage: 'show|export [--format pem|der|p12]',
     summary: 'show or export the authority that runners must trust',

@@ -40,8 +40,9 @@ import { virtualPort } from './flow/virtual-port.ts';
 import { limitErrors, openLog } from './flow/program-log.ts';
 import type { HostAuthorities } from './proxy/authorities.ts';
 import { acceptOn, type Proxy } from './proxy/listener.ts';
-import { Quarantines } from './proxy/quarantines.ts';
+import { KeptOut } from './proxy/kept-out.ts';
 import { startProxy } from './proxy/start.ts';
+import { proxyEnds, type ProxySecrets } from './proxy-secrets.ts';
 import { SegmentWriter } from './store/segment.ts';
 import { writeStatus, type StateDirectory } from './store/state-directory.ts';
 
@@ -53,6 +54,7 @@ export interface WorkerConfiguration {
   readonly name: string;
   readonly state: StateDirectory;
   readonly upstreams: readonly Upstream[];
+  readonly secrets: ProxySecrets;
   /** Ports on which workers listen: never an original destination. */
   readonly ownPorts: readonly number[];
   /** Without kernel rules: which port clients mean by the one that they reach; null: the kernel knows. */
@@ -86,7 +88,7 @@ class Worker {
   readonly #jobs: DeclaredJobs;
   readonly #tunnels = new TunnelWatch();
   readonly #virtual: VirtualPort | null;
-  readonly #quarantines = new Quarantines();
+  readonly #keptOut: KeptOut;
   readonly #servers: Server[] = [];
   #policy: Policy | null = null;
   #isLeaving = false;
@@ -108,6 +110,8 @@ class Worker {
       meter: this.#meter,
     });
     this.#jobs = new DeclaredJobs(config.jobs);
+    const networks = config.runners.networks.flatMap((text) => parseCidr(text) ?? []);
+    this.#keptOut = new KeptOut(settings.standing === null ? null : networks);
     this.#virtual = virtualPort(config.steer.pool, keeper);
   }
 
@@ -140,7 +144,7 @@ class Worker {
       recorder: this.#recorder,
       meter: this.#meter,
       originalDestination: standing === null ? originalDestination : (fd) => localDestination(fd, standing),
-      isQuarantined: (runner) => this.#quarantines.holds(runner),
+      keptOut: (runner) => this.#keptOut.reason(runner),
       ...(this.#virtual === null ? {} : { virtual: this.#virtual }),
       dns: { accept: (socket, runner) => dns.accept(socket, runner) },
       peers: peerPort(config, (address) => this.#isOwn(address)),
@@ -156,6 +160,7 @@ class Worker {
       hostAuthorities: config.tls.upstreams.flatMap(readHostAuthorities),
       onProposal: (proposal) =>
         this.#log.warn({ proposal }, 'a pass-through is proposed: see docs/operations.md'),
+      ...proxyEnds(config, this.#settings.secrets),
       onInternalError: limitErrors(this.#log, 'a flow met an error of ours'),
     });
     const proxy = this.#proxy;
@@ -181,7 +186,7 @@ class Worker {
     this.#dns?.forgetBindings();
     if (event.kind === 'cut') void this.#proxy?.cut(event.runner);
     if (event.kind !== 'quarantine') return;
-    this.#quarantines.set(event.runner, event.durationMs);
+    this.#keptOut.set(event.runner, event.durationMs);
     if (event.durationMs > 0) this.#proxy?.end(event.runner, 'quarantine');
   }
 
@@ -266,7 +271,8 @@ class Worker {
   #attributionOfAskers(): AttributionPort {
     return {
       attribute: (address) => {
-        if (this.#quarantines.holds(address)) throw new RefusalError('quarantine');
+        const reason = this.#keptOut.reason(address);
+        if (reason !== null) throw new RefusalError(reason);
         return this.#jobs.attribute(address);
       },
     };
