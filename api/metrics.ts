@@ -1,10 +1,11 @@
 // Prometheus metrics from the table in flow/meter: a worker counts into its own registry and writes snapshots,
 // control puts the snapshots of all workers together with its own.
 
-import { AggregatorRegistry, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { AggregatorRegistry, Counter, Gauge, Registry } from 'prom-client';
 import { metrics, type MetricName, type MetricSpec } from '../flow/meter.ts';
 import type { Meter } from '../flow/ports.ts';
 import { checkSnapshot } from './check-snapshot.ts';
+import { PlainHistogram } from './plain-histogram.ts';
 
 /** Metrics of one process as prom-client's JSON. */
 export type Snapshot = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
@@ -18,19 +19,23 @@ export function createMeter(): LocalMeter {
   const registry = new Registry();
   const counters = new Map<MetricName, Counter>();
   const gauges = new Map<MetricName, Gauge>();
-  const histograms = new Map<MetricName, Histogram>();
+  const histograms = new Map<MetricName, PlainHistogram>();
   for (const [name, spec] of specs()) {
     const common = { name, help: spec.help, labelNames: [...spec.labels], registers: [registry] };
     if (spec.kind === 'counter') counters.set(name, new Counter(common));
     else if (spec.kind === 'gauge')
       gauges.set(name, new Gauge({ ...common, aggregator: spec.aggregate ?? 'sum' }));
-    else histograms.set(name, new Histogram({ ...common, buckets: [...(spec.buckets ?? [])] }));
+    else histograms.set(name, new PlainHistogram(name, spec));
   }
   return {
     count: (name, labels, value = 1) => counters.get(name)?.inc({ ...labels }, value),
-    observe: (name, seconds, labels) => histograms.get(name)?.observe({ ...labels }, seconds),
+    observe: (name, seconds) => histograms.get(name)?.observe(seconds),
     gauge: (name, value, labels) => gauges.get(name)?.set({ ...labels }, value),
-    snapshot: () => registry.getMetricsAsJSON(),
+    snapshot: async () => {
+      const plain = [...histograms.values()].map((histogram) => histogram.json());
+      // Theirs carries the kind as an enum that has no value at run time.
+      return [...(await registry.getMetricsAsJSON()), ...plain] as Snapshot;
+    },
   };
 }
 
