@@ -100,6 +100,15 @@ t.test('what cannot work is refused at its place, and what works by halves is wa
       '4:70 error "x..y" is no name',
       '4:90 error "10.0.0.1" is no name',
     ],
+    [
+      `${base}dns: {upstreams: [{address: 192.0.2.1, https: "a b"}, {address: 192.0.2.1, path: /q}]}\n`,
+      '4:47 error "a b" is no name; write the name on its certificate',
+      '4:82 error `path` is of use with `https` only; write `https`, or leave it out',
+    ],
+    [
+      `${base}dns: {upstreams: [{address: 192.0.2.1, https: a.example, tls: a.example}]}\n`,
+      '4:47 error `tls` and `https` stand here together; write one of them',
+    ],
     [`${base}listen: {operator: 999.1.1.1:9440}\n`, '4:20 error "999.1.1.1:9440" is no address and port'],
     [`${base}listen: {operator: 127.0.0.1:99999}\n`, '4:20 error "127.0.0.1:99999" is no address and port'],
     [`${base}listen: {operator: localhost:9440}\n`, '4:20 error "localhost:9440" is no address and port'],
@@ -191,7 +200,10 @@ t.test('a default follows the keys that it depends on', async (t) => {
     'dns: {forward: [{zone: CORP.Example., upstreams: [{address: 10.0.0.53, tls: ns.corp.example}]}]}\n',
   );
   t.same(dns.forward, [
-    { zone: 'corp.example', upstreams: [{ address: '10.0.0.53', port: 853, tls: 'ns.corp.example' }] },
+    {
+      zone: 'corp.example',
+      upstreams: [{ address: '10.0.0.53', port: 853, tls: 'ns.corp.example', https: null }],
+    },
   ]);
 });
 
