@@ -4,12 +4,25 @@ import type { Cidr } from '../flow/address.ts';
 import { intersectCidrs } from './cidr-set.ts';
 import type { Candidate } from './host-view.ts';
 
-/** Private ranges that the rules open. */
+const noRanges: readonly Cidr[] = [];
+
+/** Private ranges that the rules open; the list of the only rule that opens some is given as it is. */
 export function uniteAddresses(groups: readonly (readonly Candidate[])[]): readonly Cidr[] {
-  const lists = groups.map((group) =>
-    group.flatMap(({ rule }) => ('addresses' in rule ? rule.addresses : [])),
-  );
-  return lists.length === 0 ? [] : lists.reduce((a, b) => intersectCidrs(a, b));
+  let united: readonly Cidr[] | null = null;
+  for (const group of groups) {
+    const ranges = rangesOf(group);
+    united = united === null ? ranges : intersectCidrs(united, ranges);
+  }
+  return united ?? noRanges;
+}
+
+function rangesOf(group: readonly Candidate[]): readonly Cidr[] {
+  let ranges = noRanges;
+  for (const { rule } of group) {
+    if (!('addresses' in rule) || rule.addresses.length === 0) continue;
+    ranges = ranges.length === 0 ? rule.addresses : [...ranges, ...rule.addresses];
+  }
+  return ranges;
 }
 
 export interface RequestGrants {
@@ -19,22 +32,27 @@ export interface RequestGrants {
   readonly follow: boolean;
 }
 
-/** What a request may do besides being sent. */
+/** What a request may do besides being sent. A loop: it runs for every request. */
 export function uniteGrants(groups: readonly (readonly Candidate[])[]): RequestGrants {
-  const limits = groups.map(uploadLimit);
-  const limit = Math.min(...limits);
-  return {
-    websocket: groups.every((group) =>
-      group.some(({ rule }) => rule.kind === 'opaque' || (rule.kind === 'http' && rule.websocket)),
-    ),
-    maxUploadBytes: Number.isFinite(limit) ? limit : null,
-    follow: groups.every((group) => group.some(({ rule }) => rule.kind === 'http' && rule.follow)),
-  };
+  let [websocket, follow] = [true, true];
+  let limit = Infinity;
+  for (const group of groups) {
+    limit = Math.min(limit, uploadLimit(group));
+    websocket &&= group.some(opensWebSockets);
+    follow &&= group.some(isFollowed);
+  }
+  return { websocket, maxUploadBytes: Number.isFinite(limit) ? limit : null, follow };
 }
 
+const opensWebSockets = ({ rule }: Candidate) =>
+  rule.kind === 'opaque' || (rule.kind === 'http' && rule.websocket);
+const isFollowed = ({ rule }: Candidate) => rule.kind === 'http' && rule.follow;
+
 function uploadLimit(group: readonly Candidate[]): number {
-  const limits = group.map(({ rule }) =>
-    rule.kind === 'http' ? (rule.maxUploadBytes ?? Infinity) : Infinity,
-  );
-  return limits.length === 0 ? Infinity : Math.max(...limits);
+  let most = group.length === 0 ? Infinity : 0;
+  for (const { rule } of group) {
+    const limit = rule.kind === 'http' ? (rule.maxUploadBytes ?? Infinity) : Infinity;
+    most = Math.max(most, limit);
+  }
+  return most;
 }
