@@ -107,6 +107,52 @@ t.test('lies are passed over: what is not the answer to this question never is',
   );
 });
 
+const cased = (asked: readonly string[]) => asked.filter((name) => name !== name.toLowerCase()).length;
+
+t.test(
+  'names go out in random case over UDP; a server that changes it is asked over TCP, then in lower case',
+  async (t) => {
+    const long = 'abcdefghijklmnopqrstuvwxyz';
+    const seen: string[] = [];
+    const keep = (query: Buffer, encoded: Buffer) => {
+      seen.push(query.toString('latin1', 13, query.indexOf(0, 13)));
+      return [encoded];
+    };
+    const { ask } = await over(t, [(asked) => ({ ...good(asked), raw: keep })]);
+    for (let i = 0; i < 8; i++) t.strictSame(await ask(`${long}${i}.example`), answered);
+    t.equal(cased(seen), 8);
+    t.equal(new Set(seen.map((name) => name.slice(0, 26))).size, 8, 'each in its own way');
+
+    const lower = (query: Buffer, encoded: Buffer) => {
+      seen.push(query.toString('latin1', 13, query.indexOf(0, 13)));
+      const echo = Buffer.from(encoded);
+      for (let at = 12; echo[at] !== 0; at++) if (echo[at]! >= 0x41 && echo[at]! <= 0x5a) echo[at]! |= 0x20;
+      return [echo];
+    };
+    seen.length = 0;
+    const folding = await over(t, [(asked) => ({ ...good(asked), raw: lower })]);
+    for (let i = 0; i < 4; i++) t.match(await folding.ask(`${long}${i}.example`), { rcode: 0 });
+    t.strictSame(
+      folding.upstreams[0]!.asked.map(({ transport }) => transport),
+      ['udp', 'tcp', 'udp', 'udp', 'udp'],
+      'learnt over TCP alone',
+    );
+    t.equal(cased(seen), 2);
+
+    // One that is forged in lower case ends neither the question nor the random case.
+    seen.length = 0;
+    const forge = (query: Buffer, encoded: Buffer) => [
+      ...(seen.length === 1 ? lower(query, encoded) : []),
+      ...keep(query, encoded),
+    ];
+    const forged = await over(t, [
+      (asked) => ({ ...good(asked), raw: asked.transport === 'udp' ? forge : keep }),
+    ]);
+    for (let i = 0; i < 6; i++) t.strictSame(await forged.ask(`${long}${i}.example`), answered);
+    t.ok(cased(seen) >= 7, 'still in random case');
+  },
+);
+
 t.test('a datagram from another port is nobody’s answer, however right it looks', async (t) => {
   const [server, liar] = [createSocket('udp4'), createSocket('udp4')];
   await new Promise<void>((resolve) => server.bind(0, '127.0.0.1', resolve));
