@@ -1,6 +1,8 @@
 // Reads a TLS ClientHello (RFC 8446 §4.1.2, RFC 6066 §3, RFC 7301) out of the first bytes of a connection,
 // joined over records and packets. It decides nothing; OpenSSL reads the same bytes again afterwards.
 
+import { Gather } from './gather.ts';
+
 /** What the path needs of a ClientHello. `serverName` is as sent: canonicalised elsewhere. */
 export interface ClientHello {
   readonly kind: 'hello';
@@ -16,53 +18,47 @@ export type HelloResult =
 
 const incomplete = { kind: 'incomplete' } as const;
 const malformed = (detail: string) => ({ kind: 'malformed', detail }) as const;
-const maxRecords = 64;
 const maxRecordBytes = 16_384;
 const minHelloBytes = 2 + 32 + 1 + 4 + 2;
 
 /** Reads the hello at the start of `bytes`; never throws. The caller bounds how many bytes it gathers. */
 export function parseClientHello(bytes: Uint8Array): HelloResult {
-  const joined = joinRecords(bytes);
-  return 'kind' in joined ? joined : parseMessage(joined);
+  return new HelloReader().read(bytes);
 }
 
-function joinRecords(bytes: Uint8Array): Uint8Array | HelloResult {
-  const parts: Uint8Array[] = [];
-  let have = 0;
-  let at = 0;
-  for (let records = 0; at < bytes.length; records++) {
-    if (bytes[at] !== 22) return malformed('not a handshake record');
-    if (at + 1 < bytes.length && bytes[at + 1] !== 3) return malformed('record version');
-    if (records === maxRecords) return malformed('too many records');
-    if (at + 5 > bytes.length) return incomplete;
-    const size = (bytes[at + 3]! << 8) | bytes[at + 4]!;
-    if (size === 0 || size > maxRecordBytes) return malformed('record length');
-    const part = bytes.subarray(at + 5, at + 5 + size);
-    parts.push(part);
-    have += part.length;
-    const wanted = messageLength(parts);
-    if (typeof wanted !== 'number') return wanted;
-    if (have >= wanted) return joinParts(parts, have).subarray(4, wanted);
-    at += 5 + size;
+/** Reads a hello whose bytes come in pieces; each record is looked at once, so that tiny ones cost no more than linear work. */
+export class HelloReader {
+  /** Where the next record begins. */
+  #at = 0;
+  /** The handshake message so far, over its records. */
+  readonly #message = new Gather();
+
+  /** `bytes` is everything that has come, from the first byte on; never throws. */
+  read(bytes: Uint8Array): HelloResult {
+    while (this.#at < bytes.length) {
+      const at = this.#at;
+      if (bytes[at] !== 22) return malformed('not a handshake record');
+      if (at + 1 < bytes.length && bytes[at + 1] !== 3) return malformed('record version');
+      if (at + 5 > bytes.length) return incomplete;
+      const size = (bytes[at + 3]! << 8) | bytes[at + 4]!;
+      if (size === 0 || size > maxRecordBytes) return malformed('record length');
+      const end = at + 5 + size;
+      if (end > bytes.length) return incomplete;
+      this.#at = end;
+      const result = this.#take(Buffer.from(bytes.buffer, bytes.byteOffset + at + 5, size));
+      if (result !== incomplete) return result;
+    }
+    return incomplete;
   }
-  return incomplete;
-}
 
-/** Length of the handshake message with its header; Infinity while the header itself is incomplete. */
-function messageLength(parts: readonly Uint8Array[]): number | HelloResult {
-  const header: number[] = [];
-  for (const part of parts) {
-    for (let i = 0; i < part.length && header.length < 4; i++) header.push(part[i]!);
-    if (header.length === 4) break;
+  #take(piece: Buffer): HelloResult {
+    const message = this.#message.push(piece);
+    if (message[0] !== 1) return malformed('not a ClientHello');
+    if (message.length < 4) return incomplete;
+    const length = message.readUIntBE(1, 3);
+    if (length < minHelloBytes) return malformed('ClientHello length');
+    return message.length < length + 4 ? incomplete : parseMessage(message.subarray(4, length + 4));
   }
-  if (header.length > 0 && header[0] !== 1) return malformed('not a ClientHello');
-  if (header.length < 4) return Number.POSITIVE_INFINITY;
-  const length = (header[1]! << 16) | (header[2]! << 8) | header[3]!;
-  return length < minHelloBytes ? malformed('ClientHello length') : length + 4;
-}
-
-function joinParts(parts: readonly Uint8Array[], length: number): Uint8Array {
-  return parts.length === 1 ? parts[0]! : Buffer.concat(parts, length);
 }
 
 function parseMessage(body: Uint8Array): HelloResult {

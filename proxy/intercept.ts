@@ -110,6 +110,8 @@ function handshake(connection: Connection, secured: TLSSocket): Promise<Reason |
       finish(reason);
     });
     secured.once('secure', () => finish(null));
+    // Half-open sockets stay after their end: it is noticed here or when the time is up.
+    secured.once('end', () => finish('client-closed'));
     secured.once('close', () => finish('client-closed'));
   });
 }

@@ -2,11 +2,12 @@
 // The socket is left paused, with its bytes in hand; nothing was consumed as far as the client can tell.
 
 import { classify } from './classify.ts';
-import { parseClientHello } from './client-hello.ts';
+import { HelloReader } from './client-hello.ts';
 import type { ClientHello } from './client-hello.ts';
 import type { Connection } from './connection.ts';
 import { Gather } from './gather.ts';
 import { findHeadEnd } from './head-bytes.ts';
+import type { Limits } from './limits.ts';
 
 /** What the first bytes are. `bytes` is everything that was read. */
 export type Peeked =
@@ -23,6 +24,7 @@ export function peek(connection: Connection): Promise<Peeked> {
   const { socket, core } = connection;
   return new Promise((resolve) => {
     const gather = new Gather();
+    const hello = new HelloReader();
     let scanned = 0;
     const finish = (peeked: Peeked) => {
       socket.pause();
@@ -36,7 +38,7 @@ export function peek(connection: Connection): Promise<Peeked> {
     };
     const onData = (piece: Buffer) => {
       const bytes = gather.push(piece);
-      const peeked = read(bytes, scanned, core.limits.headBytes, core.limits.helloBytes);
+      const peeked = read(bytes, scanned, hello, core.limits);
       scanned = bytes.length;
       if (peeked !== null) return finish(peeked);
       const limit = connection.keep(gather.capacity);
@@ -53,17 +55,17 @@ export function peek(connection: Connection): Promise<Peeked> {
   });
 }
 
-function read(bytes: Buffer, scanned: number, headBytes: number, helloBytes: number): Peeked | null {
+function read(bytes: Buffer, scanned: number, hello: HelloReader, limits: Limits): Peeked | null {
   const protocol = classify(bytes);
   if (protocol === 'incomplete') return null;
-  if (protocol === 'tls') return readHello(bytes, helloBytes);
+  if (protocol === 'tls') return readHello(bytes, hello, limits.helloBytes);
   if (protocol !== 'http') return { protocol, bytes };
-  const isWaiting = findHeadEnd(bytes, scanned) === -1 && bytes.length <= headBytes;
+  const isWaiting = findHeadEnd(bytes, scanned) === -1 && bytes.length <= limits.headBytes;
   return isWaiting ? null : { protocol, bytes };
 }
 
-function readHello(bytes: Buffer, helloBytes: number): Peeked | null {
-  const hello = parseClientHello(bytes);
+function readHello(bytes: Buffer, reader: HelloReader, helloBytes: number): Peeked | null {
+  const hello = reader.read(bytes);
   if (hello.kind === 'hello') return { protocol: 'tls', hello, bytes };
   if (hello.kind === 'incomplete' && bytes.length <= helloBytes) return null;
   return { protocol: 'malformed-tls', bytes };

@@ -16,6 +16,7 @@ import {
   jobNamed,
   makeAuthority,
   makeRig,
+  open,
   serverAddress,
   shut,
 } from './rig.ts';
@@ -387,3 +388,120 @@ await t.test('clients of two jobs that refuse the leaf make a proposal, those of
   rig.host = () => asHost(shut);
   t.match(await evidenceOf(48), /^client-rejected-certificate block $/, 'a blocked host is not proposed');
 });
+
+await t.test('clients resume with both versions of TLS, and are decided anew', async (t) => {
+  const { port } = await serve(t, ['http/1.1']);
+  for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+    const rig = await rigFor(t, port);
+    let ticket: Buffer | undefined;
+    const connect = async (session: Buffer | undefined) => {
+      const options = { port: rig.port, host: '127.0.0.1', servername: 'origin.test', ca: authority.ca };
+      const more = { minVersion: version, maxVersion: version, ALPNProtocols: ['http/1.1'] };
+      const client = connectTls({ ...options, ...more, ...(session === undefined ? {} : { session }) });
+      client.on('error', () => {}).on('session', (bytes: Buffer) => (ticket = bytes));
+      await new Promise((resolve) => client.once('secureConnect', resolve));
+      t.equal(client.getProtocol(), version);
+      const isResumed = client.isSessionReused();
+      return `${isResumed} ${(await collect(client, get('/', 'origin.test', last))).slice(9, 12)}`;
+    };
+    t.equal(await connect(undefined), 'false 200', version);
+    t.equal(await connect(ticket), 'true 200', version);
+    rig.host = () => asHost(shut);
+    t.equal(await connect(ticket), 'true 403', version);
+    t.same(rig.errors, []);
+  }
+});
+
+/** A relay on loopback that cuts what a client says first into these pieces. */
+async function cutting(t: Test, rig: Rig, cut: (hello: Buffer) => readonly Buffer[]): Promise<number> {
+  const server = createTcp({ noDelay: true }, (client) => {
+    const through = connectTcp({ port: rig.port, host: '127.0.0.1', noDelay: true });
+    through.on('error', () => {}).on('data', (bytes) => client.write(bytes));
+    client.on('error', () => {}).on('close', () => through.destroy());
+    client.once('data', (hello: Buffer) => {
+      const pieces = [...cut(hello)];
+      const next = () => {
+        const piece = pieces.shift();
+        if (piece === undefined) return void client.on('data', (bytes) => through.write(bytes));
+        through.write(piece);
+        setImmediate(next);
+      };
+      next();
+    });
+  });
+  t.teardown(() => server.close());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return (server.address() as AddressInfo).port;
+}
+
+const inRecords = (hello: Buffer, size: number) => {
+  const pieces: Buffer[] = [];
+  for (let at = 5; at < hello.length; at += size) {
+    const piece = hello.subarray(at, at + size);
+    pieces.push(Buffer.concat([Buffer.of(22, 3, 1, piece.length >> 8, piece.length & 255), piece]));
+  }
+  return pieces;
+};
+
+await t.test('a hello is answered however it is cut, with a key share of any size', async (t) => {
+  const { port } = await serve(t, ['http/1.1']);
+  const rig = await rigFor(t, port);
+  const cuts: readonly [title: string, cut: (hello: Buffer) => readonly Buffer[]][] = [
+    ['byte by byte', (hello) => Array.from(hello, (byte) => Buffer.of(byte))],
+    ['in records of one byte', (hello) => [Buffer.concat(inRecords(hello, 1))]],
+    ['in records of one byte, one by one', (hello) => inRecords(hello, 1)],
+    ['in two segments', (hello) => [hello.subarray(0, 1400), hello.subarray(1400)]],
+    [
+      'in two records, cut in the name of the host',
+      (hello) => {
+        const at = hello.indexOf('origin.test') + 3;
+        return inRecords(hello, at - 5);
+      },
+    ],
+  ];
+  for (const [title, cut] of cuts) {
+    const through = await cutting(t, rig, cut);
+    for (const ecdhCurve of ['X25519', 'X25519MLKEM768']) {
+      const options = { port: through, host: '127.0.0.1', servername: 'origin.test', ca: authority.ca };
+      const client = connectTls({ ...options, ecdhCurve, ALPNProtocols: ['h2', 'http/1.1'] });
+      client.on('error', (error) => t.fail(`${title}: ${error.message}`));
+      const answer = await collect(client, get('/', 'origin.test', last));
+      t.match(answer, /^HTTP\/1\.1 200 /, `${title}, ${ecdhCurve}`);
+    }
+  }
+  t.equal(
+    rig.closed('connection').every((record) => record.tls?.serverName === 'origin.test'),
+    true,
+  );
+  t.same(rig.errors, []);
+});
+
+await t.test(
+  'a client that names no host is decided by its address, and shown a certificate for it',
+  async (t) => {
+    const server = await serve(t, ['h2', 'http/1.1'], authority.filesFor(serverAddress));
+    const rig = await rigFor(t, server.port);
+    rig.original = { address: serverAddress, port: server.port };
+    const hosts: unknown[] = [];
+    rig.host = (query) => {
+      hosts.push([query.host, query.address]);
+      return asHost(open);
+    };
+    for (const names of [['http/1.1'], ['h2', 'http/1.1']]) {
+      const options = { port: rig.port, host: '127.0.0.1', ca: authority.ca, ALPNProtocols: names };
+      const client = connectTls({ ...options, checkServerIdentity: () => undefined });
+      await new Promise((resolve) => client.once('secureConnect', resolve));
+      t.equal(client.alpnProtocol, names[0]);
+      t.equal(client.getPeerX509Certificate()?.subjectAltName, `IP Address:${serverAddress}`);
+      client.destroy();
+    }
+    t.same(hosts[0], [null, serverAddress]);
+    rig.host = () => asHost(shut);
+    const options = { port: rig.port, host: '127.0.0.1', ca: authority.ca };
+    const blocked = connectTls({ ...options, checkServerIdentity: () => undefined }).on('error', () => {});
+    t.match(await collect(blocked, get('/', serverAddress, last)), /^HTTP\/1\.1 403 /);
+    await rig.until(() => rig.closed('connection').length === 3);
+    t.match(rig.closed('connection')[0]?.evidence, [{ kind: 'direct-address' }]);
+    t.equal(server.dials(), 1, 'dialled for HTTP/2 alone');
+  },
+);
