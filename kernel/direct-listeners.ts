@@ -1,8 +1,9 @@
 // Sockets of workers where no rule of the kernel leads to them (no NET_ADMIN): every worker listens on the ports that
 // clients ask, together with the others (SO_REUSEPORT), and a program on each port chooses the worker by the client's
-// address: TCP and UDP of one runner reach the same one. The sockets filter out who is no runner.
+// address: TCP and UDP of one runner reach the same one. UDP sockets filter out who is no runner.
 
 import { SallyportError } from '../flow/errors.ts';
+import { lastErrorName } from './libc.ts';
 import type { WorkerSockets } from './listeners.ts';
 import { filterSocket, sourceProgram, steerProgram, steerSockets } from './socket-filter.ts';
 import { closeSocket, openTcpListener, openUdpSocket } from './sockets.ts';
@@ -48,7 +49,8 @@ export class DirectListeners {
         }
         opened.push({ family, fd: openUdpSocket({ ...share, port: dns }), isUdp: true });
       }
-      for (const { family, fd } of opened) this.#filter(family, fd);
+      // A listener takes no filter without privilege on every kernel: workers look at who has connected.
+      for (const { family, fd, isUdp } of opened) if (isUdp) this.#filter(family, fd);
     } catch (error) {
       for (const { fd } of opened) closeSocket(fd);
       throw error;
@@ -100,7 +102,7 @@ export class DirectListeners {
     if (filterSocket(fd, sourceProgram(family, this.#options.networks))) return;
     throw new SallyportError(
       'kernel',
-      'the kernel refuses the filter of runners.networks; name fewer networks',
+      `the kernel refuses the filter of runners.networks (${lastErrorName()}); name fewer networks`,
     );
   }
 }

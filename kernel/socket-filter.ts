@@ -8,7 +8,7 @@ const levelSocket = 1;
 const [attachFilter, attachReuseportFilter] = [26, 51];
 // linux/bpf_common.h: A = word at k; A *= k, >>= k, %= k, ^= X, &= k; X = A; jump if A == k; return k or A.
 const [load, mul, shiftRight, modulo, xorX, and, keepInX, jumpEqual, answer, answerA] = [
-  0x20, 0x24, 0x74, 0x94, 0xa8, 0x54, 0x07, 0x15, 0x06, 0x16,
+  0x20, 0x24, 0x74, 0x94, 0xac, 0x54, 0x07, 0x15, 0x06, 0x16,
 ];
 // SKF_NET_OFF: offsets from the IP header, wherever the packet's data begins.
 const networkHeader = 0xfff0_0000;
@@ -58,7 +58,7 @@ export function steerSockets(fd: number, program: Buffer): boolean {
   return attach(fd, attachReuseportFilter, program);
 }
 
-/** Puts the filter on a socket; connections that it accepts inherit it. False when the kernel refuses. */
+/** Puts the filter on a socket; false when the kernel refuses. */
 export function filterSocket(fd: number, program: Buffer): boolean {
   return attach(fd, attachFilter, program);
 }

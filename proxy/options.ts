@@ -96,8 +96,8 @@ export interface ProxyPorts {
   readonly identity: { readonly gateway: string; readonly fleet: string };
   /** True for every address of the gateway itself, outer ones and loopback included. */
   isOwnAddress(address: string): boolean;
-  /** True for a runner that is kept out at the moment; absent: the kernel alone does that. */
-  isQuarantined?(runner: string): boolean;
+  /** Why this address is kept out at the moment, or null; absent: the kernel alone does that. */
+  keptOut?(runner: string): Reason | null;
   /** True in a sidecar: runners speak from addresses of this machine. */
   readonly areRunnersLocal?: boolean;
   /** The ports on which workers listen: never an original destination. */

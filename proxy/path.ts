@@ -79,7 +79,8 @@ async function carryFrom(core: Core, socket: Socket, arrival: Arrival, origin: O
     if (arrival === 'redirected' && (original === null || core.ports.ownPorts.has(original.port))) {
       return block(connection, blocked('direct-port'));
     }
-    if (core.ports.isQuarantined?.(runner) === true) return block(connection, blocked('quarantine'));
+    const keptOut = core.ports.keptOut?.(runner) ?? null;
+    if (keptOut !== null) return block(connection, blocked(keptOut));
     // 2 attribute: address -> job
     connection.attribution = await attribute(core, runner, connection.runnerPort);
     if (original !== null && core.ports.virtual?.contains(original.address) === true)
