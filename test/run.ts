@@ -43,6 +43,14 @@ const programs = {
  */
 const module = (name: string): string => `/usr/lib/python3/dist-packages/${name}`;
 const programsOf: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'test/e2e/steer': {
+    '/usr/sbin/sshd': 'openssh-server',
+    'ssh-keyscan': 'openssh-client',
+    psql: 'postgresql-client',
+    gcc: 'gcc',
+    'musl-gcc': 'musl-tools',
+  },
+  'test/e2e/proxy-protocol': { '/usr/sbin/haproxy': 'haproxy' },
   'test/e2e/clients': {
     nghttp: 'nghttp2-client',
     wget: 'wget',

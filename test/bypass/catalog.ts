@@ -8,6 +8,7 @@ export const sections = {
   protocol: 'Other protocols',
   time: 'Time',
   dns: 'DNS as a channel',
+  steer: 'Virtual addresses and load balancers',
   advisory: 'Public advisories of a tool of this kind',
 } as const;
 
@@ -135,6 +136,15 @@ const table = {
     ['dns-high-rate', 'a high rate of queries'],
     ['dns-answers', 'answers as the way in'],
     ['dns-tcp', 'the same over TCP'],
+  ],
+  steer: [
+    ['steer-other-port', 'another port of a virtual address, and the rest of the pool'],
+    ['steer-other-name', 'another host, by SNI or Host, over a virtual address'],
+    ['steer-other-runner', 'a virtual address that another runner was given'],
+    ['steer-after-ttl', 'a virtual address after its time'],
+    ['steer-pool-flood', 'names without end, to use up the pool'],
+    ['steer-forged-header', 'a PROXY protocol header of a runner’s own'],
+    ['steer-balancer-lies', 'a balancer’s header that is broken or names somebody who is no runner'],
   ],
   advisory: [
     ['advisory-root', 'root on the runner undoes what is on the runner (CVE-2025-32955)'],

@@ -2,11 +2,12 @@
 // cluster's own names by a forward zone, and networks that have IPv6 alone.
 
 import { execFileSync } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { runIpBatch } from '../../netns/ip.ts';
 import { Lab } from '../lab/lab.ts';
+import { missingProgram } from '../lab/missing-program.ts';
 import { labAddresses } from '../lab/origins.ts';
 import { SshServers } from '../lab/ssh-servers.ts';
 
@@ -63,7 +64,7 @@ http:
     t.same([...new Set(await walked('allowed.example.com'))], expected('allowed.example.com'));
   });
 
-  await t.test('musl does', { skip: hasMusl() }, async (t) => {
+  await t.test('musl does', { skip: missingProgram('musl-gcc', 'gcc') }, async (t) => {
     const program = join(lab.directory, 'resolve');
     const source = join(import.meta.dirname, '../lab/resolve.c');
     execFileSync('musl-gcc', ['-static', '-O1', '-o', program, source]);
@@ -114,60 +115,61 @@ http:
   });
 });
 
-function hasMusl(): string | false {
-  return existsSync('/usr/bin/musl-gcc') ? false : 'musl-tools is not installed';
-}
-
 for (const mode of ['steer', 'gateway'] as const) {
-  t.test(`runners that have IPv6 alone, ${mode}`, async (t) => {
-    const lab = await Lab.open({ mode });
-    const ssh = new SshServers(lab);
-    t.teardown(async () => {
-      ssh.close();
-      await lab.close();
-    });
-    const runner = lab.runner();
-    runIpBatch(runner.namespace, [`addr del ${runner.v4}/16 dev eth0`]);
-    lab.ipOnGateway([`addr del ${lab.topology.gateway4}/16 dev runners0`]);
-    const { gateway6 } = lab.topology;
-    lab.useResolver(gateway6);
-    const server = await ssh.start('a', mode === 'steer' ? ['93.184.217.1'] : ['2606:2800:220:2::1']);
-    lab.origins.names.set(
-      'git.example.com',
-      mode === 'steer' ? { a: server.addresses } : { aaaa: server.addresses },
-    );
-    const policy = `version: 1
+  t.test(
+    `runners that have IPv6 alone, ${mode}`,
+    { skip: missingProgram('sshd', 'ssh-keyscan') },
+    async (t) => {
+      const lab = await Lab.open({ mode });
+      const ssh = new SshServers(lab);
+      t.teardown(async () => {
+        ssh.close();
+        await lab.close();
+      });
+      const runner = lab.runner();
+      runIpBatch(runner.namespace, [`addr del ${runner.v4}/16 dev eth0`]);
+      lab.ipOnGateway([`addr del ${lab.topology.gateway4}/16 dev runners0`]);
+      const { gateway6 } = lab.topology;
+      lab.useResolver(gateway6);
+      const server = await ssh.start('a', mode === 'steer' ? ['93.184.217.1'] : ['2606:2800:220:2::1']);
+      lab.origins.names.set(
+        'git.example.com',
+        mode === 'steer' ? { a: server.addresses } : { aaaa: server.addresses },
+      );
+      const policy = `version: 1
 mode: block
 http: [{id: web, host: [allowed.example.com, v4only.example.com]}]
 network: [{id: ssh, host: git.example.com, port: 22}]
 `;
-    const gateway = await lab.startGateway(policy, {
-      config: {
-        addresses: [gateway6],
-        runners: { interfaces: ['runners0'], networks: ['fd77::/64'] },
-        ...(mode === 'steer' ? { steer: { pool: ['fd77::8:0/112'] } } : {}),
-      },
-    });
-    const dig = async (name: string, type: string) =>
-      (await lab.run(['dig', '+short', '+time=3', '+tries=1', name, type])).stdout.trim();
-    const status = async (url: string) =>
-      (await lab.curl(['-o', '/dev/null', '-w', '%{http_code}', url])).stdout;
+      const gateway = await lab.startGateway(policy, {
+        config: {
+          addresses: [gateway6],
+          runners: { interfaces: ['runners0'], networks: ['fd77::/64'] },
+          ...(mode === 'steer' ? { steer: { pool: ['fd77::8:0/112'] } } : {}),
+        },
+      });
+      const dig = async (name: string, type: string) =>
+        (await lab.run(['dig', '+short', '+time=3', '+tries=1', name, type])).stdout.trim();
+      const status = async (url: string) =>
+        (await lab.curl(['-o', '/dev/null', '-w', '%{http_code}', url])).stdout;
 
-    t.equal(await status('https://allowed.example.com/'), '200');
-    t.equal(await status('https://v4only.example.com/'), '200', 'a host that has IPv4 alone');
-    t.equal(await dig('v4only.example.com', 'AAAA'), gateway6);
-    t.equal(await status('https://other.example.net/'), '403', 'a blocked one is explained');
-    if (mode === 'steer') t.equal(await dig('allowed.example.com', 'A'), '', 'nobody needs an IPv4 address');
-    const { stdout } = await lab.run(['ssh-keyscan', '-T', '8', '-t', 'ed25519', 'git.example.com']);
-    t.match(stdout, server.hostKey.split(' ')[1]);
-    const record = await gateway.findRecord(
-      (r) => r.destination.host === 'git.example.com' && r.kind !== 'dns',
-    );
-    t.match(record, { runner: runner.v6, decision: { verdict: 'allow', rule: 'ssh' } });
-    const sources = (await gateway.records()).map(({ runner: source }) => source);
-    t.same(
-      sources.filter((source) => !source.includes(':')),
-      [],
-    );
-  });
+      t.equal(await status('https://allowed.example.com/'), '200');
+      t.equal(await status('https://v4only.example.com/'), '200', 'a host that has IPv4 alone');
+      t.equal(await dig('v4only.example.com', 'AAAA'), gateway6);
+      t.equal(await status('https://other.example.net/'), '403', 'a blocked one is explained');
+      if (mode === 'steer')
+        t.equal(await dig('allowed.example.com', 'A'), '', 'nobody needs an IPv4 address');
+      const { stdout } = await lab.run(['ssh-keyscan', '-T', '8', '-t', 'ed25519', 'git.example.com']);
+      t.match(stdout, server.hostKey.split(' ')[1]);
+      const record = await gateway.findRecord(
+        (r) => r.destination.host === 'git.example.com' && r.kind !== 'dns',
+      );
+      t.match(record, { runner: runner.v6, decision: { verdict: 'allow', rule: 'ssh' } });
+      const sources = (await gateway.records()).map(({ runner: source }) => source);
+      t.same(
+        sources.filter((source) => !source.includes(':')),
+        [],
+      );
+    },
+  );
 }
