@@ -7,7 +7,7 @@ import type { Reason } from '../../flow/reason.ts';
 import { judge } from '../judge.ts';
 import type { Judgement } from '../judge.ts';
 import { Bucket, idleFrameRate, resetRate } from './floods.ts';
-import { errors, flags, frameHeaderBytes, frameTypes, makeWindowUpdate } from './frames.ts';
+import { errors, flags, frameHeaderBytes, frameTypes, makeGoaway, makeWindowUpdate } from './frames.ts';
 import type { HeldRequest } from './held-request.ts';
 import type { HpackBlock } from './hpack.ts';
 import type { Http2Relay } from './relay.ts';
@@ -78,7 +78,7 @@ export class FromClient implements FrameTaker {
     if (id > relay.lastServedId) return relay.requestTables.withhold(block);
     relay.maxId = id;
     const request = readRequest(block, isLast);
-    if (typeof request === 'string') return this.#takeMalformed(id, request, block, size);
+    if (typeof request === 'string') return this.#takeMalformed(id, isLast, request, block, size);
     return this.#takeRequest(id, isLast, request, block, size);
   }
 
@@ -147,9 +147,10 @@ export class FromClient implements FrameTaker {
   }
 
   /** No request: reset, recorded with why, and counted like a reset of the client's own. */
-  #takeMalformed(id: number, problem: BlockProblem, block: HpackBlock, size: number): Fate {
+  #takeMalformed(id: number, isLast: boolean, problem: BlockProblem, block: HpackBlock, size: number): Fate {
     const relay = this.#relay;
     relay.refuseMalformed(id, problem, size);
+    if (!isLast) relay.streams.ignore(id);
     if (!this.#mayReset(1)) this.fail(errors.enhanceYourCalm);
     return relay.requestTables.withhold(block);
   }
@@ -157,7 +158,8 @@ export class FromClient implements FrameTaker {
   #takeTrailers(id: number, isLast: boolean, block: HpackBlock, size: number): Fate {
     const { lastServedId, requestTables, serverSettings, streams } = this.#relay;
     const stream = streams.get(id);
-    if (stream === undefined && id > lastServedId) return requestTables.withhold(block);
+    if (stream === undefined && (id > lastServedId || streams.isIgnored(id)))
+      return requestTables.withhold(block);
     // A number that was passed over is a stream that is over (RFC 9113 §5.1.1): never one that begins.
     if (stream === undefined) return this.#refuse(errors.streamClosed);
     if (stream.isStopped) {
@@ -239,7 +241,7 @@ export class FromClient implements FrameTaker {
   }
 
   #takeStrayData(id: number): false {
-    if (id !== 0 && id > this.#relay.lastServedId) return false;
+    if (id !== 0 && (id > this.#relay.lastServedId || this.#relay.streams.isIgnored(id))) return false;
     return this.#refuse(id === 0 || id > this.#relay.maxId ? errors.protocol : errors.streamClosed);
   }
 
@@ -299,7 +301,9 @@ export class FromClient implements FrameTaker {
       case frameTypes.goaway:
         if (id !== 0) return this.#refuse(errors.protocol);
         if (length < 8) return this.#refuse(errors.frameSize);
-        return this.#mayIdle() || this.#refuse(errors.enhanceYourCalm);
+        if (!this.#mayIdle()) return this.#refuse(errors.enhanceYourCalm);
+        // Nothing was pushed, so that no stream is named; debug data would leave undecided.
+        return makeGoaway(0, numberAt(bytes, at + frameHeaderBytes + 4));
       case frameTypes.pushPromise:
         return this.#refuse(errors.protocol);
       default:

@@ -100,6 +100,7 @@ export class Http2Relay implements Carrier, UpstreamOwner, Leaving {
     this.#fromClient = new Walker(new FromClient(this), this.toUpstream);
     this.#fromUpstream = new Walker(new FromUpstream(this), this.toClient);
     this.#lastActiveMs = connection.core.nowMs;
+    this.#clientPartMs = connection.core.nowMs;
   }
 
   start(): void {
@@ -355,7 +356,8 @@ export class Http2Relay implements Carrier, UpstreamOwner, Leaving {
     this.streams.closeAll(reason ?? 'upstream-closed');
     if (!this.toClient.isReady) {
       this.toClient.isReady = true;
-      this.toClient.inject(emptySettings);
+      // Before everything that waits, too (RFC 9113 §3.4).
+      this.toClient.pass(emptySettings, 0, emptySettings.length);
     }
     const isTold = code === errors.none && (this.goodbye.isSaid || this.#hasUpstreamSaid);
     if (!isTold) this.toClient.inject(makeGoaway(this.maxId, code));

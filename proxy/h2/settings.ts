@@ -1,7 +1,7 @@
 // SETTINGS on their way (RFC 9113 §6.5): they are end to end, but for push, which is off, and three numbers that
 // are lowered to what the relay bears. What they say counts for frames in the other direction.
 
-import { errors, makeFrame, settings as names, frameTypes } from './frames.ts';
+import { errors, frameTypes, makeFrame, settings as names } from './frames.ts';
 import { maxTableBytes } from './tables.ts';
 
 /** More streams at a time than this are promised to no client. */
@@ -28,29 +28,27 @@ export class Announced {
     this.#isClient = isClient;
   }
 
-  /** The frame to pass on for these entries, or the error code of what is wrong with them. */
+  /**
+   * The frame to pass on for these entries, or the error code of what is wrong with them. Each known setting goes on
+   * once, as it was named last, and no other: they would carry bytes past every decision.
+   */
   take(bytes: Buffer, start: number, end: number): Buffer | number {
-    const payload = Buffer.allocUnsafe(end - start + 6);
-    bytes.copy(payload, 0, start, end);
-    let size = end - start;
     const pending = { table: -1, maxFrameBytes: this.maxFrameBytes };
-    let namesStreams = false;
-    for (let at = 0; at < size; at += 6) {
-      const name = payload.readUInt16BE(at);
-      const value = this.#takeOne(name, payload.readUInt32BE(at + 2), pending);
+    const values = new Map<number, number>();
+    for (let at = start; at < end; at += 6) {
+      const name = bytes.readUInt16BE(at);
+      if (!isKnownSetting(name)) continue;
+      const value = this.#takeOne(name, bytes.readUInt32BE(at + 2), pending);
       if (value < 0) return -value;
-      payload.writeUInt32BE(value, at + 2);
-      namesStreams ||= name === names.maxConcurrentStreams;
+      values.set(name, value);
     }
-    if (!this.isKnown && (this.#isClient || !namesStreams)) {
-      payload.writeUInt16BE(this.#isClient ? names.enablePush : names.maxConcurrentStreams, size);
-      payload.writeUInt32BE(this.#isClient ? 0 : maxStreams, size + 2);
-      size += 6;
-    }
+    if (!this.isKnown && this.#isClient) values.set(names.enablePush, 0);
+    else if (!this.isKnown && !values.has(names.maxConcurrentStreams))
+      values.set(names.maxConcurrentStreams, maxStreams);
     this.isKnown = true;
     this.#pending.push(pending);
     this.maxFrameBytes = Math.max(this.maxFrameBytes, pending.maxFrameBytes);
-    return makeFrame(frameTypes.settings, 0, 0, payload.subarray(0, size));
+    return settingsFrame(values);
   }
 
   /** The value to pass on, or the error code, negative. */
@@ -93,4 +91,18 @@ export class Announced {
   get pending(): number {
     return this.#pending.length;
   }
+}
+
+const known: ReadonlySet<number> = new Set(Object.values(names));
+const isKnownSetting = (name: number) => known.has(name);
+
+function settingsFrame(values: ReadonlyMap<number, number>): Buffer {
+  const payload = Buffer.allocUnsafe(6 * values.size);
+  let at = 0;
+  for (const [name, value] of values) {
+    payload.writeUInt16BE(name, at);
+    payload.writeUInt32BE(value, at + 2);
+    at += 6;
+  }
+  return makeFrame(frameTypes.settings, 0, 0, payload);
 }

@@ -33,7 +33,9 @@ export interface Surroundings {
 /** Streams by number, from their HEADERS until nothing can come for them. */
 export class Streams {
   readonly credit = new AnswerCredit();
-  readonly fromClient: Barrier<Stream>;
+  readonly fromClient: Barrier<Stream | number>;
+  /** Reset before they were streams; the client may have sent more of them before it knows. */
+  readonly #ignored = new Set<number>();
   readonly fromUpstream: Barrier<Stream>;
   readonly #around: Surroundings;
   readonly #all = new Map<number, Stream>();
@@ -47,7 +49,8 @@ export class Streams {
 
   constructor(around: Surroundings) {
     this.#around = around;
-    this.fromClient = new Barrier(around.toClient, (stream) => {
+    this.fromClient = new Barrier<Stream | number>(around.toClient, (stream) => {
+      if (typeof stream === 'number') return void this.#ignored.delete(stream);
       stream.isClientPassed = true;
       this.#forget(stream);
     });
@@ -76,6 +79,16 @@ export class Streams {
   add(stream: Stream): void {
     this.#all.set(stream.number, stream);
     this.open++;
+  }
+
+  /** Whatever the client still sends of this number is thrown away. */
+  ignore(number: number): void {
+    this.#ignored.add(number);
+    this.fromClient.add(number);
+  }
+
+  isIgnored(number: number): boolean {
+    return this.#ignored.has(number);
   }
 
   /** From now on the upstream has numbers of its own. */
