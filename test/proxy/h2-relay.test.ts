@@ -559,3 +559,28 @@ t.test('nothing leaves when it cannot be recorded, and a runner at its limit is 
   t.match(await ask(session, { ':path': '/' }), { status: 0 }, 'the connection is closed');
   t.equal(served, 1);
 });
+
+t.test('a malformed request with a body costs its own stream alone', async (t) => {
+  const port = await serve(t, (stream) => {
+    stream.resume();
+    stream.respond({ ':status': 200 });
+    stream.end('ok');
+  });
+  const rig = await start(t, port);
+  const session = client(t, rig);
+  const answers = await Promise.all([
+    ask(session, { ':path': '/', ':method': 'POST', 'content-length': '5, 5' }, 'x'.repeat(40_000)),
+    ask(session, { ':path': '/', ':method': 'POST' }, 'x'.repeat(40_000)),
+  ]);
+  t.match(answers, [
+    { status: 0, code: 1 },
+    { status: 200, body: 'ok' },
+  ]);
+  t.match(await ask(session, { ':path': '/' }), { status: 200 });
+  session.close();
+  await rig.until(() => rig.closed('connection').length === 1);
+  t.same(
+    rig.closed('request').map(({ decision }) => decision.reason),
+    ['request-smuggling', 'rule', 'rule'],
+  );
+});
