@@ -17,6 +17,7 @@ export type EvidenceKind =
   | 'secret-in-request'
   | 'upstream-certificate'
   | 'upstream-proxy'
+  | 'first-bytes'
   | 'pass-through-proposed'
   | 'proxy-protocol'
   | 'dropped-records';

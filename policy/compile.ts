@@ -12,7 +12,7 @@ import { presets } from './presets/all.ts';
 import { createProblemList, type ProblemList, type ValuePath } from './problem-list.ts';
 import { addToRangeIndex, createRangeIndex, type RangeIndex } from './range-index.ts';
 import { readHosts, toEntries, toList } from './read-values.ts';
-import type { NetworkRule, Rule } from './rule.ts';
+import type { NetworkRule, PortRange, Rule } from './rule.ts';
 import type { MatchKey, PolicyFile, RuleListsFile, ScopeFile } from './schema.ts';
 import { warnAboutPolicy } from './warn.ts';
 
@@ -45,8 +45,10 @@ export interface Policy {
   readonly revision: string;
   readonly mode: Mode;
   readonly onUnattributed: 'narrowest' | 'fleet' | 'block';
-  /** 80, 443 and every port that an http or opaque rule names; ascending. */
+  /** 80, 443 and every port that an http, an opaque or a direct network rule names; ascending. */
   readonly interceptedPorts: readonly number[];
+  /** Those of them that are here for direct rules alone: nothing on them is HTTP, and every network rule holds. */
+  readonly unreadPorts: ReadonlySet<number>;
   /** Hosts whose TLS is opened, when not all are: empty for none, null for all. */
   readonly intercept: readonly HostPattern[] | null;
   readonly top: Layer;
@@ -92,7 +94,7 @@ export function compilePolicy(input: CompileInput): Policy {
     revision: input.revision,
     mode: file.mode ?? 'audit',
     onUnattributed: file.onUnattributed ?? 'narrowest',
-    interceptedPorts: findInterceptedPorts(rules, list),
+    ...findInterceptedPorts(rules, list),
     intercept: readIntercept(file, list),
     top,
     scopes,
@@ -171,22 +173,31 @@ function reportBundle(name: string, at: ValuePath, { input, bundles }: ScopeCont
 
 const maxInterceptedPorts = 256;
 
-function findInterceptedPorts(rules: readonly Rule[], list: ProblemList): number[] {
+function findInterceptedPorts(
+  rules: readonly Rule[],
+  list: ProblemList,
+): Pick<Policy, 'interceptedPorts' | 'unreadPorts'> {
   const ports = new Set([80, 443]);
-  for (const rule of rules) {
-    if (rule.kind !== 'http' && rule.kind !== 'opaque') continue;
-    for (const [from, to] of (rule.endpoints ?? []).flatMap((endpoint) => endpoint.ports)) {
+  const add = (ranges: readonly PortRange[]) => {
+    for (const [from, to] of ranges)
       for (let port = from; port <= to && ports.size <= maxInterceptedPorts; port++) ports.add(port);
-    }
-  }
+  };
+  for (const rule of rules)
+    if (rule.kind === 'http' || rule.kind === 'opaque')
+      add((rule.endpoints ?? []).flatMap((endpoint) => endpoint.ports));
+  const read = new Set(ports);
+  // Without ports a direct rule is for what is led to the proxy anyway.
+  for (const rule of rules)
+    if (rule.kind === 'network' && rule.direct && !rule.isBlock && rule.protocols.includes('tcp'))
+      add(rule.ports ?? []);
   if (ports.size > maxInterceptedPorts) {
-    list.error(
-      ['http'],
-      `http and opaque rules name more than ${maxInterceptedPorts} ports`,
-      'name fewer ports',
-    );
+    const message = `http, opaque and direct rules name more than ${maxInterceptedPorts} ports`;
+    list.error(['http'], message, 'name fewer ports');
   }
-  return [...ports].toSorted((a, b) => a - b);
+  return {
+    interceptedPorts: [...ports].toSorted((a, b) => a - b),
+    unreadPorts: ports.difference(read),
+  };
 }
 
 function readIntercept(file: PolicyFile, list: ProblemList): readonly HostPattern[] | null {

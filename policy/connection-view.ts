@@ -45,7 +45,7 @@ function readConnection(
   const scheme = protocol === 'tls' ? 'https' : protocol === 'http' ? 'http' : null;
   const grants = view.groups.map((group, index) => [
     ...group.filter(({ rule }) => fitsEndpoint(rule, scheme, port) && !(isUnopened && needsInspection(rule))),
-    ...(host === null ? findDirect(effective.groups[index]!, address, port) : []),
+    ...(host === null ? findDirect(effective, effective.groups[index]!, address, port) : []),
   ]);
   const isUnread = grants.every((group) =>
     group.some(({ rule }) => rule.kind === 'opaque' || rule.kind === 'network'),
@@ -82,11 +82,17 @@ function blocksConnection(
 }
 
 /** Rules by range that let a connection without a name through, unread. */
-function findDirect(layers: EffectivePolicy['union'], address: string | null, port: number): Candidate[] {
+function findDirect(
+  { policy }: EffectivePolicy,
+  layers: EffectivePolicy['union'],
+  address: string | null,
+  port: number,
+): Candidate[] {
   const bytes = address === null ? null : parseAddress(address);
   if (bytes === null) return [];
+  const isUnread = policy.unreadPorts.has(port);
   return findByRange(layers, bytes).filter(
-    ({ rule }) => !rule.isBlock && (rule.direct || !rule.inspect) && coversTcp(rule, port),
+    ({ rule }) => !rule.isBlock && (isUnread || rule.direct || !rule.inspect) && coversTcp(rule, port),
   );
 }
 

@@ -104,7 +104,7 @@ export const networkRuleSchema = {
     direct: {
       type: 'boolean',
       description:
-        'With `true`, a connection that names no host may go to these addresses unread, on intercepted ports too.',
+        'With `true`, TCP to the ports of the rule is led to the proxy, which dials these addresses itself and relays the bytes unread: one record with exact bytes, no forwarding needed. A connection that names a host (TLS with a server name, HTTP) is decided by that name. Needed on 80, 443 and every port of an http rule.',
     },
     addresses,
     except: oneOrList(text, 'Ranges or hosts that the rule does not cover.'),

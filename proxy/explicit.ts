@@ -8,6 +8,7 @@ import { findField, findHeadEnd, listHolds } from './head-bytes.ts';
 import { peek } from './peek.ts';
 import type { Peeked } from './peek.ts';
 import { refuseUnreadable } from './refuse-unreadable.ts';
+import { mayServerSpeak } from './silent.ts';
 
 const established = 'HTTP/1.1 200 Connection established\r\n\r\n';
 const maxRefusals = 4;
@@ -106,5 +107,5 @@ function readConnect(connection: Connection, first: Peeked): Promise<Peeked> | n
   // Nothing is dialled yet: a block is explained inside the tunnel, where clients show it.
   socket.write(established);
   if (early.length > 0) socket.unshift(early);
-  return peek(connection);
+  return peek(connection, mayServerSpeak);
 }

@@ -4,6 +4,8 @@
 export interface Limits {
   readonly attributionMs: number;
   readonly peekMs: number;
+  /** How long a client may say nothing before its server is asked to speak first, where that may be. */
+  readonly silenceMs: number;
   readonly handshakeMs: number;
   readonly headMs: number;
   readonly idleMs: number;
@@ -36,6 +38,7 @@ export interface Limits {
 export const defaultLimits: Limits = {
   attributionMs: 5_000,
   peekMs: 10_000,
+  silenceMs: 300,
   handshakeMs: 10_000,
   headMs: 20_000,
   idleMs: 90_000,

@@ -4,18 +4,26 @@
 import type { Socket } from 'node:net';
 import type { Cidr } from '../flow/address.ts';
 import { blocked } from '../flow/decision.ts';
+import type { Reason } from '../flow/reason.ts';
 import type { Connection } from './connection.ts';
 import { isDialBlock } from './dial.ts';
 import { Splice } from './splice.ts';
 import { poolKey } from './upstream.ts';
+import type { Upstream } from './upstream.ts';
 
 const noCidrs: readonly Cidr[] = [];
 
 /** Dials what was decided, gives it the bytes read so far and joins the two. Resolves once it runs or has failed. */
 export async function passThrough(connection: Connection, client: Socket, bytes: Buffer): Promise<void> {
+  const upstream = await dialUnread(connection);
+  if (upstream !== null) joinUnread(connection, client, upstream, bytes, null);
+}
+
+/** Dials what was decided; null when that failed, or may not be any more: the connection was ended then. */
+export async function dialUnread(connection: Connection): Promise<Upstream | null> {
   const { core, runner, port } = connection;
   const host = connection.host ?? connection.address;
-  if (host === null) return connection.abort('no-server-name');
+  if (host === null) return end(connection, 'no-server-name');
   const check = connection.addressCheck(connection.hostDecision?.addresses ?? noCidrs);
   const { holder } = connection;
   const target = { runner, holder, isTls: false, host, port };
@@ -24,24 +32,29 @@ export async function passThrough(connection: Connection, client: Socket, bytes:
     const { rule, scope } = connection.decision;
     if (upstream.evidence !== undefined) connection.evidence = [...connection.evidence, upstream.evidence];
     if (isDialBlock(upstream.failure)) connection.decision = { ...blocked(upstream.failure), rule, scope };
-    return connection.abort(upstream.failure);
+    return end(connection, upstream.failure);
   }
   // While it was dialled the policy may have become another one.
   if (!connection.isClosed) connection.redecide();
-  const mustEnd = () =>
-    connection.addressCheck(connection.hostDecision?.addresses ?? noCidrs).reason(upstream.address);
-  const reason = connection.isClosed ? null : mustEnd();
-  if (reason !== null) {
-    upstream.destroy();
-    return connection.abort(reason);
+  const reason = connection.isClosed ? null : checkAgain(connection, upstream);
+  if (reason === null && !connection.isClosed && !upstream.isOver) {
+    connection.dialledAddress = upstream.address;
+    connection.resolveMs = upstream.timings.resolveMs;
+    connection.connectMs = upstream.timings.connectMs;
+    return upstream;
   }
-  if (connection.isClosed || upstream.isOver) {
-    upstream.destroy();
-    return connection.abort('upstream-closed');
-  }
-  connection.dialledAddress = upstream.address;
-  connection.resolveMs = upstream.timings.resolveMs;
-  connection.connectMs = upstream.timings.connectMs;
+  upstream.destroy();
+  return end(connection, reason ?? 'upstream-closed');
+}
+
+/** Relays from here on, with what was read already of either side. */
+export function joinUnread(
+  connection: Connection,
+  client: Socket,
+  upstream: Upstream,
+  fromClient: Buffer | null,
+  fromUpstream: Buffer | null,
+): void {
   const count = {
     sent: ({ length }: Buffer) => {
       connection.sentBytes += length;
@@ -53,5 +66,17 @@ export async function passThrough(connection: Connection, client: Socket, bytes:
     },
     over: () => {},
   };
-  new Splice(connection, client, upstream, count, mustEnd).start(bytes, null);
+  new Splice(connection, client, upstream, count, () => checkAgain(connection, upstream)).start(
+    fromClient,
+    fromUpstream,
+  );
+}
+
+function checkAgain(connection: Connection, { address }: Upstream): Reason | null {
+  return connection.addressCheck(connection.hostDecision?.addresses ?? noCidrs).reason(address);
+}
+
+function end(connection: Connection, reason: Reason): null {
+  connection.abort(reason);
+  return null;
 }

@@ -13,11 +13,13 @@ import { Connection } from './connection.ts';
 import type { Core } from './core.ts';
 import { within } from './dial.ts';
 import { readExplicit } from './explicit.ts';
+import { describeFirstBytes } from './first-bytes.ts';
 import { intercept } from './intercept.ts';
 import { grantDecision, isGrantable, plain } from './judge.ts';
 import { nameConnection } from './name-connection.ts';
 import { passThrough } from './pass-through.ts';
 import { peek } from './peek.ts';
+import { awaitServer, mayServerSpeak } from './silent.ts';
 import { readIntroduction } from './proxied.ts';
 import type { Peeked } from './peek.ts';
 import { Relay } from './relay.ts';
@@ -86,13 +88,16 @@ async function carryFrom(core: Core, socket: Socket, arrival: Arrival, origin: O
     if (original !== null && core.ports.virtual?.contains(original.address) === true)
       return await carryVirtual(connection, original.address);
     // 3 peek, 4 classify
-    const first = await peek(connection);
+    const first = await peek(connection, arrival === 'explicit' ? undefined : mayServerSpeak);
     const explicit = arrival === 'explicit' ? await readExplicit(connection, first) : null;
     if (connection.isClosed || (arrival === 'explicit' && explicit === null)) return;
     const { peeked, isTunnel } = explicit ?? { peeked: first, isTunnel: false };
     // Inside a tunnel by CONNECT the path goes on as if the kernel had redirected it.
     connection.isPinned = isTunnel || peeked.protocol === 'tls';
-    await carryPeeked(connection, peeked, isTunnel ? 'redirected' : arrival);
+    const spoken = peeked.protocol === 'silent' ? await awaitServer(connection) : peeked;
+    if (spoken === null || connection.isClosed) return;
+    connection.isPinned ||= spoken.protocol === 'tls';
+    await carryPeeked(connection, spoken, isTunnel ? 'redirected' : arrival);
   } catch (error) {
     const reason = reasonOf(error);
     if (reason === 'internal-error') core.ports.onInternalError?.(error);
@@ -133,7 +138,14 @@ function isUnread({ core, attribution, host, port }: Connection): boolean {
 
 async function carryPeeked(connection: Connection, peeked: Peeked, arrival: Arrival): Promise<void> {
   const early = earlyEnd(peeked);
-  if (early !== null) return block(connection, blocked(early), early);
+  const isUnread = early === 'timeout' || peeked.protocol === 'unknown' || peeked.protocol === 'ssh';
+  if (isUnread) {
+    const detail = describeFirstBytes(peeked.bytes);
+    connection.evidence = [...connection.evidence, { kind: 'first-bytes', detail }];
+  }
+  // Whoever says nothing at all speaks a protocol in which the server begins.
+  const isMute = early === 'timeout' && peeked.bytes.length === 0;
+  if (early !== null) return block(connection, blocked(isMute ? 'unknown-protocol' : early), early);
   const protocol = peeked.protocol === 'tls' || peeked.protocol === 'http' ? peeked.protocol : 'unknown';
   connection.protocol = peeked.protocol === 'ssh' ? 'ssh' : protocol;
   // 5 decide the host
@@ -157,6 +169,7 @@ async function carryPeeked(connection: Connection, peeked: Peeked, arrival: Arri
     return intercept(connection, peeked.hello, peeked.bytes);
   }
   if (connection.tls !== null) connection.tls = { ...connection.tls, treatment: 'pass-through' };
+  else if (peeked.protocol === 'unknown') connection.protocol = 'tcp';
   return passThrough(connection, connection.socket, peeked.bytes);
   // 9 record closed: Connection does, when its socket closes
 }

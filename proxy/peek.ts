@@ -15,12 +15,14 @@ export type Peeked =
   | { readonly protocol: 'http' | 'h2' | 'ssh' | 'unknown'; readonly bytes: Buffer }
   | { readonly protocol: 'malformed-tls'; readonly bytes: Buffer }
   /** The client went away, or sent nothing whole in time. */
-  | { readonly protocol: 'closed' | 'timeout'; readonly bytes: Buffer };
+  | { readonly protocol: 'closed' | 'timeout'; readonly bytes: Buffer }
+  /** It said nothing for a moment, and its server may be asked to speak. */
+  | { readonly protocol: 'silent'; readonly bytes: Buffer };
 
 const nothing = Buffer.alloc(0);
 
 /** Resolves with the protocol; never rejects. For HTTP the whole head has been read, or cannot become one. */
-export function peek(connection: Connection): Promise<Peeked> {
+export function peek(connection: Connection, mayWait?: (connection: Connection) => boolean): Promise<Peeked> {
   const { socket, core } = connection;
   return new Promise((resolve) => {
     const gather = new Gather();
@@ -46,8 +48,15 @@ export function peek(connection: Connection): Promise<Peeked> {
     };
     const onEnd = () =>
       finish({ protocol: gather.length === 0 ? 'closed' : 'unknown', bytes: gather.take() ?? nothing });
-    connection.onDeadline = () => finish({ protocol: 'timeout', bytes: gather.take() ?? nothing });
-    connection.setDeadline(core.limits.peekMs);
+    const onTimeout = () => finish({ protocol: 'timeout', bytes: gather.take() ?? nothing });
+    const { peekMs, silenceMs } = core.limits;
+    connection.onDeadline = () => {
+      if (gather.length === 0 && mayWait?.(connection) === true)
+        return finish({ protocol: 'silent', bytes: nothing });
+      connection.onDeadline = onTimeout;
+      connection.setDeadline(Math.max(0, peekMs - silenceMs));
+    };
+    connection.setDeadline(Math.min(silenceMs, peekMs));
     socket.on('data', onData);
     socket.on('end', onEnd);
     socket.on('close', onEnd);
