@@ -9,7 +9,11 @@ const extension = (type: number, body: Uint8Array): Buffer =>
   Buffer.concat([Buffer.of(type >> 8, type & 255), u16(body)]);
 
 /** A whole record; `mark` (at most 32 bytes) is the session id, so that a capture finds it. */
-export function echHello(publicName: string, mark: string): Buffer {
+export function echHello(
+  publicName: string,
+  mark: string,
+  keyShare: Uint8Array = Buffer.alloc(32, 9),
+): Buffer {
   const name = Buffer.concat([Buffer.of(0), u16(Buffer.from(publicName))]);
   // Outer, HKDF-SHA256 with AES-128-GCM, a key of X25519's size, and a payload that nobody here can open.
   const ech = Buffer.concat([
@@ -22,7 +26,7 @@ export function echHello(publicName: string, mark: string): Buffer {
     extension(10, u16(Buffer.of(0, 29))),
     extension(13, u16(Buffer.of(4, 3, 8, 4, 4, 1))),
     extension(43, u8(Buffer.of(3, 4))),
-    extension(51, u16(Buffer.concat([Buffer.of(0, 29), u16(Buffer.alloc(32, 9))]))),
+    extension(51, u16(Buffer.concat([Buffer.of(0, 29), u16(keyShare)]))),
     extension(0xfe0d, ech),
   ]);
   const body = Buffer.concat([

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { connect as connectHttp2, createSecureServer } from 'node:http2';
 import type { Http2SecureServer } from 'node:http2';
 import { connect as connectTcp, createServer as createTcp } from 'node:net';
@@ -20,6 +21,7 @@ import {
   serverAddress,
   shut,
 } from './rig.ts';
+import { tryEch } from './ech-client.ts';
 import type { Rig } from './rig.ts';
 
 enterNamespace();
@@ -503,5 +505,38 @@ await t.test(
     await rig.until(() => rig.closed('connection').length === 3);
     t.match(rig.closed('connection')[0]?.evidence, [{ kind: 'direct-address' }]);
     t.equal(server.dials(), 1, 'dialled for HTTP/2 alone');
+  },
+);
+
+await t.test(
+  'Encrypted ClientHello is answered for its outer name, without new keys, so that clients come in the clear',
+  async (t) => {
+    const { port, dials } = await serve(t, ['http/1.1']);
+    const rig = await rigFor(t, port);
+    const asked: (string | null)[] = [];
+    for (const [decision, verdict] of [
+      [shut, 'block'],
+      [open, 'allow'],
+    ] as const) {
+      rig.host = (query) => {
+        asked.push(query.host);
+        return asHost(decision);
+      };
+      const shown = await tryEch(connectTcp(rig.port, '127.0.0.1'), 'origin.test');
+      t.equal(shown.certificate.checkHost('origin.test'), 'origin.test');
+      t.ok(shown.certificate.verify(new X509Certificate(authority.ca).publicKey));
+      t.notOk(shown.extensions.includes(0xfe0d), 'no keys to try again with');
+      await rig.until(() => rig.closed('connection').some((record) => record.decision.verdict === verdict));
+      t.match(rig.closed('connection').at(-1), {
+        destination: { host: 'origin.test' },
+        evidence: [{ kind: 'encrypted-client-hello', detail: 'the outer name decides' }],
+        ended: 'client-closed',
+      });
+    }
+    t.same(asked, ['origin.test', 'origin.test']);
+    t.equal(dials(), 0);
+    const clear = (await offer(rig, ['http/1.1']))!;
+    t.match(await collect(clear, get('/', 'origin.test', last)), /^HTTP\/1\.1 200 /);
+    t.same(rig.errors, []);
   },
 );
