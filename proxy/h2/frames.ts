@@ -92,6 +92,8 @@ export function makeGoaway(lastId: number, code: number): Buffer {
 
 /** PING; `payload` has 8 bytes. */
 export const makePing = (payload: Buffer) => makeFrame(frameTypes.ping, 0, 0, payload);
+/** The acknowledgement of SETTINGS (RFC 9113 §6.5.3). */
+export const acknowledgement = makeFrame(frameTypes.settings, flags.ack, 0, Buffer.alloc(0));
 /** SETTINGS that change nothing: an endpoint's first frame must be one. */
 export const emptySettings = makeFrame(frameTypes.settings, 0, 0, Buffer.alloc(0));
 

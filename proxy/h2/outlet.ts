@@ -33,6 +33,13 @@ export class Outlet {
     return this.#queue.length > 0;
   }
 
+  /** This frame with everything of our own that waits in front of it. */
+  withWaiting(frame: Buffer): Buffer {
+    const all = Buffer.concat([...this.#queue, frame]);
+    this.#queue.length = 0;
+    return all;
+  }
+
   /** At a frame's end: what waits is next. */
   settle(): void {
     if (!this.isReady || this.isInFrame || this.#queue.length === 0) return;

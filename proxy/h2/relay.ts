@@ -13,6 +13,7 @@ import { handOverRecords } from '../record.ts';
 import { stuckBytes } from '../stuck-bytes.ts';
 import type { Upstream, UpstreamOwner } from '../upstream.ts';
 import {
+  acknowledgement,
   emptySettings,
   errors,
   frameHeaderBytes,
@@ -257,8 +258,11 @@ export class Http2Relay implements Carrier, UpstreamOwner, Leaving {
     if (isAck) {
       const table = other.acknowledge();
       if (table === -2) return fail(errors.protocol);
-      if (table >= 0) (isClient ? this.requestTables : this.answerTables).setLimit(table);
-      return true;
+      if (table < 0) return true;
+      (isClient ? this.requestTables : this.answerTables).setLimit(table);
+      // Blocks of ours that wait were made for the table as it was: they go before what changes it.
+      const outlet = isClient ? this.toUpstream : this.toClient;
+      return outlet.isWaiting ? outlet.withWaiting(acknowledgement) : true;
     }
     if (own.pending >= maxPendingSettings) return fail(errors.enhanceYourCalm);
     const start = at + frameHeaderBytes;

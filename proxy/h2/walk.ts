@@ -70,6 +70,8 @@ export class Walker {
   feed(chunk: Buffer): void {
     const bytes = this.#gather.length === 0 ? chunk : this.#gather.push(chunk);
     this.hasMoved = false;
+    // Made before this arrived: a header block of ours must not come behind an acknowledgement that it did not know.
+    this.#outlet.settle();
     let at = this.#resumeAt;
     let run = 0;
     if (this.#left > 0) {

@@ -631,6 +631,39 @@ t.test(
   },
 );
 
+t.test(
+  'RFC 7541 4.2: an answer of the gateway’s own announces a table that was lowered, or goes before it is',
+  async (t) => {
+    for (const say of ['stream by stream', 'at once'] as const) {
+      raw.onFrame = (one, peer) => {
+        if (one.type !== type.headers) return;
+        // The refusal of this answer is made before the acknowledgement that comes with it is read.
+        const parts = [status('200', whole, ['X-A', 'b']), settingsAck];
+        if (say === 'at once') peer.send(...parts);
+        else for (const part of parts) peer.send(part);
+      };
+      const peer = await openPeer(rig.port, authority.ca);
+      await peer.until(() => peer.frames.some(isSettingsAck));
+      raw.peers.at(-1)!.doesAcknowledge = false;
+      peer.send(settings([1, 0]), get(1));
+      await peer.until(() => peer.status(1) !== null && peer.frames.filter(isSettingsAck).length === 2);
+      peer.send(get(3, '/blocked'));
+      await peer.until(() => peer.status(3) !== null);
+      t.strictSame([peer.status(1), peer.status(3)], ['502', '403'], say);
+      const places = peer.frames.map((one) =>
+        isSettingsAck(one) ? 'ack' : one.type === type.headers ? `${one.id}` : '',
+      );
+      const saysSize = (id: number) => peer.of(type.headers, id)[0]!.payload[0] === 0x20;
+      const isBefore = places.indexOf('1') < places.lastIndexOf('ack');
+      t.equal(saysSize(1), !isBefore, `${say}: the first`);
+      t.equal(saysSize(3), isBefore, `${say}: the next`);
+      peer.close();
+    }
+  },
+);
+const isSettingsAck = (one: { type: number; flags: number }) =>
+  one.type === type.settings && one.flags === flag.ack;
+
 /** What became of stream 1, whatever became of the connection. */
 function outcomeOfStream(peer: Peer): Outcome | null {
   const code = peer.resetOf(1);
