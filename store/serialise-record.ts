@@ -3,7 +3,15 @@
 
 import type { Decision } from '../flow/decision.ts';
 import type { Evidence } from '../flow/evidence.ts';
-import type { FlowBytes, FlowDns, FlowHttp, FlowRecord, FlowTimings, FlowTls } from '../flow/flow.ts';
+import type {
+  Destination,
+  FlowBytes,
+  FlowDns,
+  FlowHttp,
+  FlowRecord,
+  FlowTimings,
+  FlowTls,
+} from '../flow/flow.ts';
 import type { Job } from '../flow/job.ts';
 import { redactJob, redactName, redactPath, redactRecord, redactText } from '../flow/redact.ts';
 import { RecurringText } from './recurring-text.ts';
@@ -17,11 +25,14 @@ const nameOrNull = (text: string | null) => (text === null ? 'null' : names.of(t
 /** One line of JSON with its line end; equal, when parsed, to `redactRecord(record)`. */
 export function serialiseRecord(record: FlowRecord): string {
   const { v, id, phase, kind, time } = record;
-  return (
-    `{"v":${v},"id":"${id}","phase":"${phase}","kind":"${kind}","time":"${time}",` +
-    sourceOf(record) +
-    outcomeText(record)
-  );
+  return `{"v":${v},"id":"${id}${phaseText(phase, kind)}${time}",${sourceOf(record)}${outcomeText(record)}`;
+}
+
+function phaseText(phase: FlowRecord['phase'], kind: FlowRecord['kind']): string {
+  if (kind !== 'request') return `","phase":"${phase}","kind":"${kind}","time":"`;
+  return phase === 'opened'
+    ? '","phase":"opened","kind":"request","time":"'
+    : '","phase":"closed","kind":"request","time":"';
 }
 
 interface KnownSource {
@@ -37,7 +48,7 @@ function sourceOf(record: FlowRecord): string {
   if (parent === null) return sourceText(record);
   const known = sources.get(parent);
   if (known !== undefined && isSameSource(known.record, record)) return known.text;
-  const text = sourceText(record);
+  const text = flat(sourceText(record));
   if (sources.size >= maxSources) sources.clear();
   sources.set(parent, { record, text });
   return text;
@@ -70,18 +81,54 @@ export function sourceText(record: FlowRecord): string {
 
 /** The fields from `destination` on, and the end of the line. */
 export function outcomeText(record: FlowRecord): string {
-  const { destination, decision } = record;
+  const { operation } = record;
   return (
-    `"destination":{"host":${nameOrNull(destination.host)},"address":${quoteOrNull(destination.address)},` +
-    `"port":${destination.port},"protocol":"${destination.protocol}"},` +
-    `"operation":${record.operation === null ? 'null' : JSON.stringify(redactRecord(record).operation)},` +
-    `"http":${httpText(record.http)},"dns":${dnsText(record.dns)},"tls":${tlsText(record.tls)},` +
-    `"packet":${record.packet === null ? 'null' : JSON.stringify(record.packet)},` +
-    `"evidence":${evidenceText(record.evidence)},` +
-    `"decision":${decisionText(decision)},` +
+    `${destinationText(record.destination)},` +
+    (operation === null
+      ? '"operation":null,'
+      : `"operation":${JSON.stringify(redactRecord(record).operation)},`) +
+    `"http":${httpText(record.http)}${restText(record)}${decisionText(record.decision)},` +
     `"policyRevision":${quoteOrNull(record.policyRevision)},"bytes":${bytesText(record.bytes)},` +
     `"timings":${timingsText(record.timings)},"ended":${quoteOrNull(record.ended)}}\n`
   );
+}
+
+/** From `dns` to `evidence`: nothing, for most requests. */
+function restText(record: FlowRecord): string {
+  const { dns, tls, packet, evidence } = record;
+  if (dns === null && tls === null && packet === null && evidence.length === 0)
+    return ',"dns":null,"tls":null,"packet":null,"evidence":[],"decision":';
+  return (
+    `,"dns":${dnsText(dns)},"tls":${tlsText(tls)},` +
+    `"packet":${packet === null ? 'null' : JSON.stringify(packet)},` +
+    `"evidence":${evidenceText(evidence)},"decision":`
+  );
+}
+
+/** A text that is joined from pieces is copied piece by piece each time that it is written: this one is whole. */
+function flat(text: string): string {
+  return Buffer.from(text).toString();
+}
+
+let lastDestination: Destination | null = null;
+let lastDestinationText = '';
+
+function destinationText(destination: Destination): string {
+  const last = lastDestination;
+  const { host, address, port, protocol } = destination;
+  const isSame =
+    last !== null &&
+    last.host === host &&
+    last.address === address &&
+    last.port === port &&
+    last.protocol === protocol;
+  if (isSame) return lastDestinationText;
+  lastDestination = destination;
+  lastDestinationText = flat(
+    `"destination":{"host":${nameOrNull(host)},"address":${quoteOrNull(address)},` +
+      `"port":${port},"protocol":"${protocol}"}`,
+  );
+  return lastDestinationText;
 }
 
 let lastDecision: Decision | null = null;
@@ -92,9 +139,10 @@ function decisionText(decision: Decision): string {
   if (lastDecision !== null && isSameDecision(lastDecision, decision)) return lastDecisionText;
   const { verdict, enforced, mode, rule, scope, reason } = decision;
   lastDecision = decision;
-  lastDecisionText =
+  lastDecisionText = flat(
     `{"verdict":"${verdict}","enforced":${enforced},"mode":"${mode}",` +
-    `"rule":${quoteOrNull(rule)},"scope":${quoteOrNull(scope)},"reason":"${reason}"}`;
+      `"rule":${quoteOrNull(rule)},"scope":${quoteOrNull(scope)},"reason":"${reason}"}`,
+  );
   return lastDecisionText;
 }
 
@@ -157,8 +205,9 @@ function bytesText(bytes: FlowBytes | null): string {
 function timingsText(timings: FlowTimings | null): string {
   if (timings === null) return 'null';
   const { resolveMs, connectMs, handshakeMs, firstByteMs, totalMs } = timings;
-  return (
-    `{"resolveMs":${resolveMs},"connectMs":${connectMs},"handshakeMs":${handshakeMs},` +
-    `"firstByteMs":${firstByteMs},"totalMs":${totalMs}}`
-  );
+  const isWarm = resolveMs === null && connectMs === null && handshakeMs === null;
+  const dialled = isWarm
+    ? '{"resolveMs":null,"connectMs":null,"handshakeMs":null,"firstByteMs":'
+    : `{"resolveMs":${resolveMs},"connectMs":${connectMs},"handshakeMs":${handshakeMs},"firstByteMs":`;
+  return `${dialled}${firstByteMs},"totalMs":${totalMs}}`;
 }
