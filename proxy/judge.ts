@@ -239,12 +239,24 @@ export function readTarget(
   return { ...named, pathText: originForm, originForm };
 }
 
+type Authority = { host: string; port: number } | { reason: Reason; detail: string };
+
+let lastText = '';
+let lastPort = -1;
+let lastAuthority: Authority = { reason: 'ambiguous-host', detail: '' };
+
 /** `host[:port]`; without a port the connection's own counts when it is not the scheme's default. */
-function readAuthority(
-  text: string,
-  impliedPort: number,
-  defaultPort: number,
-): { host: string; port: number } | { reason: Reason; detail: string } {
+function readAuthority(text: string, impliedPort: number, defaultPort: number): Authority {
+  const port = impliedPort || defaultPort;
+  // One request after the other names the same.
+  if (text === lastText && port === lastPort) return lastAuthority;
+  lastText = text;
+  lastPort = port;
+  lastAuthority = parseAuthority(text, port);
+  return lastAuthority;
+}
+
+function parseAuthority(text: string, impliedPort: number): Authority {
   const colon = text.endsWith(']') ? -1 : text.lastIndexOf(':');
   const hostText = colon < 0 ? text : text.slice(0, colon);
   const portText = colon < 0 ? '' : text.slice(colon + 1);
@@ -253,7 +265,7 @@ function readAuthority(
   const host = canonicaliseHost(hostText);
   if (host.kind === 'ambiguous') return { reason: 'ambiguous-host', detail: host.detail };
   const name = host.kind === 'name' ? host.name : host.address;
-  return { host: name, port: colon < 0 ? impliedPort || defaultPort : Number(portText) };
+  return { host: name, port: colon < 0 ? impliedPort : Number(portText) };
 }
 
 /** A literal address in Host that is not the one the client dialled. */
