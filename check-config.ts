@@ -167,6 +167,12 @@ function checkPool(file: Partial<ConfigFile>, list: ProblemList): void {
   const pool = entriesOf(file.steer?.pool);
   if (pool.length > 0 && file.mode !== 'steer')
     list.error(['steer', 'pool'], 'virtual addresses belong to mode steer', 'set mode: steer, or remove it');
+  if (pool.length > 0 && file.kernel?.backend === 'none')
+    list.error(
+      ['steer', 'pool'],
+      'without kernel rules nothing can be led to them',
+      'choose another backend',
+    );
   const seen: Cidr[] = [];
   for (const [index, text] of pool) {
     const path = ['steer', 'pool', index];
@@ -396,8 +402,20 @@ function checkAuthority(path: string, at: ValuePath, list: ProblemList, director
   }
 }
 
+/** What a configuration says to the checks of a policy. */
+export function loadOptionsOf(config: SteerConfig, declared: DeclaredJobs): LoadOptions {
+  if (config.mode !== 'steer') return knownKeysOf(declared);
+  return { ...knownKeysOf(declared), steer: config.steer.pool.length > 0 ? 'pool' : 'no-pool' };
+}
+
+/** The part of a configuration that tells how names are steered. */
+export interface SteerConfig {
+  readonly mode: string;
+  readonly steer: { readonly pool: readonly string[] };
+}
+
 /** Where no job is declared every flow is unattributed, and no scope can be said never to apply. */
-export function knownKeysOf(declared: DeclaredJobs): LoadOptions {
+function knownKeysOf(declared: DeclaredJobs): LoadOptions {
   const jobs = [...declared.ranges().values()].flatMap(({ job }) => job ?? []);
   return jobs.length === 0 ? {} : { knownKeys: findKnownKeys(jobs) };
 }

@@ -23,7 +23,7 @@ import type { NamedBinding } from './kernel/bound-names.ts';
 import { BlockedFlows, type CountedFlow } from './kernel/blocked-flows.ts';
 import { hardenWorker } from './kernel/harden.ts';
 import { pipeFd } from './kernel/supervise.ts';
-import { knownKeysOf } from './check-config.ts';
+import { loadOptionsOf } from './check-config.ts';
 import { decideNetwork } from './policy/decide.ts';
 import { networkPlan } from './policy/network-plan.ts';
 import { effectivePolicy } from './policy/scope.ts';
@@ -119,7 +119,7 @@ class Control {
     this.#inForce = new PolicyInForce({
       path: config.policy,
       bundleFile: state.bundleFile,
-      loadOptions: knownKeysOf(this.#jobs),
+      loadOptions: loadOptionsOf(config, this.#jobs),
       plan: (policy) => keeper.plan(networkPlan(policy, this.#jobs.ranges())),
       log: this.#log,
       meter: this.#meter,

@@ -53,14 +53,17 @@ const commands: readonly Command[] = [
     usage: 'POLICY [--config FILE] [--expand] [--strict]',
     summary: 'check a policy and list every problem',
     load: async () => {
-      const [{ checkPolicy }, { readConfig }, { knownKeysOf }, { DeclaredJobs }] = await Promise.all([
+      const [{ checkPolicy }, { readConfig }, { loadOptionsOf }, { DeclaredJobs }] = await Promise.all([
         import('./policy/check-command.ts'),
         import('./config.ts'),
         import('./check-config.ts'),
         import('./jobs/declared.ts'),
       ]);
       return (args, io) =>
-        checkPolicy(args, io, (path) => knownKeysOf(new DeclaredJobs(readConfig(path).jobs)));
+        checkPolicy(args, io, (path) => {
+          const config = readConfig(path);
+          return loadOptionsOf(config, new DeclaredJobs(config.jobs));
+        });
     },
   },
   {

@@ -55,7 +55,7 @@ export async function runRulesCommand(
   const action = values.apply === true ? 'apply' : values.remove === true ? 'remove' : 'print';
   const isJson = values.json === true;
   if (form === 'nftables') {
-    const texts = { rules: printNft(ruleSet), guard: printGuard(ruleSet.config) };
+    const texts = { rules: poolLines(ruleSet.config) + printNft(ruleSet), guard: printGuard(ruleSet.config) };
     if (action === 'print') io.stdout.write(isJson ? json(form, texts) : texts.guard + texts.rules);
     else if (action === 'apply') feed('nft', ['-f'], texts.guard + texts.rules);
     else feed('nft', ['-f'], removal(ruleSet.config.table));
@@ -63,7 +63,9 @@ export async function runRulesCommand(
     const text = printIptables(ruleSet);
     const { ipset, iptables, ip6tables } = text;
     if (action === 'print')
-      io.stdout.write(isJson ? json(form, { ipset, iptables, ip6tables }) : iptablesPage(text));
+      io.stdout.write(
+        isJson ? json(form, { ipset, iptables, ip6tables }) : poolLines(ruleSet.config) + iptablesPage(text),
+      );
     else if (action === 'apply') applyIptables(text);
     else removeIptables(text);
   }
@@ -105,6 +107,18 @@ function json(form: string, value: object): string {
 function removal(table: string): string {
   const names = [table, `${table}_guard`];
   return names.map((name) => `add table inet ${name}\ndelete table inet ${name}\n`).join('');
+}
+
+// What leads packets for virtual addresses here at all is no rule: the keeper does it by itself, for others it is said.
+function poolLines({ mode, virtualPool, runnerInterfaces }: KernelConfig): string {
+  if (mode !== 'steer') return '';
+  return virtualPool
+    .map((range) =>
+      range.includes(':')
+        ? `# ip addr add ADDRESS/128 dev ${runnerInterfaces[0] ?? 'INTERFACE'} nodad preferred_lft 0 (each of ${range} that is given away)\n`
+        : `# ip route add local ${range} dev lo\n`,
+    )
+    .join('');
 }
 
 function iptablesPage(text: IptablesText): string {

@@ -17,7 +17,8 @@ export interface CommandIo {
 
 const help = `usage: sallyport check POLICY [--config FILE] [--expand] [--strict] [--json]
 
-  --config   sallyport.yaml: also warn of scopes that none of its jobs can match
+  --config   sallyport.yaml: also warn of scopes that none of its jobs can match, and of rules
+             that its mode cannot put into effect
   --expand   print what presets, bundles and defaults come to
   --strict   exit 1 when there are warnings
   --json     one object {ok, revision, mode, rules, problems, expanded?}

@@ -14,6 +14,7 @@ import { addToRangeIndex, createRangeIndex, type RangeIndex } from './range-inde
 import { readHosts, toEntries, toList } from './read-values.ts';
 import type { NetworkRule, PortRange, Rule } from './rule.ts';
 import type { MatchKey, PolicyFile, RuleListsFile, ScopeFile } from './schema.ts';
+import type { SteerPool } from './warn-steer.ts';
 import { warnAboutPolicy } from './warn.ts';
 
 /** Rules of one place: found by host, or by address range. */
@@ -67,6 +68,7 @@ export interface CompileInput {
   readonly suppliedKeys: ReadonlySet<MatchKey>;
   readonly knownKeys: ReadonlySet<MatchKey>;
   readonly nowMs: number;
+  readonly steer?: SteerPool;
 }
 
 /** Compiles the valid part of a policy file; problems go to `input.list`. */
@@ -101,7 +103,7 @@ export function compilePolicy(input: CompileInput): Policy {
     blocklist: compileBlocklist(input),
     ruleCount: rules.length,
   };
-  warnAboutPolicy(policy, file, list);
+  warnAboutPolicy(policy, file, list, input.steer);
   return policy;
 }
 

@@ -11,6 +11,7 @@ import { parseYaml } from './parse-yaml.ts';
 import { toList } from './read-values.ts';
 import { readOneKey } from './split-yaml.ts';
 import { matchKeys, type MatchKey } from './schema.ts';
+import type { SteerPool } from './warn-steer.ts';
 
 /** The policy file with every file it names, as text; names are relative to the folder of the policy. */
 export interface PolicyBundle {
@@ -23,6 +24,8 @@ export interface LoadOptions {
   readonly suppliedKeys?: ReadonlySet<MatchKey>;
   /** Match keys of which the configured jobs have a value; a scope that asks for another is warned about. Default all. */
   readonly knownKeys?: ReadonlySet<MatchKey>;
+  /** In mode steer: whether there are virtual addresses. Default: another mode, or not known. */
+  readonly steer?: SteerPool;
   readonly nowMs?: number;
 }
 
@@ -64,6 +67,7 @@ export function loadPolicy(
           suppliedKeys: options.suppliedKeys ?? everyKey,
           knownKeys: options.knownKeys ?? everyKey,
           nowMs: options.nowMs ?? Date.now(),
+          ...(options.steer === undefined ? {} : { steer: options.steer }),
         });
   const sorted = problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
   if (policy === null || sorted.some(({ severity }) => severity === 'error')) {

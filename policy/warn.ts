@@ -9,9 +9,15 @@ import { coversPort, type HttpRule, type NetworkRule, type OpaqueRule, type Rule
 import { blocksWholeHost, needsInspection } from './rule-fit.ts';
 import { forgeHosts, rentableSuffixes } from './runner-service.ts';
 import type { PolicyFile } from './schema.ts';
+import { warnAboutSteer, type SteerPool } from './warn-steer.ts';
 
 /** Adds the warnings and the errors that need the whole policy. */
-export function warnAboutPolicy(policy: Policy, file: PolicyFile, list: ProblemList): void {
+export function warnAboutPolicy(
+  policy: Policy,
+  file: PolicyFile,
+  list: ProblemList,
+  steer?: SteerPool,
+): void {
   if (file.mode === undefined && !list.problems.some(({ severity }) => severity === 'error')) {
     list.warn(
       [],
@@ -31,7 +37,10 @@ export function warnAboutPolicy(policy: Policy, file: PolicyFile, list: ProblemL
       warnAboutUnread(rule, policy, pathOf(rule), list);
       if (!rule.isBlock) warnAboutHttp(rule, pathOf(rule), list);
     }
-    if (rule.kind === 'network' && !rule.isBlock) warnAboutForge(rule, pathOf(rule), list);
+    if (rule.kind === 'network' && !rule.isBlock) {
+      warnAboutForge(rule, pathOf(rule), list);
+      if (steer !== undefined) warnAboutSteer(rule, pathOf(rule), steer, list);
+    }
     if (rule.kind === 'network' && rule.isBlock) warnAboutNames(rule, rules, pathOf(rule), list);
   }
 }

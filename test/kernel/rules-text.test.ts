@@ -190,7 +190,10 @@ t.test('the rules command prints, applies and removes; what it cannot read is re
   const io = { stdout: { write: (text: string) => (out += text) } };
   const load = () => ({ config: sampleConfig('gateway'), plan: samplePlan });
   t.equal(await runRulesCommand(['nftables', '--mode', 'steer'], io, load), 0);
-  t.equal(out, texts.steer.guard + texts.steer.nft);
+  const pool =
+    '# ip route add local 10.77.128.0/24 dev lo\n' +
+    '# ip addr add ADDRESS/128 dev int0 nodad preferred_lft 0 (each of fd77::1:0/112 that is given away)\n';
+  t.equal(out, texts.steer.guard + pool + texts.steer.nft);
   out = '';
   t.equal(await runRulesCommand(['iptables', '--json'], io, load), 0);
   t.equal((JSON.parse(out) as { ipset: string }).ipset, texts.gateway.tables.ipset);

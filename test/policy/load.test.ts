@@ -275,6 +275,24 @@ void t.test('what a policy says and can hardly mean', (t) => {
     {},
     known,
   );
+  const steered = `${head}network:
+  - {id: db, host: db.example.com, port: 5432}
+  - {id: time, host: time.example.com, port: 123, protocol: udp}
+  - {id: lan, to: 10.0.0.0/8, port: 25}
+`;
+  const [udp, ranges] = [
+    ['5:61 warning', 'time opens UDP to a host'],
+    ['6:19 warning', 'lan opens ranges, which runners in mode steer have no route to'],
+  ] as const;
+  check(
+    t,
+    steered,
+    [['4:20 warning', 'db opens TCP ports of a host, for which mode steer needs'], udp, ranges],
+    {},
+    { steer: 'no-pool' },
+  );
+  check(t, steered, [udp, ranges], {}, { steer: 'pool' });
+  check(t, steered, []);
   check(t, `${head}scopes: {id: s, match: {ref: main}}\n`, [
     ['3:30 error', '"main" is no full ref; write "refs/heads/main"'],
   ]);
