@@ -9,6 +9,7 @@ import { heldBack } from './held-queries.ts';
 import type { ReplyTarget } from './held-queries.ts';
 import type { QueryPath } from './query-path.ts';
 import type { Source, Sources } from './rate.ts';
+import { descriptorOf, handleOf } from './socket-handle.ts';
 import { batchSize } from './udp-drain.ts';
 import type { Drain } from './udp-drain.ts';
 
@@ -68,7 +69,7 @@ export class UdpServer {
     drain.clear();
     const size = this.#path.answer(message, message.length, source, from.port, 'udp', drain.answers[0]!);
     if (size > 0) this.#queueFirst(drain, message, from, size);
-    else if (size === heldBack) this.#hold(message, message.length, source, from.port, from.address);
+    else if (size === heldBack) this.#holdFirst(drain, message, source, from);
     this.#drainAll(drain, this.#fd);
   }
 
@@ -121,7 +122,8 @@ export class UdpServer {
     const length = drain.lengthOf(slot);
     const size = this.#path.answer(message, length, source, port, 'udp', drain.answers[slot]!);
     if (size > 0) drain.queue(slot, size);
-    else if (size === heldBack) this.#hold(message, length, source, port, source.address);
+    else if (size === heldBack)
+      this.#path.hold(message, length, source, port, 'udp', this.#targetOf(drain, name.slice()));
   }
 
   // A ring of buffers: the runtime may send a buffer later than this call when the socket is full.
@@ -129,7 +131,8 @@ export class UdpServer {
     const out = this.#ring[(this.#turn = (this.#turn + 1) % this.#ring.length)]!;
     const size = this.#path.answer(message, message.length, source, from.port, 'udp', out);
     if (size > 0) this.#sendAlone(message, out, size, from);
-    else if (size === heldBack) this.#hold(message, message.length, source, from.port, from.address);
+    else if (size === heldBack)
+      this.#path.hold(message, message.length, source, from.port, 'udp', this.#targetOfText(from));
   }
 
   #sendAlone(message: Buffer, out: Buffer, size: number, from: RemoteInfo): void {
@@ -137,9 +140,22 @@ export class UdpServer {
     if (left > 0) this.#socket.send(out, 0, left, from.port, from.address);
   }
 
-  #hold(message: Uint8Array, length: number, source: Source, port: number, address: string): void {
-    const target: ReplyTarget = { send: (answer) => this.#socket.send(answer, port, address) };
-    this.#path.hold(message, length, source, port, 'udp', target);
+  #holdFirst(drain: Drain, message: Buffer, source: Source, from: RemoteInfo): void {
+    const name = new Uint8Array(28);
+    const target = writeName(name, from) ? this.#targetOf(drain, name) : this.#targetOfText(from);
+    this.#path.hold(message, message.length, source, from.port, 'udp', target);
+  }
+
+  #targetOf(drain: Drain, name: Uint8Array): ReplyTarget {
+    return {
+      send: (answer) => {
+        if (this.#fd >= 0) drain.sendOne(this.#fd, answer, name);
+      },
+    };
+  }
+
+  #targetOfText({ port, address }: RemoteInfo): ReplyTarget {
+    return { send: (answer) => this.#socket.send(answer, port, address) };
   }
 
   /** Takes no more datagrams; answers that are under way still leave. */
@@ -150,6 +166,8 @@ export class UdpServer {
   }
 
   close(): Promise<void> {
+    // The number may be another socket's the next moment.
+    this.#fd = -1;
     return new Promise((resolve) => this.#socket.close(() => resolve()));
   }
 }
@@ -168,21 +186,4 @@ function writeName(name: Uint8Array, from: RemoteInfo): boolean {
   name[3] = from.port & 255;
   name.set(bytes, from.family === 'IPv6' ? 8 : 4);
   return true;
-}
-
-// dgram shows no descriptor. Its inner handle is found under a symbol; -1 when a later release hides it better.
-function descriptorOf(socket: Socket): number {
-  const fd: unknown = handleOf(socket)?.['fd'];
-  return typeof fd === 'number' ? fd : -1;
-}
-
-function handleOf(socket: Socket): Record<string, unknown> | null {
-  const symbol = Object.getOwnPropertySymbols(socket).find(
-    ({ description }) => description === 'state symbol',
-  );
-  if (symbol === undefined) return null;
-  const state: unknown = Reflect.get(socket, symbol);
-  const handle: unknown = typeof state === 'object' && state !== null ? Reflect.get(state, 'handle') : null;
-  // An object of the runtime; what is read of it is checked by the reader.
-  return typeof handle === 'object' && handle !== null ? (handle as Record<string, unknown>) : null;
 }

@@ -6,6 +6,8 @@ import type { Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { steadyMs } from './clock.ts';
 import { isAnswerInAnyCase, isAnswerTo } from './scan-response.ts';
+import { descriptorOf, openSend } from './socket-handle.ts';
+import type { SendNow } from './socket-handle.ts';
 import { randomId } from './upstream-query.ts';
 
 const poolSize = 16;
@@ -31,8 +33,15 @@ interface PooledSocket {
   readonly waiters: Map<number, Waiter>;
   readonly ready: Promise<boolean>;
   readonly bornAt: number;
+  /** Of a connected socket, or -1. */
+  fd: number;
+  isConnected: boolean;
+  /** Questions that it was taken for, and how many of those are open. */
   questions: number;
+  open: number;
 }
+
+let sendNow: SendNow | null | undefined;
 
 export class UpstreamUdp {
   readonly #address: string;
@@ -46,9 +55,26 @@ export class UpstreamUdp {
   }
 
   /** One question, one answer; the query is given an id here. Never rejects. */
-  async ask(query: Buffer, questionEnd: number, timeoutMs: number): Promise<UdpOutcome> {
+  ask(query: Buffer, questionEnd: number, timeoutMs: number): Promise<UdpOutcome> {
     const pooled = this.#take();
-    if (!(await pooled.ready)) return 'unreachable';
+    return pooled.isConnected
+      ? this.#send(pooled, query, questionEnd, timeoutMs)
+      : this.#sendLater(pooled, query, questionEnd, timeoutMs);
+  }
+
+  async #sendLater(
+    pooled: PooledSocket,
+    query: Buffer,
+    questionEnd: number,
+    timeoutMs: number,
+  ): Promise<UdpOutcome> {
+    const isReady = await pooled.ready;
+    if (isReady && pooled.isConnected) return this.#send(pooled, query, questionEnd, timeoutMs);
+    pooled.open--;
+    return 'unreachable';
+  }
+
+  #send(pooled: PooledSocket, query: Buffer, questionEnd: number, timeoutMs: number): Promise<UdpOutcome> {
     let id = randomId();
     while (pooled.waiters.has(id)) id = randomId();
     query.writeUInt16BE(id, 0);
@@ -56,11 +82,13 @@ export class UpstreamUdp {
       const settle = (outcome: UdpOutcome) => {
         clearTimeout(timer);
         pooled.waiters.delete(id);
-        if (pooled.waiters.size === 0 && isWorn(pooled)) closeQuietly(pooled.socket);
+        pooled.open--;
+        if (pooled.open === 0 && isWorn(pooled)) closeQuietly(pooled);
         resolve(outcome);
       };
       const timer = setTimeout(settle, timeoutMs, 'timeout');
       pooled.waiters.set(id, { query, questionEnd, mismatches: 0, settle });
+      if (sendNow && pooled.fd >= 0 && sendNow(pooled.fd, query)) return;
       pooled.socket.send(query, (error) => {
         if (error && pooled.waiters.has(id)) settle('unreachable');
       });
@@ -72,9 +100,10 @@ export class UpstreamUdp {
     const old = this.#pool[slot];
     if (old && !isWorn(old)) {
       old.questions++;
+      old.open++;
       return old;
     }
-    if (old && old.waiters.size === 0) closeQuietly(old.socket);
+    if (old && old.open === 0) closeQuietly(old);
     return (this.#pool[slot] = this.#open());
   }
 
@@ -86,11 +115,26 @@ export class UpstreamUdp {
         resolve(false);
         for (const waiter of waiters.values()) waiter.settle('unreachable');
       });
-      socket.connect(this.#port, this.#address, () => resolve(true));
+      socket.connect(this.#port, this.#address, () => {
+        sendNow ??= openSend();
+        pooled.fd = descriptorOf(socket);
+        pooled.isConnected = true;
+        resolve(true);
+      });
     });
     socket.on('message', (message) => receive(waiters, message));
     socket.unref();
-    return { socket, waiters, ready, bornAt: steadyMs(), questions: 1 };
+    const pooled: PooledSocket = {
+      socket,
+      waiters,
+      ready,
+      bornAt: steadyMs(),
+      fd: -1,
+      isConnected: false,
+      questions: 1,
+      open: 1,
+    };
+    return pooled;
   }
 
   /** Gives up every open question. */
@@ -98,7 +142,7 @@ export class UpstreamUdp {
     for (const pooled of this.#pool) {
       if (!pooled) continue;
       for (const waiter of pooled.waiters.values()) waiter.settle('unreachable');
-      closeQuietly(pooled.socket);
+      closeQuietly(pooled);
     }
     this.#pool.fill(undefined);
   }
@@ -108,9 +152,12 @@ function isWorn(pooled: PooledSocket): boolean {
   return pooled.questions >= maxQuestions || steadyMs() - pooled.bornAt > maxAgeMs;
 }
 
-function closeQuietly(socket: Socket): void {
+function closeQuietly(pooled: PooledSocket): void {
+  // The number may be another socket's the next moment.
+  pooled.fd = -1;
+  pooled.isConnected = false;
   try {
-    socket.close();
+    pooled.socket.close();
   } catch {
     // Closed before: dgram has no way to ask.
   }
