@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import t from 'tap';
 import { Lab } from '../lab/lab.ts';
 import type { MixedCounts } from '../lab/mixed-load.ts';
-import { mixedPolicy, startMixed } from '../lab/run-mixed.ts';
+import { mixedPolicy, startMixed, startModern } from '../lab/run-mixed.ts';
 import { childrenOf } from '../lab/processes.ts';
 import { insidePrefix } from '../../netns/gateway-port.ts';
 
@@ -38,13 +38,26 @@ async function unclosed(lab: Lab): Promise<string[]> {
 t.setTimeout(120_000);
 t.test('two upgrades under 1,000 requests a second lose nothing', async (t) => {
   const lab = await Lab.open({ runners: 1 });
-  t.teardown(() => lab.close());
+  const modern = await startModern(lab);
+  t.teardown(() => {
+    modern.close();
+    return lab.close();
+  });
   const gateway = await lab.startGateway(mixedPolicy, {
     workers: 2,
     config: { limits: { queriesPerSecond: 1000 } },
   });
   const before = childrenOf(gateway.pid, 'worker');
-  const rates = { kept: 940, fresh: 20, blocked: 10, uploads: 10, passed: 20, dnsUdp: 100, dnsTcp: 10 };
+  const rates = {
+    kept: 940,
+    fresh: 20,
+    blocked: 10,
+    uploads: 10,
+    passed: 20,
+    dnsUdp: 100,
+    dnsTcp: 10,
+    h2: 50,
+  };
   const load = await startMixed(lab, { rates: { ...rates, downloads: 2, webSockets: 3 } });
   await sleep(700);
   t.equal(await upgrade(lab), 'new workers serve; the old ones drain\n');

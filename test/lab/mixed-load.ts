@@ -32,6 +32,8 @@ export interface MixedOptions {
   readonly resolver: string;
   /** Where `allowed` and `opaque` lead. */
   readonly web: string;
+  /** Where `h2` leads: a server that speaks HTTP/2. */
+  readonly h2Web: string;
   /** Connections that `kept` goes over. */
   readonly connections: number;
   /** Bytes of a download, read at about `downloadBytesPerSecond`. */
@@ -53,6 +55,7 @@ export const mixedHosts = {
   allowed: 'allowed.example.com',
   blocked: 'blocked.example.net',
   opaque: 'api.example.com',
+  h2: 'h2.example.com',
 } as const;
 
 async function main(text: string): Promise<void> {
@@ -249,13 +252,13 @@ class MixedLoad {
 
   async #getHttp2(): Promise<void> {
     if (this.#session === null || this.#session.closed || this.#session.destroyed) {
-      const session = connectHttp2(`https://${mixedHosts.allowed}`, {
+      const session = connectHttp2(`https://${mixedHosts.h2}`, {
         ca: [...this.#ca],
         createConnection: () =>
           connectTls({
-            host: this.#options.web,
+            host: this.#options.h2Web,
             port: 443,
-            servername: mixedHosts.allowed,
+            servername: mixedHosts.h2,
             ca: [...this.#ca],
             ALPNProtocols: ['h2'],
           }),
@@ -266,8 +269,8 @@ class MixedLoad {
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const stream = this.#session.request({
-      ':path': `/n/${this.#serial++}`,
-      ':authority': mixedHosts.allowed,
+      ':path': `/echo?${this.#serial++}`,
+      ':authority': mixedHosts.h2,
     });
     stream.setTimeout(15_000, () => reject(new Error('timeout')));
     stream.on('error', reject);

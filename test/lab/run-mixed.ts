@@ -2,9 +2,11 @@
 
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { runIpBatch } from '../../netns/ip.ts';
 import { waitUntil } from './gateway.ts';
 import type { Lab } from './lab.ts';
-import type { MixedCounts, MixedOptions } from './mixed-load.ts';
+import { mixedHosts, type MixedCounts, type MixedOptions } from './mixed-load.ts';
+import { ModernServer } from './modern-server.ts';
 import { labAddresses } from './origins.ts';
 
 export interface RunningLoad {
@@ -17,9 +19,26 @@ export const mixedPolicy = `version: 1
 mode: block
 http:
   - {id: site, host: allowed.example.com, methods: any, websocket: true}
+  - {id: modern, host: h2.example.com}
 opaque:
   - {id: opaque, host: api.example.com}
 `;
+
+const h2Web = '93.184.216.80';
+
+/** Puts a server that speaks HTTP/2 into the lab's internet, for `rates.h2`; the caller closes it. */
+export async function startModern(lab: Lab): Promise<ModernServer> {
+  const { internet } = lab.topology;
+  runIpBatch(internet, [`addr add ${h2Web}/32 dev lo`]);
+  lab.origins.names.set(mixedHosts.h2, { a: [h2Web] });
+  const server = new ModernServer({
+    namespace: internet,
+    addresses: [h2Web],
+    authority: lab.origins.authority,
+  });
+  await server.start();
+  return server;
+}
 
 /** Starts the load on a runner; resolves when it has begun. */
 export async function startMixed(
@@ -32,6 +51,7 @@ export async function startMixed(
     authorities: [join(lab.gateway.stateDirectory, 'public/bundle.pem'), join(lab.directory, 'lab-ca.pem')],
     resolver: lab.topology.gateway4,
     web: labAddresses.web4,
+    h2Web,
     connections: 40,
     downloadBytes: 20_000_000,
     downloadBytesPerSecond: 2_000_000,

@@ -11,7 +11,7 @@ import type { LabGateway } from '../lab/gateway.ts';
 import { Lab } from '../lab/lab.ts';
 import type { MixedCounts, MixedRates } from '../lab/mixed-load.ts';
 import { childrenOf, openFiles, residentBytes } from '../lab/processes.ts';
-import { mixedPolicy, startMixed } from '../lab/run-mixed.ts';
+import { mixedPolicy, startMixed, startModern } from '../lab/run-mixed.ts';
 import { workersOf } from '../lab/crowd-sources.ts';
 import { RecordBook } from './record-book.ts';
 
@@ -49,6 +49,7 @@ const rates: MixedRates = {
   passed: 5,
   dnsUdp: 40,
   dnsTcp: 4,
+  h2: 20,
   downloads: 1,
   webSockets: 2,
 };
@@ -59,9 +60,11 @@ const descriptorSlack = 3;
 /** Runs the whole of it; needs root. @throws Error when the gateway does not start */
 export async function soak(options: SoakOptions): Promise<SoakResult> {
   const lab = await Lab.open({ runners: 2 });
+  const modern = await startModern(lab);
   try {
     return await soakLab(lab, options);
   } finally {
+    modern.close();
     await lab.close();
   }
 }
