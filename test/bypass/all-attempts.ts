@@ -4,6 +4,7 @@ import { advisoryAttempts } from './advisory-attempts.ts';
 import type { Bypass } from './bypass.ts';
 import { dnsAttempts } from './dns-attempts.ts';
 import { explicitAttempts } from './explicit-attempts.ts';
+import { h2Attempts } from './h2-attempts.ts';
 import { httpAttempts } from './http-attempts.ts';
 import { nameAttempts } from './name-attempts.ts';
 import { pathAttempts } from './path-attempts.ts';
@@ -14,6 +15,7 @@ export const allAttempts: readonly Bypass[] = [
   ...dnsAttempts,
   ...nameAttempts,
   ...httpAttempts,
+  ...h2Attempts,
   ...explicitAttempts,
   ...pathAttempts,
   ...protocolAttempts,

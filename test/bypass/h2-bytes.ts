@@ -3,8 +3,9 @@
 
 const u24 = (value: number): Buffer => Buffer.of(value >> 16, (value >> 8) & 255, value & 255);
 
-function frame(type: number, flags: number, stream: number, payload: Uint8Array): Buffer {
-  return Buffer.concat([u24(payload.length), Buffer.of(type, flags, 0, 0, 0, stream), payload]);
+/** A frame (section 4.1). */
+export function frame(type: number, flags: number, stream: number, payload: Uint8Array): Buffer {
+  return Buffer.concat([u24(payload.length), Buffer.of(type, flags, 0), u24(stream), payload]);
 }
 
 export const preface = Buffer.concat([
@@ -18,4 +19,15 @@ export function headersFrame(path: string, authority: string): Buffer {
     Buffer.concat([Buffer.of(index, value.length), Buffer.from(value)]);
   const block = Buffer.concat([Buffer.of(0x82, 0x86), literal(4, path), literal(1, authority)]);
   return frame(1, 5, 1, block);
+}
+
+/** A header block of literals without indexing (RFC 7541 section 6.2.2). */
+export function headerBlock(fields: readonly (readonly [name: string, value: string])[]): Buffer {
+  const text = (value: string) => {
+    const bytes = Buffer.from(value, 'latin1');
+    // Lengths of 127 and more take a second byte; these texts are shorter than 255.
+    const size = bytes.length < 127 ? Buffer.of(bytes.length) : Buffer.of(127, bytes.length - 127);
+    return Buffer.concat([size, bytes]);
+  };
+  return Buffer.concat(fields.map(([name, value]) => Buffer.concat([Buffer.of(0), text(name), text(value)])));
 }

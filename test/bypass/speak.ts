@@ -14,7 +14,7 @@ export interface Speech {
   readonly address?: string;
   readonly port: number;
   /** Within TLS, with this server name; null: without one. */
-  readonly tls?: { readonly serverName: string | null };
+  readonly tls?: { readonly serverName: string | null; readonly alpn?: readonly string[] };
   /** Each is sent when something came back on the one before, or nothing did for a while. */
   readonly send: readonly (string | Buffer)[];
   /** How long it stays when a gateway is there; default 3000. */
@@ -30,11 +30,12 @@ export async function speak(lab: Lab, mark: Mark, speech: Speech): Promise<strin
   tcp.on('error', () => {});
   let stream: Duplex = tcp;
   if (speech.tls !== undefined) {
-    const { serverName } = speech.tls;
+    const { serverName, alpn } = speech.tls;
     stream = connectTls({
       socket: tcp,
       rejectUnauthorized: false,
       ...(serverName === null ? {} : { servername: serverName }),
+      ...(alpn === undefined ? {} : { ALPNProtocols: [...alpn] }),
     });
     stream.on('error', () => {});
   }

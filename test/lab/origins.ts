@@ -9,6 +9,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { createSecureContext } from 'node:tls';
+import { H2Origin } from './h2-origin.ts';
 import { TestAuthority } from '../../netns/authority.ts';
 import { NameServer, type NameEntry } from '../../netns/name-server.ts';
 import { bindUdp, listenTcp } from '../../netns/socket.ts';
@@ -20,6 +21,9 @@ export const labAddresses = {
   web6: '2606:2800:220:1::34',
   other4: '151.101.1.6',
   other6: '2a04:4e42::6',
+  /** A server that speaks HTTP/2 and takes everything. */
+  h24: '93.184.216.36',
+  h26: '2606:2800:220:1::36',
   dns4: '198.41.0.4',
   dns6: '2001:503:ba3e::2:30',
   /** A resolver that is not ours: a name server listens here too. */
@@ -33,11 +37,14 @@ export const labAddresses = {
 
 const a = { a: [labAddresses.web4], aaaa: [labAddresses.web6] };
 const other = { a: [labAddresses.other4], aaaa: [labAddresses.other6] };
+const h2 = { a: [labAddresses.h24], aaaa: [labAddresses.h26] };
 const longText = 'x'.repeat(200);
 const baseNames: Readonly<Record<string, NameEntry>> = {
   'allowed.example.com': a,
   'api.example.com': a,
   'www.example.com': a,
+  'h2.example.com': h2,
+  'other-h2.example.com': h2,
   'v4only.example.com': { a: a.a },
   'v6only.example.com': { aaaa: a.aaaa },
   'blocked.example.net': other,
@@ -91,6 +98,7 @@ export class Origins {
   /** The resolver that jobs must not reach. */
   readonly resolver: NameServer;
   readonly web: WebServer;
+  readonly h2 = new H2Origin();
   readonly bytes: ArrivedBytes[] = [];
   readonly #internet: string;
   readonly #servers: Server[] = [];
@@ -120,6 +128,7 @@ export class Origins {
 
   async start(): Promise<void> {
     await Promise.all([this.dns.start(), this.resolver.start(), this.web.start()]);
+    await this.h2.start(this.#internet, [labAddresses.h24, labAddresses.h26], this.authority);
     for (const address of sinkAddresses) {
       for (const port of Object.values(plainPorts)) await this.#serveTcp(address, port);
       for (const port of Object.values(udpPorts)) this.#serveUdp(address, port);
@@ -142,10 +151,11 @@ export class Origins {
   /** Forgets what arrived. */
   clear(): void {
     for (const list of [this.dns.asked, this.resolver.asked, this.web.arrived, this.bytes]) list.length = 0;
+    this.h2.heard = [];
   }
 
   close(): void {
-    for (const server of [this.dns, this.resolver, this.web]) server.close();
+    for (const server of [this.dns, this.resolver, this.web, this.h2]) server.close();
     for (const server of this.#servers) server.close();
     for (const socket of this.#open) socket.destroy();
     for (const socket of this.#sockets) socket.close();
