@@ -33,6 +33,9 @@ export class CacheEntry {
   /** Extended error to tell clients, 0 for none. */
   readonly ede: number;
   next: CacheEntry | null = null;
+  /** Neighbours in the order of storing. */
+  older: CacheEntry | null = null;
+  newer: CacheEntry | null = null;
   key = 0;
   /** Second of the last attempt to renew it after it expired. */
   retriedAt = 0;
@@ -80,6 +83,9 @@ function mixKey(hash: number, type: number, variant: number): number {
 export class DnsCache {
   readonly #bounds: CacheBounds;
   readonly #heads = new Map<number, CacheEntry>();
+  // A list of its own: a map whose first keys are taken away again and again gets slow.
+  #oldest: CacheEntry | null = null;
+  #newest: CacheEntry | null = null;
   #bytes = 0;
   #count = 0;
 
@@ -108,11 +114,12 @@ export class DnsCache {
     const key = mixKey(hash, entry.type, entry.variant);
     entry.key = key;
     this.#remove(key, entry);
-    const head = this.#heads.get(key) ?? null;
-    entry.next = head;
-    // Set anew, so that the order of the map stays the order of storing.
-    this.#heads.delete(key);
+    entry.next = this.#heads.get(key) ?? null;
     this.#heads.set(key, entry);
+    entry.older = this.#newest;
+    if (this.#newest === null) this.#oldest = entry;
+    else this.#newest.newer = entry;
+    this.#newest = entry;
     this.#count++;
     this.#bytes += entry.sizeBytes;
     this.#trimChain(entry);
@@ -134,7 +141,13 @@ export class DnsCache {
   #account(gone: CacheEntry): void {
     this.#count--;
     this.#bytes -= gone.sizeBytes;
+    if (gone.older === null) this.#oldest = gone.newer;
+    else gone.older.newer = gone.newer;
+    if (gone.newer === null) this.#newest = gone.older;
+    else gone.newer.older = gone.older;
     gone.next = null;
+    gone.older = null;
+    gone.newer = null;
   }
 
   #trimChain(head: CacheEntry): void {
@@ -150,19 +163,15 @@ export class DnsCache {
 
   #evict(): void {
     while (this.#count > this.#bounds.entries || this.#bytes > this.#bounds.bytes) {
-      const oldest = this.#heads.entries().next().value;
-      if (oldest === undefined) return;
-      this.#heads.delete(oldest[0]);
-      for (let entry: CacheEntry | null = oldest[1]; entry !== null;) {
-        const next: CacheEntry | null = entry.next;
-        this.#account(entry);
-        entry = next;
-      }
+      if (this.#oldest === null) return;
+      this.#remove(this.#oldest.key, this.#oldest);
     }
   }
 
   clear(): void {
     this.#heads.clear();
+    this.#oldest = null;
+    this.#newest = null;
     this.#bytes = 0;
     this.#count = 0;
   }

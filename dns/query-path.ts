@@ -59,6 +59,8 @@ export class QueryPath {
   readonly #held: HeldQueries;
   readonly #steering: Steering;
   readonly #asked: Asked;
+  /** Of held questions that are answered: a scan's memory is dear to come by. */
+  readonly #scans: QueryScan[] = [];
   #pending: Promise<Attribution> | Attribution = unattributed;
 
   constructor(options: PathOptions) {
@@ -192,12 +194,12 @@ export class QueryPath {
     transport: Transport,
     target: ReplyTarget,
   ): void {
-    const scan = new QueryScan();
-    const asked = newAsked(Uint8Array.from(message.subarray(0, length)), scan, source, transport);
+    const scan = this.#scans.pop() ?? new QueryScan();
+    const asked = newAsked(new Uint8Array(message.subarray(0, length)), scan, source, transport);
     scanQuery(asked.message, length, scan);
     asked.limit = transport === 'udp' ? scan.udpSize : maxTcpBytes;
     asked.startedAt = steadyMs();
-    void this.#held.hold(asked, port, this.#pending, target);
+    void this.#held.hold(asked, port, this.#pending, target).then(() => this.#scans.push(scan));
   }
 
   /** Questions whose answers are under way. */
