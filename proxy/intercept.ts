@@ -26,8 +26,8 @@ export async function intercept(connection: Connection, hello: ClientHello, byte
   try {
     const stream = await endTls(connection, hello, leaf, mirrored);
     if (typeof stream === 'string') return connection.abort(stream);
-    isServed = true;
     serve(connection, stream, mirrored);
+    isServed = true;
   } finally {
     if (!isServed) mirrored.upstream?.destroy();
   }

@@ -62,7 +62,12 @@ async function dialFirst(
     connection.dialFailure = failure;
     return { alpn: alpn.includes('http/1.1') ? 'http/1.1' : 'h2', upstream: null, bytes: read };
   }
-  if (result.alpn === 'h2') return { alpn: 'h2', upstream: result, bytes: read };
+  if (result.alpn === 'h2') {
+    connection.dialledAddress = result.address;
+    connection.resolveMs = result.timings.resolveMs;
+    connection.connectMs = result.timings.connectMs;
+    return { alpn: 'h2', upstream: result, bytes: read };
+  }
   core.alpn.rememberHttp1(host, port);
   // It is for the first request; a job that was given to the runner meanwhile must not inherit it.
   if (target.holder === connection.holder) core.upstreams.release(result);
@@ -113,6 +118,8 @@ class Waiting {
   readonly #onData = (bytes: Buffer): void => {
     this.#gather.push(bytes);
     this.#connection.socket.pause();
+    const limit = this.#connection.keep(this.#gather.capacity);
+    if (limit !== null) this.#connection.abort(limit);
   };
 
   readonly #onEnd = (): void => {
@@ -128,6 +135,7 @@ class Waiting {
     socket.removeListener('end', this.#onEnd);
     socket.removeListener('close', this.#onEnd);
     this.#connection.onDeadline = null;
+    this.#connection.keep(0);
     this.#connection.deadlineMs = Number.POSITIVE_INFINITY;
     return this.#gather.take() ?? Buffer.alloc(0);
   }

@@ -151,7 +151,9 @@ await t.test('both sides speak what the server chose of the client’s list', as
       t.equal(server.chosen.length, 1, `${label}: what was dialled first serves the first request`);
     }
     await rig.until(() => rig.closed('connection').length === 1);
-    t.match(rig.closed('connection')[0], { tls: { alpn: expected === false ? null : expected } }, label);
+    const [record] = rig.closed('connection');
+    t.match(record, { tls: { alpn: expected === false ? null : expected } }, label);
+    t.equal(record?.destination.address, expected === 'h2' ? serverAddress : '203.0.113.9', label);
     t.same(rig.errors, [], label);
   }
 });
