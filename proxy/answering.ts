@@ -8,7 +8,7 @@ import { grantHolder, joinQuery } from './follow.ts';
 import { byChunks, byLength, untilClose } from './framing.ts';
 import type { Framer } from './framing.ts';
 import { Gather } from './gather.ts';
-import { findHeadEnd } from './head-bytes.ts';
+import { findField, findHeadEnd } from './head-bytes.ts';
 import type { Relay } from './relay.ts';
 import { parseResponseHead } from './response-head.ts';
 import type { ResponseHead } from './response-head.ts';
@@ -158,7 +158,21 @@ export class Answering implements UpstreamOwner {
     if (head.framing === 'none') {
       this.#forward(exchange, bytes.subarray(0, head.bodyStart));
       this.#complete(exchange, head, bytes.length > head.bodyStart);
-    } else this.#takeBody(exchange, bytes, head.bodyStart);
+      return;
+    }
+    this.#takeBody(exchange, bytes, head.bodyStart);
+    // Looked at only where more is to come: a stream of events may say nothing for long (HTML, server-sent events).
+    if (head.framing === 'length' || exchange.answerFramer.isDone || this.#relay.exchange !== exchange)
+      return;
+    if (!isEventStream(bytes.subarray(0, head.bodyStart))) return;
+    exchange.isEventStream = true;
+    this.#waitForBody(exchange);
+  }
+
+  #waitForBody({ isEventStream }: Exchange): void {
+    const { connection } = this.#relay;
+    const { tunnelIdleMs, bodyIdleMs } = connection.core.limits;
+    connection.setDeadline(isEventStream ? tunnelIdleMs : bodyIdleMs);
   }
 
   /** Feeds the framer from `start` and forwards everything up to where the body ends, the head included. */
@@ -168,7 +182,7 @@ export class Answering implements UpstreamOwner {
     if (end < 0) return this.#relay.fail(exchange, 'upstream-protocol');
     this.#forward(exchange, end === bytes.length ? bytes : bytes.subarray(0, end));
     if (framer.isDone) this.#complete(exchange, exchange.answer!, end < bytes.length);
-    else this.#relay.connection.setDeadline(this.#relay.connection.core.limits.bodyIdleMs);
+    else this.#waitForBody(exchange);
   }
 
   #forward(exchange: Exchange, bytes: Buffer): void {
@@ -247,6 +261,9 @@ function sayClose(bytes: Buffer, head: ResponseHead): [Buffer, ResponseHead] {
   const told = Buffer.concat([bytes.subarray(0, end), closeField, bytes.subarray(end)]);
   return [told, { ...head, bodyStart: head.bodyStart + closeField.length }];
 }
+
+const isEventStream = (head: Buffer) =>
+  findField(head, 'content-type')?.toLowerCase().startsWith('text/event-stream') === true;
 
 function isRetryable(exchange: Exchange): boolean {
   return !exchange.head.hasBody && idempotent.has(exchange.head.method);

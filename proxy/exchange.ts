@@ -48,6 +48,8 @@ export class Exchange implements Told {
   webSocket: FlowHttp['webSocket'];
   answer: ResponseHead | null = null;
   answerFramer: Framer | null = null;
+  /** Its answer may rest for as long as a tunnel. */
+  isEventStream = false;
   /** Counted by the limiter. */
   isCounted = false;
   /** Bytes of the answer have reached the client: no answer of our own can follow. */
