@@ -584,3 +584,73 @@ t.test('a malformed request with a body costs its own stream alone', async (t) =
     ['request-smuggling', 'rule', 'rule'],
   );
 });
+
+/** Numbers below 1 that are the same in every run. */
+function makeRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state * 1_664_525 + 1_013_904_223) % 4_294_967_296;
+    return state / 4_294_967_296;
+  };
+}
+
+t.test('fields and bodies stay whole over blocked, held, reset streams and tables that change', async (t) => {
+  const random = makeRandom(7);
+  const upTo = (most: number) => Math.floor(random() * most);
+  let served = 0;
+  const port = await serve(t, (stream, headers) => {
+    if (++served % 40 === 0)
+      stream.session?.settings({ headerTableSize: [0, 100, 1_000, 16_384][(served / 40) % 4]! });
+    let size = 0;
+    stream.on('data', (bytes: Buffer) => (size += bytes.length));
+    stream.on('end', () => {
+      if (stream.destroyed) return;
+      stream.respond({ ':status': 200, 'x-a': headers['x-a'] as string, 'x-size': String(size) });
+      stream.end('y'.repeat(Number(headers['x-n'])));
+    });
+  });
+  const rig = await start(t, port, {
+    holds: ({ path }) =>
+      path.startsWith('/held') ? { maxBytes: 20_000, maxDecodedBytes: 20_000, maxRatio: 10 } : null,
+  });
+  rig.request = (query) => asRequest(query.path.endsWith('/no') ? shut : open);
+  const session = client(t, rig);
+  const wrong: unknown[] = [];
+  const one = async (at: number) => {
+    const isBlocked = random() < 0.15;
+    const sent = random() < 0.5 ? 'x'.repeat(random() < 0.1 ? 50_000 : upTo(2_000)) : null;
+    const [a, size] = [`value ${upTo(30)}`, random() < 0.05 ? 100_000 : upTo(300)];
+    const kind = sent !== null && random() < 0.3 ? 'held' : 'free';
+    const answer = await ask(
+      session,
+      {
+        ':method': sent === null ? 'GET' : 'POST',
+        ':path': `/${kind}/${at % 90}${isBlocked ? '/no' : ''}`,
+        'x-a': a,
+        'x-n': String(size),
+        [`x-name-${at % 30}`]: 'q',
+      },
+      sent,
+    );
+    const [status, length] = [answer.status, answer.body.length];
+    const isRight = isBlocked
+      ? status === 403
+      : status === 200 &&
+        answer.headers['x-a'] === a &&
+        length === size &&
+        answer.headers['x-size'] === String(sent?.length ?? 0);
+    if (!isRight) wrong.push({ at, isBlocked, kind, status, length, size, a, got: answer.headers });
+  };
+  let next = 0;
+  const worker = async () => {
+    while (next < 1_200) await one(next++);
+  };
+  await Promise.all(Array.from({ length: 12 }, worker));
+  t.same(wrong, []);
+  session.close();
+  await rig.until(() => rig.closed('connection').length === 1);
+  const requests = rig.records.filter(({ kind }) => kind === 'request');
+  t.equal(requests.filter(({ phase }) => phase === 'opened').length, 1_200);
+  t.equal(requests.filter(({ phase }) => phase === 'closed').length, 1_200);
+  t.same(rig.errors, []);
+});
