@@ -16,13 +16,14 @@ import {
 import { Namespaces } from '../netns/namespace.ts';
 import { doctorNames } from './probe.ts';
 import { allowedProbe, probes } from './probes.ts';
+import { examineSteer } from './steer-probes.ts';
 import { operatorPort, otherNetwork, Scene, upstreamResolver, workerPort } from './scene.ts';
 
 const usage = `usage: sallyport doctor [--quick] [--json]
 
 Tries the known escapes from a throw-away runner behind a throw-away gateway and prints what held.
 Exit code 1 when anything got out, or when a probe proves nothing.
-  --quick   leave out the controls (the same attempts without a gateway, which have to arrive)
+  --quick   leave out the controls (the same attempts without a gateway, which have to arrive), and mode steer
   --json    print [{probe, held, detail}]
 `;
 
@@ -83,7 +84,11 @@ async function examine(startGateway: StartGateway, isQuick: boolean): Promise<Pr
     const config = doctorConfig(scene, directory);
     gateway = await startGateway(config, { prefix: insidePrefix(scene.topology.gateway) });
     const results = await tryProbes(scene, proven);
-    return [...results, ...(await tryQuarantine(scene, gateway))];
+    const last = await tryQuarantine(scene, gateway);
+    if (isQuick) return [...results, ...last];
+    await gateway.stop();
+    gateway = null;
+    return [...results, ...(await examineSteer(scene, startGateway, config)), ...last];
   } finally {
     await gateway?.stop();
     scene?.close();

@@ -35,6 +35,8 @@ export const workerPort = 10_001;
 
 export class Scene {
   readonly topology: Topology;
+  /** Of the runner on the other network. */
+  readonly otherNamespace: string;
   readonly authority = new TestAuthority('Sallyport doctor');
   readonly #internet: Capture;
   readonly #otherRunner: Capture;
@@ -45,6 +47,7 @@ export class Scene {
 
   private constructor(topology: Topology, other: string) {
     this.topology = topology;
+    this.otherNamespace = other;
     const { internet, gateway4, gateway6 } = topology;
     this.#internet = new Capture(internet);
     this.#otherRunner = new Capture(other);

@@ -35,6 +35,7 @@ export interface GatewayConfig {
   readonly workers?: number;
   readonly runners: { readonly interfaces: readonly string[]; readonly networks: readonly string[] };
   readonly addresses: readonly string[];
+  readonly steer?: { readonly pool: readonly string[] };
   readonly external?: { readonly interface: string; readonly masquerade: boolean };
   readonly listen: {
     readonly operator: string;
