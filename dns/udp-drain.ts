@@ -26,7 +26,7 @@ const maxCompared = 8;
 const ungroupedMs = 60_000;
 const pauseUs = 50;
 
-/** The two calls on one process-wide arena; null when koffi or the platform is missing. */
+/** The two calls on an arena of their own; null when koffi or the platform is missing. */
 export function openDrain(): Drain | null {
   if (process.platform !== 'linux' || (process.arch !== 'x64' && process.arch !== 'arm64')) return null;
   try {
@@ -45,14 +45,6 @@ function loadKoffi(): Koffi {
 export class Drain {
   readonly #receive: (fd: number, vector: number, count: number, flags: number, timeout: null) => number;
   readonly #send: (fd: number, vector: number, count: number, flags: number) => number;
-  readonly #sendTo: (
-    fd: number,
-    message: Uint8Array,
-    size: number,
-    flags: number,
-    name: Uint8Array,
-    nameSize: number,
-  ) => number;
   readonly #setOption: (fd: number, level: number, name: number, value: number[], size: number) => number;
   readonly #sleep: (microseconds: number) => number;
   readonly #view: DataView;
@@ -83,7 +75,6 @@ export class Drain {
     const mmap = libc.func('mmap', 'uintptr_t', ['uintptr_t', 'size_t', int, int, int, 'int64_t']);
     this.#receive = libc.func('recvmmsg', int, [int, 'uintptr_t', 'uint', int, 'void *']);
     this.#send = libc.func('sendmmsg', int, [int, 'uintptr_t', 'uint', int]);
-    this.#sendTo = libc.func('sendto', int, [int, 'void *', 'size_t', int, 'void *', 'uint']);
     this.#sleep = libc.func('usleep', int, ['uint']);
     this.#setOption = libc.func('setsockopt', int, [int, int, int, 'int32_t *', 'uint']);
     const total = this.#layout.total;
@@ -226,11 +217,6 @@ export class Drain {
       if (this.#send(fd, this.#base + header, 1, msgDontWait) > 0)
         this.#ungroupedUntil = steadyMs() + ungroupedMs;
     }
-  }
-
-  /** Sends one datagram to a socket address; given up like those of a batch. */
-  sendOne(fd: number, message: Uint8Array, name: Uint8Array): void {
-    this.#sendTo(fd, message, message.length, msgDontWait, name, name[0] === 2 ? 16 : nameBytes);
   }
 
   /** Finds out which queued answers leave together; returns the number of groups. */

@@ -7,10 +7,11 @@ import { parseAddress } from '../flow/address.ts';
 import { maxUdpBytes } from './codes.ts';
 import { heldBack } from './held-queries.ts';
 import type { ReplyTarget } from './held-queries.ts';
+import { LateAnswers } from './late-answers.ts';
 import type { QueryPath } from './query-path.ts';
 import type { Source, Sources } from './rate.ts';
 import { descriptorOf, handleOf } from './socket-handle.ts';
-import { batchSize } from './udp-drain.ts';
+import { batchSize, openDrain } from './udp-drain.ts';
 import type { Drain } from './udp-drain.ts';
 
 /** A descriptor to inherit, or an address to bind. */
@@ -26,6 +27,7 @@ export class UdpServer {
   readonly #path: QueryPath;
   readonly #sources: Sources;
   readonly #drain: Drain | null;
+  readonly #late: LateAnswers | null;
   readonly #family: 4 | 6;
   readonly #socket: Socket;
   readonly #ring = Array.from({ length: 64 }, () => Buffer.alloc(maxUdpBytes));
@@ -37,7 +39,9 @@ export class UdpServer {
   constructor(family: 4 | 6, path: QueryPath, sources: Sources, drain: Drain | null) {
     this.#path = path;
     this.#sources = sources;
-    this.#drain = drain;
+    const own = drain === null ? null : openDrain();
+    this.#drain = own === null ? null : drain;
+    this.#late = own === null ? null : new LateAnswers(own, () => this.#fd);
     this.#family = family;
     this.#socket = createSocket({ type: family === 6 ? 'udp6' : 'udp4', ipv6Only: family === 6 });
     this.#socket.on('message', (message, from) => this.#receive(message, from));
@@ -69,7 +73,7 @@ export class UdpServer {
     drain.clear();
     const size = this.#path.answer(message, message.length, source, from.port, 'udp', drain.answers[0]!);
     if (size > 0) this.#queueFirst(drain, message, from, size);
-    else if (size === heldBack) this.#holdFirst(drain, message, source, from);
+    else if (size === heldBack) this.#holdFirst(message, source, from);
     this.#drainAll(drain, this.#fd);
   }
 
@@ -123,7 +127,7 @@ export class UdpServer {
     const size = this.#path.answer(message, length, source, port, 'udp', drain.answers[slot]!);
     if (size > 0) drain.queue(slot, size);
     else if (size === heldBack)
-      this.#path.hold(message, length, source, port, 'udp', this.#targetOf(drain, name.slice()));
+      this.#path.hold(message, length, source, port, 'udp', this.#targetOf(name.slice()));
   }
 
   // A ring of buffers: the runtime may send a buffer later than this call when the socket is full.
@@ -140,18 +144,15 @@ export class UdpServer {
     if (left > 0) this.#socket.send(out, 0, left, from.port, from.address);
   }
 
-  #holdFirst(drain: Drain, message: Buffer, source: Source, from: RemoteInfo): void {
+  #holdFirst(message: Buffer, source: Source, from: RemoteInfo): void {
     const name = new Uint8Array(28);
-    const target = writeName(name, from) ? this.#targetOf(drain, name) : this.#targetOfText(from);
+    const target =
+      this.#late !== null && writeName(name, from) ? this.#targetOf(name) : this.#targetOfText(from);
     this.#path.hold(message, message.length, source, from.port, 'udp', target);
   }
 
-  #targetOf(drain: Drain, name: Uint8Array): ReplyTarget {
-    return {
-      send: (answer) => {
-        if (this.#fd >= 0) drain.sendOne(this.#fd, answer, name);
-      },
-    };
+  #targetOf(name: Uint8Array): ReplyTarget {
+    return { send: (answer) => this.#late?.add(answer, name) };
   }
 
   #targetOfText({ port, address }: RemoteInfo): ReplyTarget {
