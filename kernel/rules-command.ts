@@ -13,6 +13,7 @@ import { applyIptables, removeIptables } from './iptables-tables.ts';
 import { printIptables, type IptablesText } from './print-iptables.ts';
 import { printGuard, printNft } from './print-nft.ts';
 import type { KernelConfig, KernelMode } from './rule-model.ts';
+import { VirtualRoutes } from './virtual-routes.ts';
 
 export interface RulesIo {
   readonly stdout: { write(text: string): unknown };
@@ -69,6 +70,7 @@ export async function runRulesCommand(
     else if (action === 'apply') applyIptables(text);
     else removeIptables(text);
   }
+  if (action === 'remove') removePool(ruleSet.config);
   if (action !== 'print')
     io.stdout.write(isJson ? json(form, { done: action }) : `${form}: ${action} done\n`);
   return exitCodes.ok;
@@ -119,6 +121,11 @@ function poolLines({ mode, virtualPool, runnerInterfaces }: KernelConfig): strin
         : `# ip route add local ${range} dev lo\n`,
     )
     .join('');
+}
+
+// What a killed keeper left of its virtual addresses.
+function removePool({ virtualPool, runnerInterfaces }: KernelConfig): void {
+  if (virtualPool.length > 0) new VirtualRoutes(virtualPool, runnerInterfaces).close({ remove: true });
 }
 
 function iptablesPage(text: IptablesText): string {

@@ -4,9 +4,10 @@
 import { execFileSync } from 'node:child_process';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { runIpBatch } from '../../netns/ip.ts';
-import { listenTcp } from '../../netns/socket.ts';
+import { dialTcp, listenTcp } from '../../netns/socket.ts';
 import { Lab } from '../lab/lab.ts';
 import { missingProgram } from '../lab/missing-program.ts';
 import { labAddresses } from '../lab/origins.ts';
@@ -197,6 +198,21 @@ for (const backend of ['nftables', 'iptables'] as const) {
         t.equal(await connect('git-b.example.com', 22, 1), 'SSH-2.0-');
       },
     );
+
+    await t.test('a reload that forbids a name ends what is open, and opens nothing more', async (t) => {
+      const mail = await dig('mail.example.com', 'A');
+      const socket = dialTcp(lab.runner().namespace, mail, 25);
+      socket.on('error', () => {});
+      await once(socket, 'data');
+      const closed = once(socket, 'close');
+      await gateway.reload(policy.replace('  - {id: mail, host: mail.example.com, port: [25, 2525]}\n', ''));
+      await closed;
+      const isRefused = async () => (await connect(mail, 25)) === 'refused';
+      for (let i = 0; i < 40 && !(await isRefused()); i++) await sleep(100);
+      t.ok(await isRefused());
+      t.equal(await dig('mail.example.com', 'A'), lab.topology.gateway4);
+      await gateway.reload(policy);
+    });
 
     await t.test('addresses outlive worker and keeper', async (t) => {
       const before = await Promise.all(
