@@ -11,6 +11,7 @@ import { defaultLimits } from './limits.ts';
 import type { Limits } from './limits.ts';
 import type { Decider, ProxyPorts } from './options.ts';
 import { Proposals } from './proposals.ts';
+import { Turns } from './turns.ts';
 import { Upstreams } from './upstream.ts';
 
 /** Shared state; lives as long as the proxy. */
@@ -23,6 +24,7 @@ export class Core {
   readonly proposals: Proposals;
   readonly departures: Departures;
   readonly grants = new FollowGrants();
+  readonly turns = new Turns();
   readonly connections = new Set<Connection>();
   /** Monotonic milliseconds, as of the last tick. */
   nowMs = performance.now();

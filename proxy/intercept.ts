@@ -17,6 +17,9 @@ import { Relay } from './relay.ts';
 export async function intercept(connection: Connection, hello: ClientHello, bytes: Buffer): Promise<void> {
   const name = connection.host ?? connection.address;
   if (name === null) return connection.abort('no-server-name');
+  const turn = connection.core.turns.take(connection.runner);
+  if (turn !== null) await turn;
+  if (connection.isClosed) return;
   const leaf = connection.core.ports.leafIssuer.contextFor(name, connection.runner);
   // It is minted while the server is dialled; a failure is met below, where it is waited for.
   if (leaf instanceof Promise) leaf.catch(() => {});

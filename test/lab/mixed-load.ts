@@ -19,6 +19,8 @@ export interface MixedRates {
   readonly passed?: number;
   readonly dnsUdp?: number;
   readonly dnsTcp?: number;
+  /** Fresh connections for names that nobody has asked for before. */
+  readonly names?: number;
   readonly h2?: number;
   readonly downloads?: number;
   readonly webSockets?: number;
@@ -48,6 +50,9 @@ export interface KindCount {
   done: number;
   /** What became of those that were not done, by error code or text. */
   readonly failed: Record<string, number>;
+  /** Milliseconds that the median and the slowest hundredth of those done took. */
+  p50Ms: number;
+  p99Ms: number;
 }
 export type MixedCounts = Record<string, KindCount>;
 
@@ -80,6 +85,7 @@ class MixedLoad {
   readonly #agent: Agent;
   readonly #open = new Set<Promise<void>>();
   readonly #timers: NodeJS.Timeout[] = [];
+  readonly #times = new Map<string, number[]>();
   #session: ClientHttp2Session | null = null;
   #isStopping = false;
   #serial = 0;
@@ -99,6 +105,7 @@ class MixedLoad {
       passed: () => this.#get(mixedHosts.opaque, 200, null),
       dnsUdp: () => this.#askUdp(),
       dnsTcp: () => this.#askTcp(),
+      names: () => this.#get(`n${process.pid}-${this.#serial}.wild.example.com`, 200, null),
       h2: () => this.#getHttp2(),
     };
     for (const [kind, act] of Object.entries(kinds)) {
@@ -117,6 +124,12 @@ class MixedLoad {
     for (const timer of this.#timers) clearInterval(timer);
     await Promise.all(this.#open);
     this.#session?.close();
+    for (const [kind, times] of this.#times) {
+      const sorted = times.toSorted((a, b) => a - b);
+      const count = this.#countOf(kind);
+      count.p50Ms = sorted[Math.floor(sorted.length * 0.5)] ?? 0;
+      count.p99Ms = sorted[Math.floor(sorted.length * 0.99)] ?? 0;
+    }
     return this.#counts;
   }
 
@@ -141,21 +154,34 @@ class MixedLoad {
   }
 
   #countOf(kind: string): KindCount {
-    return (this.#counts[kind] ??= { begun: 0, done: 0, failed: {} });
+    return (this.#counts[kind] ??= { begun: 0, done: 0, failed: {}, p50Ms: 0, p99Ms: 0 });
+  }
+
+  async #finish(kind: string, act: () => Promise<void>, count: KindCount): Promise<void> {
+    const started = performance.now();
+    try {
+      await act();
+      count.done++;
+      this.#timesOf(kind).push(performance.now() - started);
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+      count.failed[code] = (count.failed[code] ?? 0) + 1;
+    }
+  }
+
+  #timesOf(kind: string): number[] {
+    const times = this.#times.get(kind) ?? [];
+    this.#times.set(kind, times);
+    // A long run keeps the newest.
+    if (times.length >= 100_000) times.splice(0, 50_000);
+    return times;
   }
 
   #run(kind: string, act: () => Promise<void>): Promise<void> {
     const count = this.#countOf(kind);
     count.begun++;
-    const run = act()
-      .then(
-        () => void count.done++,
-        (error: unknown) => {
-          const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-          count.failed[code] = (count.failed[code] ?? 0) + 1;
-        },
-      )
-      .finally(() => this.#open.delete(run));
+    const run = this.#finish(kind, act, count);
+    run.finally(() => this.#open.delete(run)).catch(() => {});
     this.#open.add(run);
     return run;
   }

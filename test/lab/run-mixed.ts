@@ -12,6 +12,8 @@ import { labAddresses } from './origins.ts';
 export interface RunningLoad {
   /** Ends it: begins nothing more, waits for what is open. Resolves with what came of it. */
   stop(): Promise<MixedCounts>;
+  /** Ends it at once. */
+  kill(): Promise<void>;
 }
 
 /** What a policy must allow so that all of it works but what is to be blocked. */
@@ -67,6 +69,11 @@ export async function startMixed(
   await waitUntil(() => stdout.includes('started\n') || isOver(), 20_000);
   if (isOver()) throw new Error(`the load did not start: ${stderr.slice(-2000)}`);
   return {
+    kill: async () => {
+      const ended = once(child, 'close');
+      child.kill('SIGKILL');
+      await ended;
+    },
     stop: async () => {
       const ended = once(child, 'close');
       child.kill('SIGTERM');
