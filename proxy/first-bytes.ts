@@ -7,7 +7,7 @@ const beginnings: readonly (readonly [name: string, pattern: RegExp])[] = [
   ['an SSH banner', /^SSH-\d/],
   ['HTTP/2 with prior knowledge', /^PRI \* HTTP/],
   ['a PostgreSQL start', /^\0\0[^][^](?:\0\x03\0\0|\x04\xd2\x16[\x2e-\x30])/],
-  ['a git request', /^[0-9a-f]{4}git-(?:upload|receive)-/],
+  ['a git request', /^[0-9a-f]{4}(?:$|git-(?:upload|receive)-)/],
   ['a Redis command', /^\*\d{1,5}\r\n\$/],
   ['an AMQP header', /^AMQP[\0-\x03]/],
   ['a SOCKS greeting', /^\x05[\x01-\x08][\0-\x09]|^\x04\x01/],

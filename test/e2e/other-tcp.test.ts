@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createSecureContext, TLSSocket } from 'node:tls';
 import t from 'tap';
 import type { FlowRecord } from '../../flow/flow.ts';
@@ -154,12 +155,14 @@ t.test(
     t.teardown(() => lab.close());
     const servers = new Servers(lab);
     t.teardown(() => servers.close());
-    let heard = 0;
+    let [heard, connections] = [0, 0];
     const banner = (socket: Socket): void => {
+      connections++;
       socket.write('SSH-2.0-lab\r\n');
       socket.on('data', (bytes) => {
         heard += bytes.length;
-        socket.end();
+        // All that a client says by itself has come by then.
+        setTimeout(() => socket.end(), 200);
       });
     };
     await servers.listen(22, banner);
@@ -185,7 +188,7 @@ t.test(
     t.match(await clone(a), { code: 0 });
     t.match((await query(a)).stderr, /this is the database/);
     t.match((await scan(a, 22)).stderr, /SSH-2\.0-lab/, 'by the kernel');
-    heard = 0;
+    [heard, connections] = [0, 0];
     t.match((await scan(a, 443)).stderr, /SSH-2\.0-lab/, 'on a port that is intercepted');
 
     for (const [port, rule, protocol] of [
@@ -198,7 +201,10 @@ t.test(
       t.match(record, { decision: { rule, enforced: true }, destination: { protocol }, ended: null }, rule);
       t.ok((record?.bytes?.sent ?? 0) > 0 && (record?.bytes?.received ?? 0) > 0, `${rule}: bytes`);
     }
-    const scans = (await gateway.records()).filter(isFlow(a, 443, 'allow'));
+    let scans: FlowRecord[] = [];
+    const allOf = async () => (scans = (await gateway.records()).filter(isFlow(a, 443, 'allow'))).length;
+    // A connection for each kind of key.
+    for (let attempt = 0; attempt < 50 && (await allOf()) < connections; attempt++) await sleep(50);
     const total = (way: 'sent' | 'received') =>
       scans.reduce((sum, { bytes }) => sum + (bytes?.[way] ?? 0), 0);
     t.same([total('sent'), total('received')], [heard, 13 * scans.length], 'the bytes of the wire');
