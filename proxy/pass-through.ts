@@ -4,6 +4,7 @@
 import type { Socket } from 'node:net';
 import type { Cidr } from '../flow/address.ts';
 import { blocked } from '../flow/decision.ts';
+import { classify } from './classify.ts';
 import type { Reason } from '../flow/reason.ts';
 import type { Connection } from './connection.ts';
 import { isDialBlock } from './dial.ts';
@@ -56,12 +57,14 @@ export function joinUnread(
   fromUpstream: Buffer | null,
 ): void {
   const count = {
-    sent: ({ length }: Buffer) => {
-      connection.sentBytes += length;
+    sent: (bytes: Buffer) => {
+      if (connection.sentBytes === 0) tellProtocol(connection, bytes);
+      connection.sentBytes += bytes.length;
       return null;
     },
-    received: ({ length }: Buffer) => {
-      connection.receivedBytes += length;
+    received: (bytes: Buffer) => {
+      if (connection.receivedBytes === 0) tellProtocol(connection, bytes);
+      connection.receivedBytes += bytes.length;
       return null;
     },
     over: () => {},
@@ -70,6 +73,11 @@ export function joinUnread(
     fromClient,
     fromUpstream,
   );
+}
+
+// Where nobody had to speak before the decision, the banner is read as it passes: for the record alone.
+function tellProtocol(connection: Connection, bytes: Buffer): void {
+  if (connection.protocol === 'tcp' && classify(bytes) === 'ssh') connection.protocol = 'ssh';
 }
 
 function checkAgain(connection: Connection, { address }: Upstream): Reason | null {

@@ -119,7 +119,12 @@ async function carryVirtual(connection: Connection, address: string): Promise<vo
   if (connection.host === null) return block(connection, blocked('direct-port'));
   // What is named inside, by SNI or Host, must be the same.
   connection.isPinned = true;
-  if (!isUnread(connection)) return carryPeeked(connection, await peek(connection), 'redirected');
+  if (!isUnread(connection)) {
+    const peeked = await peek(connection, mayServerSpeak);
+    const spoken = peeked.protocol === 'silent' ? await awaitServer(connection) : peeked;
+    if (spoken === null || connection.isClosed) return;
+    return carryPeeked(connection, spoken, 'redirected');
+  }
   connection.protocol = 'tcp';
   connection.policyRevision = connection.core.decider?.revision ?? null;
   connection.hostDecision = connection.askHost();

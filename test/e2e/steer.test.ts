@@ -18,6 +18,7 @@ const policy = `version: 1
 mode: block
 http:
   - {id: web, host: [allowed.example.com, git-a.example.com]}
+  - {id: mixed, host: mail.example.com, port: 2525}
 network:
   - {id: ssh, host: [git-a.example.com, git-b.example.com], port: 22}
   - {id: db, host: db.example.com, port: 5432}
@@ -57,6 +58,7 @@ function answerPostgres(bytes: Buffer): Buffer {
   return Buffer.concat([head, fields]);
 }
 
+t.setTimeout(120_000);
 for (const backend of ['nftables', 'iptables'] as const) {
   t.test(`virtual addresses with ${backend}`, { skip: missingProgram('sshd', 'ssh-keyscan') }, async (t) => {
     const lab = await Lab.open({ mode: 'steer', runners: 3 });
@@ -70,6 +72,7 @@ for (const backend of ['nftables', 'iptables'] as const) {
     const stubs = [
       await serve(lab, '93.184.217.3', 5432, '', answerPostgres),
       await serve(lab, '93.184.217.4', 25, '220 mail.example.com\r\n'),
+      await serve(lab, '93.184.217.4', 2525, '220 also.example.com\r\n'),
     ];
     t.teardown(() => stubs.forEach((stub) => stub.close()));
     const { names } = lab.origins;
@@ -128,7 +131,7 @@ for (const backend of ['nftables', 'iptables'] as const) {
         (r) => r.kind === 'connection' && r.phase === 'closed' && r.destination.host === 'git-b.example.com',
       );
       t.match(record, {
-        destination: { host: 'git-b.example.com', port: 22, address: b.v6 },
+        destination: { host: 'git-b.example.com', port: 22, address: b.v6, protocol: 'ssh' },
         decision: { verdict: 'allow', rule: 'ssh', reason: 'rule' },
         job: { repository: 'acme/app' },
       });
@@ -139,6 +142,7 @@ for (const backend of ['nftables', 'iptables'] as const) {
       const psql = await lab.run(['psql', '-w', 'host=db.example.com user=x dbname=x connect_timeout=5']);
       t.match(psql.stderr, /this is db\.example\.com/);
       t.equal(await connect('mail.example.com', 25), '220 mail');
+      t.equal(await connect('mail.example.com', 2525), '220 also', 'on a port of an http rule');
     });
 
     await t.test(
@@ -205,7 +209,8 @@ for (const backend of ['nftables', 'iptables'] as const) {
       socket.on('error', () => {});
       await once(socket, 'data');
       const closed = once(socket, 'close');
-      await gateway.reload(policy.replace('  - {id: mail, host: mail.example.com, port: [25, 2525]}\n', ''));
+      const without = policy.split('\n').filter((line) => !line.includes('mail.example.com'));
+      await gateway.reload(without.join('\n'));
       await closed;
       const isRefused = async () => (await connect(mail, 25)) === 'refused';
       for (let i = 0; i < 40 && !(await isRefused()); i++) await sleep(100);
