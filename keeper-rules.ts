@@ -110,7 +110,8 @@ export class KeptRules {
     if (this.#virtual !== null) this.#timers.push(setInterval(() => this.#keepPool(), poolEveryMs));
     const count = (): void => {
       this.#reportBlocked();
-      this.#options.tellControl({ kind: 'sets', sizes: this.#rules.counters() });
+      const virtual = this.#virtual === null ? {} : { virtual: this.#virtual.size };
+      this.#options.tellControl({ kind: 'sets', sizes: { ...this.#rules.counters(), ...virtual } });
     };
     this.#timers.push(setInterval(count, countEveryMs));
   }

@@ -109,7 +109,11 @@ export const metrics = {
     help: 'Entries of bounded caches, by cache.',
     labels: ['cache'],
   },
-  sallyport_set_elements: { kind: 'gauge', help: 'Elements of kernel sets, by set.', labels: ['set'] },
+  sallyport_set_elements: {
+    kind: 'gauge',
+    help: 'Elements of kernel sets, by set; `virtual` are addresses of the steer pool that stand for a name.',
+    labels: ['set'],
+  },
   sallyport_policy_info: {
     kind: 'gauge',
     help: 'Policy in force: 1 for the revision and mode.',

@@ -57,6 +57,11 @@ export class VirtualPool {
     return this.#table.hostOf(address);
   }
 
+  /** Virtual addresses that stand for a name. */
+  get size(): number {
+    return this.#table.addresses().length;
+  }
+
   /** Notes which of the addresses are about to be opened. @throws SallyportError kernel when one stands for another host */
   use(bindings: readonly Binding[]): void {
     const untilMs = performance.now() + knownForMs;
