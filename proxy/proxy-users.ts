@@ -3,11 +3,13 @@
 
 import { createHmac, randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import { subnetOf } from '../flow/address.ts';
 
 const maxKnown = 4_096;
 const maxWrong = 10;
 const wrongMs = 60_000;
-const maxHashing = 4;
+// Node computes four at a time; what waits costs no more than its secret.
+const maxHashing = 64;
 const keyBytes = 32;
 const cost = { N: 16_384, r: 8, p: 1 } as const;
 const linePattern = /^([^:\s]{1,64}):scrypt:([A-Za-z0-9+/]{22,88}={0,2}):([A-Za-z0-9+/]{43}=)$/;
@@ -51,13 +53,15 @@ export class ProxyUsers {
     if (value === null) return null;
     const digest = this.digest(value);
     if (this.#right.get(digest) === true) return digest;
-    const wrong = this.#wrong.get(runner) ?? 0;
+    // One machine can take any address of its IPv6 subnet.
+    const who = subnetOf(runner) ?? runner;
+    const wrong = this.#wrong.get(who) ?? 0;
     if (wrong >= maxWrong || this.#hashing >= maxHashing) return null;
     // Counted before the hash is known, so that many at once are no way around it.
-    this.#wrong.set(runner, wrong + 1, { noUpdateTTL: true });
+    this.#wrong.set(who, wrong + 1, { noUpdateTTL: true });
     const isRight = await this.#isRight(value);
     if (!isRight) return null;
-    this.#wrong.set(runner, Math.max(0, (this.#wrong.get(runner) ?? 1) - 1), { noUpdateTTL: true });
+    this.#wrong.set(who, Math.max(0, (this.#wrong.get(who) ?? 1) - 1), { noUpdateTTL: true });
     this.#right.set(digest, true);
     return digest;
   }

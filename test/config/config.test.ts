@@ -15,6 +15,7 @@ import { InvalidInputError, type Problem } from '../../flow/errors.ts';
 const directory = mkdtempSync(join(tmpdir(), 'config-'));
 t.teardown(() => rmSync(directory, { recursive: true }));
 const head = 'version: 1\npolicy: policy.yaml\n';
+const user = `ci:scrypt:${'A'.repeat(22)}==:${'A'.repeat(43)}=`;
 const base = `${head}runners: {interfaces: [lo], networks: [10.77.0.0/16]}\n`;
 
 interface Read {
@@ -170,6 +171,25 @@ t.test('what cannot work is refused at its place, and what works by halves is wa
     ],
     [`${base}kernel: {guardMark: 4294967296}\n`, '4:21 error kernel.guardMark is not acceptable'],
     [`${base}users: {control: 7, worker: 7}\n`, '4:8 error control and workers are both user 7'],
+    [`${base}listen: {explicit: 3128}\nexplicit: {users: ["${user}"]}\n`],
+    [`${base}explicit: {users: ["${user}"]}\n`, '4:11 error there is no explicit proxy to use'],
+    [
+      `${base}listen: {explicit: 3128}\nexplicit: {users: ["ci:secret"], usersFile: nosuch}\n`,
+      '5:20 error this is no user with a hashed secret',
+      '5:45 error "nosuch" cannot be read',
+    ],
+    [
+      `${base}listen: {explicit: 3128}\nexplicit: {usersFile: sallyport.yaml}\n`,
+      '5:23 error "sallyport.yaml" holds other lines than users',
+    ],
+    [`${base}upstreamProxy: {address: "[2001:db8::1]:3128", noProxy: [a.example, .b.example, 10.0.0.0/8]}\n`],
+    [`${base}upstreamProxy: {address: proxy.example}\n`, '4:26 error "proxy.example" is no host and port'],
+    [
+      `${base}upstreamProxy: {address: "a:1", noProxy: ["*.b.example", 10.0.0.1/8], credentials: sallyport.yaml}\n`,
+      '4:43 error "*.b.example" is no host, suffix or range',
+      '4:58 error "10.0.0.1/8" is no host, suffix or range',
+      '4:84 error "sallyport.yaml" does not hold one line user:secret',
+    ],
     [
       `${base}tls: {extraAuthorities: [nosuch.pem, sallyport.yaml]}\n`,
       '4:26 error "nosuch.pem" cannot be read',
