@@ -10,6 +10,7 @@ const maxInUse = 4096;
 const shareOfRunner = 0.25;
 const leastShare = 4;
 const probes = 64;
+const lookAgainMs = 1_000;
 
 type Family = 'v4' | 'v6';
 
@@ -41,6 +42,8 @@ export class VirtualTable {
   readonly #machine: VirtualMachine;
   readonly #byHost: Readonly<Record<Family, Map<string, Slot>>> = { v4: new Map(), v6: new Map() };
   readonly #byAddress = new Map<string, Slot>();
+  /** Until then nobody looks again whether something has become free. */
+  #fullUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(pool: readonly string[], machine: VirtualMachine) {
     const ranges = pool.flatMap((text) => parseCidr(text) ?? []).map(rangeOf);
@@ -145,13 +148,18 @@ export class VirtualTable {
   }
 
   #takeOver(family: Family, nowMs: number): string | null {
+    if (nowMs < this.#fullUntilMs) return null;
     const over = [...this.#byHost[family].values()].filter(({ untilMs }) => untilMs <= nowMs);
     if (over.length === 0) return null;
     const connected = this.#machine.connected();
     const [oldest] = over
       .filter(({ address }) => !connected.has(address))
       .toSorted((a, b) => a.untilMs - b.untilMs);
-    if (oldest === undefined) return null;
+    if (oldest === undefined) {
+      // To read all connections takes long where there are many, and who holds them open may ask often.
+      this.#fullUntilMs = nowMs + lookAgainMs;
+      return null;
+    }
     this.#byHost[family].delete(oldest.host);
     this.#byAddress.delete(oldest.address);
     return oldest.address;

@@ -12,7 +12,7 @@ export function sampleConfig(mode: KernelMode): KernelConfig {
     gatewayAddresses:
       mode === 'sidecar' ? { v4: ['127.0.0.1'], v6: ['::1'] } : { v4: ['10.77.0.1'], v6: ['fd77::1'] },
     virtualPool: ['10.77.128.0/24', 'fd77::1:0/112'],
-    proxyPeers: [],
+    proxyPeers: mode === 'sidecar' ? [] : ['10.77.9.250/32', '192.0.2.250/32', 'fd77::9:250/128'],
     externalInterface: mode === 'sidecar' ? null : 'ext0',
     masquerade: false,
     workers: 2,

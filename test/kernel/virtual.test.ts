@@ -11,12 +11,16 @@ function tableOf(pool: readonly string[]) {
   const added: string[] = [];
   const connected = new Set<string>();
   let saved: SavedVirtual = [];
+  let looks = 0;
   const table = new VirtualTable(pool, {
     add: (address) => void added.push(address),
-    connected: () => connected,
+    connected: () => {
+      looks++;
+      return connected;
+    },
     changed: (now) => (saved = now),
   });
-  return { table, added, connected, saved: () => saved };
+  return { table, added, connected, saved: () => saved, looked: () => looks };
 }
 
 t.test('a name has one address of each family, and keeps it', (t) => {
@@ -92,7 +96,7 @@ t.test('one runner may use up its share alone, and a full pool says so', (t) => 
 });
 
 t.test('an address goes to another name when nobody can mean the old one any more', (t) => {
-  const { table, connected, saved } = tableOf(['10.77.128.0/30']);
+  const { table, connected, saved, looked } = tableOf(['10.77.128.0/30']);
   const [a, b] = [
     table.assign('a.example.com', 'r', 0, minute),
     table.assign('b.example.com', 's', 0, 2 * minute),
@@ -104,8 +108,11 @@ t.test('an address goes to another name when nobody can mean the old one any mor
   t.notOk(table.use(b.v4!, 'b.example.com', 9 * minute), 'the old name opens nothing there');
   connected.add(a.v4!);
   t.equal(table.assign('d.example.com', 'x', 5 * minute + 1, 7 * minute).v4, null, 'a connection is open');
+  const looks = looked();
+  for (let i = 0; i < 100; i++) table.assign(`e${i}.example.com`, 'x', 5 * minute + 2, 7 * minute);
+  t.equal(looked(), looks, 'which is not looked at a hundred times a second');
   connected.clear();
-  t.equal(table.assign('d.example.com', 'x', 5 * minute + 1, 7 * minute).v4, a.v4);
+  t.equal(table.assign('d.example.com', 'x', 5 * minute + 1_002, 7 * minute).v4, a.v4);
   t.same(
     saved()
       .map(([, host]) => host)
