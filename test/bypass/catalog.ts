@@ -8,6 +8,7 @@ export const sections = {
   protocol: 'Other protocols',
   time: 'Time',
   dns: 'DNS as a channel',
+  load: 'Load',
   steer: 'Virtual addresses and load balancers',
   advisory: 'Public advisories of a tool of this kind',
 } as const;
@@ -137,6 +138,16 @@ const table = {
     ['time-resolver-dead', 'the upstream resolver is dead'],
     ['time-resolver-lying', 'the upstream resolver lies'],
     ['time-clock-stepped', 'the clock is stepped'],
+  ],
+  load: [
+    ['load-slow-hello', 'ClientHello byte by byte'],
+    ['load-half-open', '10,000 connections that never say anything whole'],
+    ['load-idle', 'thousands of connections that are kept open'],
+    ['load-syn', 'SYN without end'],
+    ['load-block-log', 'blocked packets without end, to hide one among them'],
+    ['load-many-names', 'names without end under an allowed wildcard'],
+    ['load-h2-streams', 'streams of HTTP/2 without end that are kept open'],
+    ['load-large-body', 'a body without end'],
   ],
   dns: [
     ['dns-long-labels', 'long random labels under a blocked name'],

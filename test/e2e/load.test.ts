@@ -4,7 +4,10 @@
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import t from 'tap';
+import { dialTcp } from '../../netns/socket.ts';
+import { frame, headerBlock, preface } from '../bypass/h2-bytes.ts';
 import { Lab } from '../lab/lab.ts';
 import { labAddresses } from '../lab/origins.ts';
 import { sendUdp } from '../lab/packets.ts';
@@ -15,12 +18,15 @@ mode: block
 http:
   - {id: site, host: allowed.example.com}
   - {id: wild, host: "*.wild.example.com"}
+  - {id: h2, host: h2.example.com, methods: any}
 `;
 const [busy, calm] = [0, 1];
 const limitMs = 1_000;
 
 t.setTimeout(120_000);
-t.test('a runner that floods the gateway does not keep another one waiting', async (t) => {
+const ids =
+  '[load-slow-hello] [load-half-open] [load-idle] [load-syn] [load-block-log] [load-many-names] [load-h2-streams] [load-large-body]';
+t.test(`${ids} a runner that floods the gateway does not keep another one waiting`, async (t) => {
   const lab = await Lab.open({ runners: 2 });
   t.teardown(() => lab.close());
   const gateway = await lab.startGateway(policy);
@@ -93,6 +99,12 @@ t.test('a runner that floods the gateway does not keep another one waiting', asy
   await expectCalm('beside 500 ClientHellos sent byte by byte');
   await bytewise.end();
 
+  const beforeNames = memoryMb(gateway.pid);
+  const minted = await helloAsMany(lab, busy, 1_500);
+  await expectCalm('beside 1,500 names under one wildcard');
+  t.ok(minted > 100 && minted < 1_500, `${minted} certificates were made for it, then no more`);
+  t.ok(memoryMb(gateway.pid) - beforeNames < 100, 'what is kept of names is bounded');
+
   // The kernel of the runner would reset what it knows nothing of.
   const { namespace } = lab.runner(busy);
   const rules =
@@ -124,6 +136,33 @@ t.test('a runner that floods the gateway does not keep another one waiting', asy
     await new Promise((resolve) => setTimeout(resolve, 300));
   t.ok(await isRecorded(), 'every blocked port of the calm runner is recorded beside 20,000 of the busy one');
 
+  const refusedBefore = await counted('runner-limit');
+  const held = await Promise.all(Array.from({ length: 20 }, () => openH2(lab, busy)));
+  for (const socket of held) {
+    const heads = Array.from({ length: 400 }, (_, stream) =>
+      frame(1, 4, 2 * stream + 1, headerBlock(upload)),
+    );
+    socket.write(Buffer.concat(heads));
+  }
+  await expectCalm('beside 8,000 streams of HTTP/2 that are kept open');
+  const arrived = lab.origins.h2.count('/held');
+  t.ok(arrived > 1_000 && arrived <= 2_048, `${arrived} of 8,000 went on`);
+  t.ok((await counted('runner-limit')) > refusedBefore, 'the others were refused by a limit that is counted');
+  for (const socket of held) socket.destroy();
+
+  const [before, bodyBefore] = [memoryMb(gateway.pid), lab.origins.h2.bodyBytes];
+  const wanted = 400 * 1_048_576;
+  const sender = await openH2(lab, busy);
+  sender.write(frame(1, 4, 1, headerBlock(upload)));
+  const piece = Buffer.concat(Array.from({ length: 16 }, () => frame(0, 0, 1, Buffer.alloc(16_384))));
+  for (let sent = 0; sent < wanted && !sender.destroyed; sent += 16 * 16_384)
+    if (!sender.write(piece)) await Promise.race([once(sender, 'drain'), once(sender, 'close')]);
+  await expectCalm('beside a body of 400 MB over HTTP/2');
+  t.ok(lab.origins.h2.bodyBytes - bodyBefore >= wanted - 8 * 1_048_576, 'it went on');
+  const grown = memoryMb(gateway.pid) - before;
+  t.ok(grown < 100, `${Math.round(grown)} MB more in all processes behind it`);
+  sender.destroy();
+
   const { stdout } = await lab.curl(
     ['-o', '/dev/null', '-w', '%{http_code}', 'https://allowed.example.com/'],
     busy,
@@ -131,10 +170,68 @@ t.test('a runner that floods the gateway does not keep another one waiting', asy
   t.equal(stdout, '200', 'the busy runner itself is served again afterwards');
 });
 
+const upload = [
+  [':method', 'POST'],
+  [':scheme', 'https'],
+  [':authority', 'h2.example.com'],
+  [':path', '/held'],
+] as const;
+
+/** A connection of the runner that speaks HTTP/2 to the lab's server, preface and window said. */
+async function openH2(lab: Lab, runner: number): Promise<TLSSocket> {
+  const socket = connectTls({
+    socket: dialTcp(lab.runner(runner).namespace, labAddresses.h24, 443),
+    servername: 'h2.example.com',
+    ALPNProtocols: ['h2'],
+    rejectUnauthorized: false,
+  });
+  socket.on('error', () => {});
+  socket.resume();
+  await once(socket, 'secureConnect');
+  socket.write(preface);
+  return socket;
+}
+
+/** Handshakes for so many names of the wildcard; answers how many were answered with a certificate. */
+async function helloAsMany(lab: Lab, runner: number, count: number): Promise<number> {
+  let [next, answered] = [0, 0];
+  const hello = async (): Promise<void> => {
+    while (next < count) {
+      const socket = connectTls({
+        socket: dialTcp(lab.runner(runner).namespace, labAddresses.web4, 443),
+        servername: `n${next++}.wild.example.com`,
+        rejectUnauthorized: false,
+      });
+      const isAnswered = await new Promise<boolean>((resolve) => {
+        socket.on('secureConnect', () => resolve(true));
+        socket.on('error', () => resolve(false));
+        socket.on('close', () => resolve(false));
+        socket.setTimeout(2_000, () => resolve(false));
+      });
+      if (isAnswered) answered++;
+      socket.destroy();
+    }
+  };
+  await Promise.all(Array.from({ length: 40 }, hello));
+  return answered;
+}
+
+/** Resident memory of a process and all that it started, in MB. */
+function memoryMb(pid: number): number {
+  const own = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
+  return childrenOf(pid).reduce((sum, child) => sum + memoryMb(child), own);
+}
+
 /** Open files of a process and all that it started. */
 function descriptors(pid: number): number {
-  const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+  return childrenOf(pid).reduce(
+    (sum, child) => sum + descriptors(child),
+    readdirSync(`/proc/${pid}/fd`).length,
+  );
+}
+
+function childrenOf(pid: number): number[] {
+  return readdirSync(`/proc/${pid}/task`).flatMap((task) =>
     readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number),
   );
-  return children.reduce((sum, child) => sum + descriptors(child), readdirSync(`/proc/${pid}/fd`).length);
 }

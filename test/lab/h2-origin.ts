@@ -7,13 +7,17 @@ import type { TestAuthority } from '../../netns/authority.ts';
 import { listenTcp } from '../../netns/socket.ts';
 
 const prefaceBytes = 24;
-/** SETTINGS with ENABLE_CONNECT_PROTOCOL (RFC 8441), and a wide window for the connection. */
-const greeting = Buffer.from('0000060400000000000008000000010000040800000000003fff0000', 'hex');
+/** What is kept of a connection, and of one HEADERS or SETTINGS frame. */
+const maxHeard = 4_194_304;
+/** SETTINGS with ENABLE_CONNECT_PROTOCOL (RFC 8441), and windows of 2 GB for streams and connection. */
+const greeting = Buffer.from('00000c04000000000000080000000100047fff00000000040800000000007fff0000', 'hex');
 
 /** Serves port 443 of these addresses until `close`. */
 export class H2Origin {
   /** Bytes of every connection, as text of one character a byte. */
   heard: string[] = [];
+  /** Payload of DATA that arrived. */
+  bodyBytes = 0;
   readonly #servers: Server[] = [];
   readonly #open = new Set<TLSSocket>();
 
@@ -43,20 +47,29 @@ export class H2Origin {
     this.#open.add(socket);
     const at = this.heard.push('') - 1;
     const { heard } = this;
-    let pending = Buffer.alloc(0);
+    let pending: Buffer = Buffer.alloc(0);
     let skip = prefaceBytes;
     socket.write(greeting);
     socket.on('error', () => socket.destroy());
     socket.on('close', () => this.#open.delete(socket));
+    let bodyLeft = 0;
     socket.on('data', (bytes: Buffer) => {
-      heard[at] += bytes.toString('latin1');
-      pending = Buffer.concat([pending, bytes]);
-      for (let end = skip; pending.length >= skip && pending.length >= end + 9;) {
-        const length = pending.readUIntBE(end, 3);
-        if (pending.length < end + 9 + length) break;
-        this.#answer(socket, pending[end + 3]!, pending.subarray(end + 4, end + 9));
-        pending = pending.subarray(end + 9 + length);
-        skip = end = 0;
+      if (heard[at]!.length < maxHeard) heard[at] += bytes.toString('latin1');
+      const body = Math.min(bodyLeft, bytes.length);
+      bodyLeft -= body;
+      this.bodyBytes += body;
+      pending = pending.length === 0 ? bytes.subarray(body) : Buffer.concat([pending, bytes.subarray(body)]);
+      for (let start = skip; pending.length >= start + 9; start = 0) {
+        const type = pending[start + 3]!;
+        const end = start + 9 + pending.readUIntBE(start, 3);
+        if (type !== 0 && pending.length < end) break;
+        skip = 0;
+        if (type !== 0) this.#answer(socket, type, pending.subarray(start + 4, start + 9));
+        else {
+          bodyLeft = Math.max(0, end - pending.length);
+          this.bodyBytes += end - start - 9 - bodyLeft;
+        }
+        pending = pending.subarray(end);
       }
     });
   }
