@@ -51,6 +51,12 @@ const programsOf: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'musl-gcc': 'musl-tools',
   },
   'test/e2e/proxy-protocol': { '/usr/sbin/haproxy': 'haproxy' },
+  'test/e2e/other-tcp': {
+    'ssh-keyscan': 'openssh-client',
+    psql: 'postgresql-client',
+    '/usr/bin/python3': 'python3-minimal',
+  },
+  'test/proxy/upstream-proxy': { '/usr/sbin/squid': 'squid-openssl' },
   'test/e2e/clients': {
     nghttp: 'nghttp2-client',
     wget: 'wget',
