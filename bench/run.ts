@@ -17,6 +17,7 @@ import { measureHttp1, measureHttp2, measureLatency } from './requests.ts';
 import type { ProxyOptions } from './requests.ts';
 import { rowOf, writeResults } from './results.ts';
 import type { BenchRun } from './results.ts';
+import { measureWholeBuild } from './whole-build.ts';
 
 interface Settings extends ProxyOptions {
   readonly parts: readonly string[];
@@ -35,6 +36,7 @@ const parts: Readonly<Record<string, (settings: Settings, progress: Progress) =>
   dns: ({ rounds, isQuick }, progress) => measureDns({ rounds, seconds: isQuick ? 1 : 2 }, progress),
   decide: async (_, progress) => measureDecisions(progress),
   growth: measureGrowth,
+  build: measureWholeBuild,
 };
 
 const usage = `usage: npm run bench -- [options] [PART…]
