@@ -38,6 +38,10 @@ export async function awaitServer(connection: Connection): Promise<Peeked | null
     return end(connection, first);
   }
   if (first !== 'client') {
+    if (connection.isClosed) {
+      upstream.destroy();
+      return null;
+    }
     if (classify(first) === 'ssh') connection.protocol = 'ssh';
     joinUnread(connection, connection.socket, upstream, null, first);
     return null;

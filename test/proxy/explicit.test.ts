@@ -1,9 +1,13 @@
 // The explicit proxy: credentials, tunnels to any port that policy opens, and several hosts on one connection.
 
+import { spawn } from 'node:child_process';
 import { createServer as createHttp } from 'node:http';
+import { createSecureServer } from 'node:http2';
 import { connect, createServer as createTcp } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
 import t from 'tap';
+import { startHttp2 } from '../../proxy/h2/relay.ts';
+import { answerHttp2 } from '../../proxy/h2/whole-answer.ts';
 import { isUserLine, makeUserLine, ProxyUsers } from '../../proxy/proxy-users.ts';
 import {
   asHost,
@@ -148,6 +152,39 @@ await t.test('tunnels go to any port and address that policy opens', async (t) =
   );
   for (const target of ['a.test', 'a.test:0', 'a.test:99999', '[::1', 'a b:1', '[::1]:80x'])
     t.same(statuses(await send(rig, tunnel(null, target))), [400], target);
+});
+
+await t.test('HTTP/2 goes through a tunnel like anywhere, credentials and all', async (t) => {
+  const context = authority.contextFor('h2.test');
+  const server = createSecureServer(
+    { SNICallback: (_name, done) => done(null, context) },
+    (request, response) =>
+      response.end(`${request.httpVersion} ${request.headers['proxy-authorization'] ?? 'none'}`),
+  );
+  await new Promise<void>((resolve) => server.listen(0, serverAddress, resolve));
+  t.teardown(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const rig = await makeRig(authority, port, {
+    proxyUsers: new ProxyUsers([line]),
+    http2: { start: startHttp2, answer: answerHttp2 },
+  });
+  t.teardown(() => rig.close());
+  const args = [
+    '-skm',
+    '8',
+    '--http2',
+    '-x',
+    `http://127.0.0.1:${rig.explicitPort}`,
+    `https://h2.test:${port}/`,
+  ];
+  const curl = async (...more: string[]) => {
+    const child = spawn('curl', [...args, ...more, '-w', ' %{http_version}']);
+    return Buffer.concat(await child.stdout.toArray()).toString();
+  };
+  t.equal(await curl('-U', 'ci:s3cret: canary'), '2.0 none 2');
+  t.equal(await curl('-U', 'ci:wrong'), ' 0');
+  await rig.until(() => rig.closed('request').some(({ http }) => http?.version === '2'));
+  t.same(rig.errors, []);
 });
 
 await t.test('lines of users are read as they are made', (t) => {
