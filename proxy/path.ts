@@ -20,6 +20,7 @@ import { nameConnection } from './name-connection.ts';
 import { passThrough } from './pass-through.ts';
 import { peek } from './peek.ts';
 import { awaitServer, mayServerSpeak } from './silent.ts';
+import { refuseSsh } from './ssh-refusal.ts';
 import { readIntroduction } from './proxied.ts';
 import type { Peeked } from './peek.ts';
 import { Relay } from './relay.ts';
@@ -168,6 +169,7 @@ async function carryPeeked(connection: Connection, peeked: Peeked, arrival: Arri
     return new Relay(connection, connection.socket, 'http', arrival === 'explicit').start(peeked.bytes);
   }
   const isPassed = connection.hostDecision?.treatment === 'pass-through' && !connection.isGranted;
+  if (!isAllowed && peeked.protocol === 'ssh') return refuseSsh(connection);
   if (!isAllowed && protocol === 'unknown') return block(connection, connection.decision);
   if (peeked.protocol === 'tls' && !(isPassed && isAllowed)) {
     // 8 per request: the relays that it hands the connection to

@@ -57,6 +57,7 @@ const programsOf: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     '/usr/bin/python3': 'python3-minimal',
   },
   'test/proxy/upstream-proxy': { '/usr/sbin/squid': 'squid-openssl' },
+  'test/proxy/other-tcp': { ssh: 'openssh-client' },
   'test/e2e/clients': {
     nghttp: 'nghttp2-client',
     wget: 'wget',

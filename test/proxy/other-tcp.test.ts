@@ -1,6 +1,8 @@
 // Protocols that are neither TLS nor HTTP: who may pass unread, who speaks first, and what is recorded of them.
 
 import fc from 'fast-check';
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { createServer as createHttps } from 'node:https';
@@ -68,7 +70,8 @@ await t.test('a blocked protocol is recorded by its shape, also one that waits f
     ['\x16\x03\x01', 'timeout', 'a TLS record, 3 bytes'],
   ];
   for (const [index, [sent, reason, shape]] of cases.entries()) {
-    t.equal(await collect(connect(rig.port, '127.0.0.1'), Buffer.from(sent, 'latin1')), '');
+    const answer = await collect(connect(rig.port, '127.0.0.1'), Buffer.from(sent, 'latin1'));
+    t.match(answer, sent.startsWith('SSH') ? /^SSH-2\.0-Sallyport\r\n[^]*\[direct-address\]/ : /^$/);
     await rig.until(() => rig.closed('connection').length > index);
     const record = rig.closed('connection')[index]!;
     t.match(record, { decision: { verdict: 'block', reason } }, shape);
@@ -80,6 +83,23 @@ await t.test('a blocked protocol is recorded by its shape, also one that waits f
   t.equal(reached, 0, 'nothing was dialled');
   t.notMatch(JSON.stringify(rig.records), /canary/);
 });
+
+await t.test(
+  'a blocked SSH client prints why',
+  { skip: existsSync('/usr/bin/ssh') ? false : 'ssh is not installed' },
+  async (t) => {
+    const rig = await rigOf(22, { ...shut, rule: 'no-ssh', reason: 'block-rule' });
+    const child = spawn('ssh', ['-o', 'ConnectTimeout=3', '-p', String(rig.port), 'x@127.0.0.1']);
+    const said = Buffer.concat(await child.stderr.toArray()).toString();
+    t.match(
+      said,
+      /disconnect from 127\.0\.0\.1[^]*a rule of the policy blocks it \(rule no-ssh\) \[block-rule\]/,
+    );
+    await rig.until(() => rig.closed('connection').length === 1);
+    t.match(rig.closed('connection')[0], { destination: { protocol: 'ssh' }, decision: { rule: 'no-ssh' } });
+    t.same(rig.errors, []);
+  },
+);
 
 await t.test('a server that speaks first is heard, and the whole is one flow with exact bytes', async (t) => {
   const port = await listen((socket) => {
