@@ -188,7 +188,7 @@ function countSignals(watch: ZoneWatch, shares: number): number {
   if (watch.fresh > 100 * shares || size > 300 * shares) signals++;
   if (watch.asked > 50 && watch.absent > watch.asked * 0.3) signals++;
   // A few long names say nothing about the zone.
-  if (size >= 20 && watch.dataBytes / size > 30) signals++;
+  if (size >= 20 && watch.dataBytes / size > 40) signals++;
   if (watch.dense >= 20 && watch.dense > size * 0.5) signals++;
   if (watch.asked > 30 && watch.carriers > watch.asked * 0.3) signals++;
   if (watch.answerBytes > 100 * 1024 * shares) signals++;
