@@ -52,8 +52,9 @@ function format(result: SoakResult): string {
     const other = result.shaken[kind];
     return `  ${kind.padEnd(12)} ${done}/${begun}, at the killed worker ${other?.done ?? 0}/${other?.begun ?? 0}`;
   });
+  const failures = JSON.stringify(Object.entries(result.calm).map(([kind, { failed }]) => [kind, failed]));
   const head = `${new Date().toISOString()}: ${result.seconds} s, ${result.reloads} new policies, ${result.kills} kills`;
-  return `${head}\n\n${lines.join('\n')}\n\ncame back whole of those begun:\n${kinds.join('\n')}\n`;
+  return `${head}\n\n${lines.join('\n')}\n\ncame back whole of those begun:\n${kinds.join('\n')}\nfailures beside the killed worker: ${failures}\n`;
 }
 
 async function main(): Promise<number> {

@@ -101,6 +101,9 @@ async function soakLab(lab: Lab, options: SoakOptions): Promise<SoakResult> {
     MixedCounts,
   ];
   await settle(gateway, book, 2);
+  // A client that never closes its side is given up after some seconds.
+  const isMore = () => watched.some(({ pid }, at) => openFiles(pid) > filesBefore[at]! + descriptorSlack);
+  for (let tries = 0; tries < 150 && isMore(); tries++) await sleep(100);
   const filesAfter = watched.map(({ pid }) => openFiles(pid));
   if (options.upgrade) await upgradeOnce(lab, gateway);
   const checks = [
