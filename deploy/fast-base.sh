@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes a base image from programs of this machine, for tests without a registry: busybox (static), Node 24, nft, ip
+# Makes a base image from programs of this machine, for tests without a registry: busybox, Node 24, nft, ip
 # and the libraries they load. usage: fast-base.sh [IMAGE]   (default localhost/sallyport-base:24)
 set -eu
 image=${1:-localhost/sallyport-base:24}
@@ -20,8 +20,9 @@ done
 cp -L "$node" "$stage/usr/bin/node"
 cp -L "$(command -v nft)" "$stage/usr/sbin/nft"
 cp -L "$(command -v ip)" "$stage/usr/sbin/ip"
-for program in "$node" "$(command -v nft)" "$(command -v ip)"; do
-  ldd "$program" | sed -n 's/.* => \(\/[^ ]*\) .*/\1/p; s/^[[:space:]]*\(\/[^ ]*\) (0x.*/\1/p'
+for program in "$busybox" "$node" "$(command -v nft)" "$(command -v ip)"; do
+  # A static one has none, and ldd says so.
+  { ldd "$program" 2>/dev/null || true; } | sed -n 's/.* => \(\/[^ ]*\) .*/\1/p; s/^[[:space:]]*\(\/[^ ]*\) (0x.*/\1/p'
 done | sort -u | while read -r library; do
   mkdir -p "$stage$(dirname "$library")"
   cp -L "$library" "$stage$library"

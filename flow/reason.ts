@@ -65,7 +65,8 @@ export const reasons = {
   'upstream-protocol': 'the server broke the protocol',
   'upstream-proxy-refused': 'the proxy that the gateway goes through refused the destination',
   'upstream-proxy-credentials': 'the proxy that the gateway goes through refused the gateway’s credentials',
-  'upstream-proxy-failed': 'the proxy that the gateway goes through did not reach the server, or is not usable',
+  'upstream-proxy-failed':
+    'the proxy that the gateway goes through did not reach the server, or is not usable',
   'upstream-closed': 'the server closed the connection early',
   'client-closed': 'the client closed the connection early',
   'client-rejected-certificate': 'the client does not trust the gateway’s authority',

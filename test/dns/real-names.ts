@@ -47,8 +47,17 @@ export const zones: readonly ZoneOfNames[] = [
   {
     zone: 'githubusercontent.com',
     hosts: [
-      ...['raw', 'objects', 'avatars', 'release-assets', 'pkg-containers', 'github-releases', 'media'],
-      ...['pipelines.actions', 'vstoken.actions', 'results-receiver.actions', 'artifactcache.actions'],
+      'raw',
+      'objects',
+      'avatars',
+      'release-assets',
+      'pkg-containers',
+      'github-releases',
+      'media',
+      'pipelines.actions',
+      'vstoken.actions',
+      'results-receiver.actions',
+      'artifactcache.actions',
     ],
     perJob: (job) => many(3, (i) => `pipelinesghubeus${(job + i) % 25}.actions`),
   },
@@ -65,7 +74,7 @@ export const zones: readonly ZoneOfNames[] = [
       `gha${word(`cache ${job % 40}`, 14)}.blob.core`,
     ],
   },
-  { zone: 'azureedge.net', hosts: [], perJob: (job) => [`${word(`edge ${job % 20}`, 12)}`] },
+  { zone: 'azureedge.net', hosts: [], perJob: (job) => [word(`edge ${job % 20}`, 12)] },
   { zone: 'visualstudio.com', hosts: ['dev', 'vssps.dev', 'vsblobprodsu6weu.vsblob'] },
   {
     zone: 'amazonaws.com',

@@ -22,6 +22,7 @@ export interface LiveRequest {
   readonly authority: string;
 }
 
+const webSocketKey = 'MDEyMzQ1Njc4OWFiY2RlZg==';
 const url = /^(https?|wss?):\/\/(\[[^\]]*\]|[^/?#:]*)(?::(\d+))?([^#]*)$/;
 
 /** Sends it and waits for the first bytes of an answer, the end, or `limitMs`. */
@@ -70,6 +71,8 @@ function encode(question: string, authority: string, target: string, isWebSocket
     if (value !== '') headers.set(name, value);
   }
   if (headers.has('upgrade')) headers.set('connection', 'upgrade');
+  // A WebSocket is opened as RFC 6455 §4.1 says, or it is no request.
+  if (isWebSocket) headers.set('sec-websocket-version', '13').set('sec-websocket-key', webSocketKey);
   let body = '';
   if (words.includes('+body')) headers.set('content-length', '1');
   if (headers.has('content-length')) body = 'x'.repeat(Number(headers.get('content-length')));

@@ -141,7 +141,11 @@ await t.test('proxy: the name is asked for, and what needs an address is refused
     'literal addresses are checked here',
   );
   rig.request = () => asRequest(open);
-  t.match(await ask(rig, origin, 'other.test'), /reason: private-address/, 'a rule that opens private ranges');
+  t.match(
+    await ask(rig, origin, 'other.test'),
+    /reason: private-address/,
+    'a rule that opens private ranges',
+  );
   t.equal(asked.length, 1, 'it was asked once');
 });
 
