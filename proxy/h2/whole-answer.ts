@@ -34,7 +34,8 @@ export function answerHttp2(
   secured.secureConnecting = false;
   const session = performServerHandshake(secured, {
     maxSessionMemory: 2,
-    settings: { maxConcurrentStreams: maxStreams, enablePush: false },
+    // A client of WebSockets asks only a server that says so (RFC 8441 section 3), and would not hear why it may not.
+    settings: { maxConcurrentStreams: maxStreams, enablePush: false, enableConnectProtocol: true },
   });
   new WholeAnswer(connection, session, decision, reason).start();
 }

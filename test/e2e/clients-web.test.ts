@@ -79,6 +79,7 @@ const pip = (module: string) => [python, '-c', `import ${module}; print('${modul
 const cases: readonly ClientCase[] = [
   shell('curl1', '1.1', ['curl'], curl('--http1.1'), withRule('curl1')),
   shell('curl2', '2', ['curl'], curl('--http2'), withRule('curl2')),
+  shell('curl6', '2', ['curl'], curl('--http2 -6'), withRule('curl6')),
   shell('nghttp', '2', ['nghttp'], nghttp, plain),
   shell('wget', '1.1', ['wget'], wget, plain),
   program('fetch', '1.1', [], node, [process.execPath, script('with-fetch.mjs')]),
@@ -87,7 +88,16 @@ const cases: readonly ClientCase[] = [
   program('httpx', '2', ['py:httpx', 'py:h2'], pip('httpx'), [python, script('with_httpx.py')]),
 ];
 
-const names = [...cases.map(({ name }) => name), 'go1', 'go2', 'java1', 'java2', 'sockets', 'events'];
+const names = [
+  ...cases.map(({ name }) => name),
+  'go1',
+  'go2',
+  'java1',
+  'java2',
+  'sockets',
+  'sockets2',
+  'events',
+];
 const labs = await ClientLabs.open(names);
 t.teardown(() => labs.close());
 t.setTimeout(180_000);
@@ -158,6 +168,18 @@ t.test(
     await labs.compare(t, 'sockets', '1.1');
   },
 );
+
+t.test('WebSockets in streams of one h2 connection', async (t) => {
+  const command = [process.execPath, script('with-sockets2.mjs'), openHost('sockets2'), shutHost('sockets2')];
+  const { gated, control } = await labs.run(command);
+  t.equal(
+    gated.stdout,
+    'allowed 200 true\nblocked 403 no-sockets2\nconcurrent 8\n',
+    gated.stderr.slice(-500),
+  );
+  t.equal(control.stdout, 'allowed 200 true\nblocked 200 -\nconcurrent 8\n', control.stderr.slice(-500));
+  await labs.compare(t, 'sockets2', '2');
+});
 
 t.test('server-sent events come one by one, each before the next is made', async (t) => {
   const command = [process.execPath, script('with-events.mjs'), openHost('events'), shutHost('events')];
