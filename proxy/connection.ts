@@ -166,6 +166,12 @@ export class Connection implements Told {
     return this.core.limiter.keep(this.runner, more);
   }
 
+  /** Its server came to nothing for the whole connection, for this. */
+  meet(problem: DialFailure): void {
+    if (problem.evidence !== undefined) this.evidence = [...this.evidence, problem.evidence];
+    this.noteProblem(problem);
+  }
+
   /** What ended a server's side: a wish for a client certificate is proposed for a pass-through. */
   noteProblem({ failure }: DialFailure): void {
     if (failure === 'client-certificate')

@@ -44,10 +44,9 @@ function serve(connection: Connection, stream: TLSSocket, { upstream }: Mirrored
   const problem = connection.takeDialFailure();
   if (problem === null)
     return http2.answer(connection, stream, connection.decision, connection.decision.reason);
-  const { failure, evidence } = problem;
-  if (evidence !== undefined) connection.evidence = [...connection.evidence, evidence];
+  const { failure } = problem;
   connection.told = problem.told;
-  connection.noteProblem(problem);
+  connection.meet(problem);
   const { rule, scope } = connection.decision;
   const decision = isDialBlock(failure) ? { ...blocked(failure), rule, scope } : connection.decision;
   http2.answer(connection, stream, decision, failure);

@@ -358,11 +358,7 @@ export class Http2Relay implements Carrier, UpstreamOwner, Leaving {
     this.isOver = true;
     connection.ended ??= reason;
     this.streams.closeAll(reason ?? 'upstream-closed');
-    if (!this.toClient.isReady) {
-      this.toClient.isReady = true;
-      // Before everything that waits, too (RFC 9113 §3.4).
-      this.toClient.pass(emptySettings, 0, emptySettings.length);
-    }
+    this.#makeReady();
     const isTold = code === errors.none && (this.goodbye.isSaid || this.#hasUpstreamSaid);
     if (!isTold) this.toClient.inject(makeGoaway(this.maxId, code));
     this.toClient.flush((size) => (connection.receivedBytes += size));
@@ -374,11 +370,22 @@ export class Http2Relay implements Carrier, UpstreamOwner, Leaving {
     if (client.readableEnded) client.destroySoon();
   }
 
-  onUpstreamEnd(_error: Error | null): void {
+  /** The client is sent SETTINGS before everything that waits (RFC 9113 §3.4), when its server never sent any. */
+  #makeReady(): void {
+    if (this.toClient.isReady) return;
+    this.toClient.isReady = true;
+    this.toClient.pass(emptySettings, 0, emptySettings.length);
+  }
+
+  onUpstreamEnd(error: Error | null): void {
     if (this.isOver) return;
     this.connection.core.guard(this.connection, () => {
+      // Nothing was said yet: some servers end so for want of a client certificate.
+      const problem = this.toClient.isReady ? null : this.upstream.problemOf(error);
+      if (problem !== null) this.connection.meet(problem);
       this.upstream.destroy();
-      this.#loseUpstream('upstream-closed');
+      this.#makeReady();
+      this.#loseUpstream(problem?.failure ?? 'upstream-closed');
     });
   }
 

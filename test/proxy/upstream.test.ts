@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect as connectHttp2, createSecureServer } from 'node:http2';
 import { createServer as createHttps } from 'node:https';
 import { createServer as createTcp } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
@@ -9,6 +11,8 @@ import type { Certificate } from '../../netns/authority.ts';
 import { loadPolicy } from '../../policy/load.ts';
 import { readHostPattern } from '../../policy/match-host.ts';
 import type { HostPattern } from '../../policy/match-host.ts';
+import { startHttp2 } from '../../proxy/h2/relay.ts';
+import { answerHttp2 } from '../../proxy/h2/whole-answer.ts';
 import { deciderOf } from '../../proxy/policy-decider.ts';
 import {
   asRequest,
@@ -196,6 +200,31 @@ await t.test(
     }
   },
 );
+
+await t.test('the same over HTTP/2, where the server ends after its handshake', async (t) => {
+  const more = { requestCert: true, ca: authority.ca, rejectUnauthorized: true };
+  const server = createSecureServer({ ...authority.filesFor('origin.test'), ...more });
+  server.on('tlsClientError', () => {}).on('sessionError', () => {});
+  await new Promise<void>((resolve) => server.listen(0, serverAddress, resolve));
+  t.teardown(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const rig = await makeRig(authority, port, { http2: { start: startHttp2, answer: answerHttp2 } });
+  t.teardown(() => rig.close());
+  const options = { port: rig.port, host: '127.0.0.1', servername: 'origin.test', ca: authority.ca };
+  const socket = connectTls({ ...options, ALPNProtocols: ['h2'] });
+  await new Promise((resolve) => socket.once('secureConnect', resolve));
+  const client = connectHttp2(`https://origin.test:${port}`, { createConnection: () => socket }).on(
+    'error',
+    () => {},
+  );
+  const stream = client.request({ ':path': '/' });
+  const [head] = (await once(stream, 'response')) as [Record<string, unknown>];
+  t.match(head, { ':status': 502, 'x-sallyport-reason': 'client-certificate' });
+  client.destroy();
+  await rig.until(() => rig.closed('connection').length === 1);
+  t.match(rig.closed('request')[0], { ended: 'client-certificate', http: { status: 502 } });
+  t.match(rig.closed('connection')[0]?.evidence, [{ kind: 'pass-through-proposed' }]);
+});
 
 await t.test('an authority that counts for some hosts counts for no other', async (t) => {
   const corporate = new TestAuthority('corporate');
