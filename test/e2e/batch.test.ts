@@ -101,7 +101,8 @@ function lineOf(n: number): Line {
   const context = contexts[(n >> 1) % contexts.length];
   const base = { id: n, method, url, ...(context && { context }) };
   // A body and an override now and then: both make a write of a read.
-  if (n % 9 === 4) return { ...base, body: 'x' };
+  // A WebSocket opens without a body (RFC 6455 §4.1).
+  if (n % 9 === 4 && !url.startsWith('wss:')) return { ...base, body: 'x' };
   return n % 11 === 5 ? { ...base, headers: { 'X-HTTP-Method-Override': 'PATCH' } } : base;
 }
 

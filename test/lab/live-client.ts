@@ -72,7 +72,8 @@ function encode(question: string, authority: string, target: string, isWebSocket
   }
   if (headers.has('upgrade')) headers.set('connection', 'upgrade');
   // A WebSocket is opened as RFC 6455 §4.1 says, or it is no request.
-  if (isWebSocket) headers.set('sec-websocket-version', '13').set('sec-websocket-key', webSocketKey);
+  if (/^websocket$/i.test(headers.get('upgrade') ?? ''))
+    headers.set('sec-websocket-version', '13').set('sec-websocket-key', webSocketKey);
   let body = '';
   if (words.includes('+body')) headers.set('content-length', '1');
   if (headers.has('content-length')) body = 'x'.repeat(Number(headers.get('content-length')));

@@ -14,6 +14,7 @@ import type { HostPattern } from '../../policy/match-host.ts';
 import { startHttp2 } from '../../proxy/h2/relay.ts';
 import { answerHttp2 } from '../../proxy/h2/whole-answer.ts';
 import { deciderOf } from '../../proxy/policy-decider.ts';
+import type { Upstream } from '../../proxy/upstream.ts';
 import {
   asRequest,
   collect,
@@ -269,7 +270,12 @@ await t.test('a server’s ticket is used again by the same job for the same ver
       socket.on('data', () => socket.end(ok));
     });
     const port = await listen(server);
-    const http2 = { start: (_: unknown, client: Socket) => void client.destroy(), answer: () => {} };
+    const start = (_: unknown, client: Socket, upstream: Upstream) => {
+      client.destroy();
+      // Not at once: the server's ticket comes after the handshake.
+      t.teardown(() => upstream.destroy());
+    };
+    const http2 = { start, answer: () => {} };
     let job = 'a';
     const rig = await makeRig(authority, port, { http2, attribution: { attribute: () => jobNamed(job) } });
     t.teardown(() => rig.close());
