@@ -5,7 +5,8 @@ import { randomBytes } from 'node:crypto';
 import { errors, makeGoaway, makePing, noLastId } from './frames.ts';
 import type { Http2Relay } from './relay.ts';
 
-const graceMs = 1_000;
+// What a slow client had sent before it read the first step still counts: it is the PING that tells, time only gives up.
+const graceMs = 10_000;
 
 /** The end of a connection that is not to be cut. */
 export class Goodbye {
