@@ -108,7 +108,7 @@ class MixedLoad {
       dnsUdp: () => this.#askUdp(),
       dnsTcp: () => this.#askTcp(),
       names: () => this.#get(`n${process.pid}-${this.#serial}.wild.example.com`, 200, null),
-      h2: () => this.#getHttp2(),
+      h2: () => this.#getHttp2().catch((error: unknown) => this.#getAgain(error)),
     };
     for (const [kind, act] of Object.entries(kinds)) {
       // The keys of the table are rates.
@@ -287,6 +287,13 @@ class MixedLoad {
       clearInterval(timer);
       socket.destroy();
     });
+  }
+
+  /** A refused stream was not processed: clients ask again on a new connection (RFC 9113 §8.7). */
+  #getAgain(error: unknown): Promise<void> {
+    if (!(error instanceof Error && error.message.includes('REFUSED_STREAM'))) throw error;
+    this.#session = null;
+    return this.#getHttp2();
   }
 
   async #getHttp2(): Promise<void> {
