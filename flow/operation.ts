@@ -1,19 +1,89 @@
-// What a request means to a platform or a registry. Filled by platform/ and registry/; null until they exist.
+// What a request means to a platform or a registry: an operation, what it touches, and the permission that it
+// needs. platform/ and registry/ make them, policy decides by them, records keep them.
 
 export type Access = 'read' | 'write' | 'admin';
+
+/** `known`: the table says so; `ambiguous`: one of several, undecided by the request; `unknown`: never guessed. */
 export type Sureness = 'known' | 'ambiguous' | 'unknown';
 
-/** A workflow permission, for example `{contents: 'write'}`. */
+/** Keys of a workflow's `permissions:` with their level, for example `{contents: 'write'}`: all of them are needed. */
 export type Permission = Readonly<Record<string, 'read' | 'write'>>;
 
+export type OperationPlatform = 'github' | 'gitlab' | 'aws' | Ecosystem;
+
+/** Types of the package URL specification where it has one (`cargo`, `golang`, `gem`, …); `oci` is for images. */
+export type Ecosystem =
+  'npm' | 'pypi' | 'maven' | 'nuget' | 'cargo' | 'golang' | 'gem' | 'oci' | 'deb' | 'generic';
+
+/** What an operation touches; each with its own access. A null field is one that the request does not tell. */
+export type Touch =
+  | {
+      readonly kind: 'repository';
+      readonly access: Access;
+      /** As written in the request; compared without case. Of a GitLab project the top-level group. */
+      readonly owner: string | null;
+      /** The name without the owner; of a GitLab project the rest of its path. */
+      readonly name: string | null;
+      /** Numeric, where the request gives it instead of a name. */
+      readonly id: string | null;
+      /** Refs that a push changes; null where they are not known or it is no push. */
+      readonly refs: readonly string[] | null;
+    }
+  | { readonly kind: 'owner'; readonly access: Access; readonly owner: string | null }
+  /** The platform itself: a user, an enterprise, the token, a search. */
+  | { readonly kind: 'platform'; readonly access: Access }
+  | {
+      readonly kind: 'image';
+      readonly access: Access;
+      /** Host of the registry and path, for example `docker.io/library/alpine`. */
+      readonly image: string;
+      /** Tag or digest. */
+      readonly reference: string | null;
+    }
+  | {
+      readonly kind: 'package';
+      readonly access: Access;
+      readonly act: 'metadata' | 'install' | 'publish' | 'account' | 'search';
+      /** Without a version: `pkg:npm/%40acme/app` as canonical package URL; null: not about one package. */
+      readonly purl: string | null;
+      readonly version: string | null;
+      /** Host of the registry. */
+      readonly registry: string;
+    }
+  | {
+      readonly kind: 'cloud';
+      readonly access: Access;
+      readonly service: string;
+      /** 12 digits, or null: unknown. */
+      readonly account: string | null;
+      readonly bucket: string | null;
+    }
+  /** An identity token asked of the platform. */
+  | { readonly kind: 'identity'; readonly access: Access; readonly audience: string | null };
+
 export interface Operation {
-  readonly platform: string;
+  readonly platform: OperationPlatform;
+  /** Host of the platform or registry as it is known to users: `github.com`, not `api.github.com`. */
   readonly server: string;
+  /** Octokit's id (`issues/create`), ours (`git/push`, `lfs/upload`), or of GraphQL `graphql/createIssue+addComment`. */
   readonly name: string;
+  /** The highest of what it touches. */
   readonly access: Access;
-  readonly owner: string | null;
-  readonly repository: string | null;
+  /** In the order of the request, at most 64; more are told by `sureness: unknown`. */
+  readonly touches: readonly Touch[];
   /** Alternatives, each enough by itself; `[{}]` when nothing is needed. */
   readonly needs: readonly Permission[];
+  /** What it needs that no key of a workflow grants, in the platform's words (`administration: write`). */
+  readonly ungrantable: readonly string[];
   readonly sureness: Sureness;
+  /** False for a call that says nothing of the job's own token: another repository or another credential. */
+  readonly widens: boolean;
+  /** Whose credential the request carries; null where nobody looked. */
+  readonly credential: CredentialKind | null;
+  /** For people, bounded and redacted: why it is opaque, which fields of a document were not placed. */
+  readonly detail: string | null;
 }
+
+/** `job`: the job's own token by its keyed hash; `derived`: one that was made with it. */
+export type CredentialKind =
+  'job' | 'derived' | 'app' | 'pat' | 'deploy-key' | 'registry' | 'cloud' | 'runtime' | 'none' | 'unknown';

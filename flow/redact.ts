@@ -12,6 +12,7 @@
 import type { Evidence } from './evidence.ts';
 import type { FlowDns, FlowHttp, FlowRecord } from './flow.ts';
 import type { Job } from './job.ts';
+import type { Operation, Touch } from './operation.ts';
 
 const minRun = 20;
 const minSecret = 24;
@@ -177,6 +178,26 @@ const redactDns = (dns: FlowDns): FlowDns => ({
 });
 const redactEvidence = ({ kind, detail }: Evidence): Evidence => ({ kind, detail: redactText(detail) });
 
+/** Every text of a touch is one that the request chose; kind, access and act are words of ours. */
+function redactTouch(touch: Touch): Touch {
+  const fields = Object.entries(touch).map(([key, value]: [string, unknown]) => {
+    if (ownWords.has(key)) return [key, value];
+    if (Array.isArray(value)) return [key, value.map((item) => redactPath(String(item)))];
+    return [key, typeof value === 'string' ? redactPath(value) : value];
+  });
+  // The fields are the same ones, their strings still strings.
+  return Object.fromEntries(fields) as Touch;
+}
+const ownWords: ReadonlySet<string> = new Set(['kind', 'access', 'act']);
+
+const redactOperation = (operation: Operation): Operation => ({
+  ...operation,
+  server: redactName(operation.server),
+  name: redactPath(operation.name),
+  touches: operation.touches.map(redactTouch),
+  detail: orNull(operation.detail, redactText),
+});
+
 /** The whole record, redacted: the same as what a segment holds of it. */
 export function redactRecord(record: FlowRecord): FlowRecord {
   const { destination, process, operation, tls } = record;
@@ -185,11 +206,7 @@ export function redactRecord(record: FlowRecord): FlowRecord {
     job: record.job && redactJob(record.job),
     process: process && { ...process, executable: orNull(process.executable, redactPath) },
     destination: { ...destination, host: orNull(destination.host, redactName) },
-    operation: operation && {
-      ...operation,
-      owner: orNull(operation.owner, redactName),
-      repository: orNull(operation.repository, redactPath),
-    },
+    operation: operation && redactOperation(operation),
     http: record.http && redactHttp(record.http),
     dns: record.dns && redactDns(record.dns),
     tls: tls && {

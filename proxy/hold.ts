@@ -3,18 +3,9 @@
 
 import type { Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
+import type { Held, HoldLimits } from '../flow/held.ts';
 
-/** Sizes in bytes. `maxRatio` is decoded over encoded; both sizes count. */
-export interface HoldLimits {
-  readonly maxBytes: number;
-  readonly maxDecodedBytes: number;
-  readonly maxRatio: number;
-}
-
-/** What a body came to. `raw` are the buffers as they arrived, to be sent on after the decision. */
-export type Held =
-  | { readonly kind: 'whole'; readonly body: Buffer; readonly raw: readonly Buffer[] }
-  | { readonly kind: 'opaque'; readonly detail: string; readonly raw: readonly Buffer[] };
+export type { Held, HoldLimits };
 
 // So small bodies compress beyond any sensible ratio that only larger ones are measured.
 const ratioFromBytes = 4_096;

@@ -1,0 +1,74 @@
+// A request as those see it who say what it means (platform/, registry/), and what they answer. The path and
+// `explain` ask the same question; nothing here depends on how the bytes came.
+
+import type { Evidence } from './evidence.ts';
+import type { HoldLimits, Held } from './held.ts';
+import type { Attribution } from './job.ts';
+import type { CredentialKind, Operation } from './operation.ts';
+
+/** A request's head. Headers are latin1; several of one name are joined by ", " (RFC 9110 §5.3). */
+export interface AskedRequest {
+  readonly scheme: 'http' | 'https';
+  /** Canonical host, or address. */
+  readonly host: string;
+  readonly port: number;
+  readonly method: string;
+  /** Canonical, without the query; `%2F` in a segment is still encoded. */
+  readonly path: string;
+  /** As it came, without `?`; empty when there is none. */
+  readonly query: string;
+  readonly hasBody: boolean;
+  /** By a name in lower case; null when absent. */
+  header(name: string): string | null;
+  readonly attribution: Attribution;
+  /** Whose credential the Authorization carries, found once before anybody understands. */
+  readonly credential: CredentialKind;
+}
+
+/** What a request means. Understanding never throws; what it cannot place is `unknown` or opaque, never open. */
+export interface Understanding {
+  readonly operation: Operation | null;
+  readonly evidence: readonly Evidence[];
+  /** Set when the body decides: it is held within these limits, and `withBody` answers in place of this. */
+  readonly hold?: HoldLimits & { withBody(body: Held): Understanding };
+  /** Set when the answer tells something: it is read as it passes and not changed. */
+  readonly answer?: AnswerReader;
+}
+
+/** Reads the answer to an understood request: the head always, the body up to `maxBytes` when `wantsBody` says so. */
+export interface AnswerReader {
+  /** Answer bodies that are longer, or encoded beyond the hold's ratio, are told to `read` as opaque. */
+  readonly limits: HoldLimits;
+  wantsBody(head: AnswerHead): boolean;
+  /** Called once, before the last byte of the answer goes on to the job; `body` is null where none was wanted. */
+  read(head: AnswerHead, body: Held | null): AnswerMeaning;
+}
+
+export interface AnswerHead {
+  readonly status: number;
+  header(name: string): string | null;
+}
+
+/** What an answer told: URLs that it hands out, and what it says of the permission that was needed. */
+export interface AnswerMeaning {
+  readonly grants: readonly StorageGrant[];
+  /** `X-Accepted-GitHub-Permissions` read as alternatives, or null. */
+  readonly accepted: Operation['needs'] | null;
+  readonly evidence: readonly Evidence[];
+}
+
+/** One URL handed out by an answer: open to this job alone until it expires. */
+export interface StorageGrant {
+  readonly host: string;
+  readonly port: number;
+  readonly methods: readonly string[];
+  /** Canonical; the request's path must equal it or lie beneath it. */
+  readonly pathPrefix: string;
+  /** Milliseconds since 1970; at most a day from now. */
+  readonly expiresMs: number;
+}
+
+/** Says what requests mean; null when the request is none of its business. */
+export interface Interpreter {
+  understand(request: AskedRequest): Understanding | null;
+}
