@@ -289,10 +289,15 @@ export const configSchema = {
           'Connections of one runner. Default: four fifths of `connections`.',
           1000,
         ),
-        drainSeconds: count(
-          'How long an old worker may go on with what it carries after an upgrade, in seconds. Default: `300`.',
-          300,
-        ),
+        drainSeconds: {
+          type: 'integer',
+          minimum: 1,
+          // A timer takes no more than 24 days.
+          maximum: 604_800,
+          description:
+            'How long an old worker may go on with what it carries after an upgrade, in seconds. Default: `300`.',
+          examples: [300],
+        },
         queriesPerSecond: count('DNS questions per second of one runner. Default: `200`, burst 400.', 200),
       },
     },

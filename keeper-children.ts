@@ -56,6 +56,8 @@ export class Children {
   readonly #ports: RequestPorts;
   readonly #places: Place[];
   readonly #retiring = new Map<string, SupervisedChild>();
+  /** Workers of an upgrade under way: they share the sockets of those that they are to replace. */
+  readonly #fresh = new Map<string, SupervisedChild>();
   readonly #ready = new Set<string>();
   readonly #live = new Set<number>();
   /** New workers that ended before they served. */
@@ -113,6 +115,8 @@ export class Children {
       await this.#swapWorkers();
     } finally {
       this.#isUpgrading = false;
+      for (const place of this.#places)
+        if (place.child === null && !place.isGivenUp) this.#giveUp(place, place.name);
     }
     setTimeout(() => void this.#swapControl(), controlSwapMs);
   }
@@ -129,6 +133,7 @@ export class Children {
   *#allWorkers(): Generator<SupervisedChild> {
     for (const { child } of this.#places) if (child !== null) yield child;
     yield* this.#retiring.values();
+    yield* this.#fresh.values();
   }
 
   #nameOf(index: number): string {
@@ -139,23 +144,32 @@ export class Children {
     const { log } = this.#options;
     this.#generation += 1;
     const places = this.#places.filter(({ isGivenUp }) => !isGivenUp);
-    const fresh = places.map((place) => {
-      const name = this.#nameOf(place.index);
-      return { place, name, child: this.#startWorker(place, name, true) };
-    });
-    const isServing = await this.#untilReady(fresh.map(({ name }) => name));
-    if (!isServing || this.#isStopping) {
-      await Promise.all(fresh.map(({ child }) => child.stop(0)));
-      for (const { name } of fresh) this.#ready.delete(name);
-      throw new SallyportError('internal', 'a new worker does not serve; the old ones go on: see the log');
+    try {
+      for (const place of places) {
+        const name = this.#nameOf(place.index);
+        this.#fresh.set(name, this.#startWorker(place, name, true));
+      }
+      await this.#untilReady([...this.#fresh.keys()]);
+    } catch (error) {
+      await this.#stopFresh();
+      throw error;
     }
-    for (const { place, name, child } of fresh) {
+    for (const place of places) {
       const old = { name: place.name, child: place.child };
-      [place.child, place.name] = [child, name];
+      place.name = this.#nameOf(place.index);
+      place.child = this.#fresh.get(place.name) ?? null;
       if (old.child !== null) void this.#retire(old.name, old.child);
     }
+    this.#fresh.clear();
     this.#tellNames();
     log.warn({ generation: this.#generation }, 'new workers serve; the old ones drain');
+  }
+
+  async #stopFresh(): Promise<void> {
+    const fresh = [...this.#fresh];
+    await Promise.all(fresh.map(([, child]) => child.stop(0)));
+    for (const [name] of fresh) this.#ready.delete(name);
+    this.#fresh.clear();
   }
 
   async #retire(name: string, child: SupervisedChild): Promise<void> {
@@ -175,14 +189,15 @@ export class Children {
     if (!this.#isStopping) this.#control = this.#startControl();
   }
 
-  async #untilReady(names: readonly string[]): Promise<boolean> {
+  /** @throws SallyportError when one of them does not serve in time, or nobody is to serve any more */
+  async #untilReady(names: readonly string[]): Promise<void> {
     const until = performance.now() + upgradeReadyMs;
-    while (performance.now() < until) {
-      if (names.every((name) => this.#ready.has(name))) return true;
-      if (names.some((name) => this.#failed.has(name))) return false;
+    while (!names.every((name) => this.#ready.has(name))) {
+      const isFailed = this.#isStopping || names.some((name) => this.#failed.has(name));
+      if (isFailed || performance.now() >= until)
+        throw new SallyportError('internal', 'a new worker does not serve; the old ones go on: see the log');
       await sleep(20);
     }
-    return false;
   }
 
   #startWorker(place: Place, name: string, isFresh = false): SupervisedChild {
@@ -299,8 +314,10 @@ export class Children {
     // The new one of an upgrade that failed leaves the sockets to the old one.
     if (place.name !== name) return;
     const { log, listeners } = this.#options;
-    place.isGivenUp = true;
     place.child = null;
+    // Its sockets are those of the new one, which is started again with the same numbers: looked at after the upgrade.
+    if (this.#isUpgrading) return;
+    place.isGivenUp = true;
     closeWorker(listeners, place.index);
     log.fatal({ child: name }, 'a worker cannot be kept alive: its sockets are closed for a while');
     if (this.#places.every(({ isGivenUp }) => isGivenUp)) return this.#options.onHopeless();
@@ -309,15 +326,18 @@ export class Children {
 
   #tryAgain(place: Place): void {
     if (this.#isStopping) return;
+    const { listeners, log } = this.#options;
+    let isOpen = false;
     try {
-      place.sockets = reopenWorker(this.#options.listeners, place.index);
+      place.sockets = reopenWorker(listeners, place.index);
+      isOpen = true;
+      place.child = this.#startWorker(place, place.name);
+      place.isGivenUp = false;
     } catch (error) {
-      this.#options.log.error({ err: error, child: place.name }, 'the sockets of a worker cannot be opened');
+      if (isOpen) closeWorker(listeners, place.index);
+      log.error({ err: error, child: place.name }, 'a worker that was given up cannot be started yet');
       setTimeout(() => this.#tryAgain(place), retryGivenUpMs);
-      return;
     }
-    place.isGivenUp = false;
-    place.child = this.#startWorker(place, place.name);
   }
 
   #names(): { readonly current: readonly string[]; readonly retiring: readonly string[] } {

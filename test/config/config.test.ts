@@ -154,6 +154,10 @@ t.test('what cannot work is refused at its place, and what works by halves is wa
       `${base}limits: {connections: 100, connectionsPerRunner: 101}\n`,
       '4:50 error one runner may not have more than the 100 connections in all; at most 100',
     ],
+    [
+      `${base}limits: {drainSeconds: 3000000}\n`,
+      '4:24 error limits.drainSeconds is not acceptable: must be <= 604800',
+    ],
     [`${base}limits: {connections: 2000000000}\n`, '4:23 warning 2000000000 connections need more than the'],
     [
       `${base}workers: 3\nrecords: {maxTotalBytes: 1048576, maxSegmentBytes: 262145}\n`,

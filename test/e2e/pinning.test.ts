@@ -124,6 +124,15 @@ async function tryWithoutRules(t: Test, lab: Lab): Promise<void> {
   const body = { runner: v4, seconds: 60, reason: 'test' };
   await postAction(socket, '/v1/quarantine', body);
   t.notOk(await speakFrom(namespace, v4, web), 'a quarantined runner is not served');
+  const old = childrenOf(gateway.pid, 'worker');
+  await postAction(socket, '/v1/upgrade', { reason: 'test' });
+  for (
+    let tries = 0;
+    tries < 100 && childrenOf(gateway.pid, 'worker').some((pid) => old.includes(pid));
+    tries++
+  )
+    await sleep(100);
+  t.notOk(await speakFrom(namespace, v4, web), 'nor by the workers of an upgrade');
   await postAction(socket, '/v1/quarantine', { ...body, seconds: 0 });
   t.ok(await speakFrom(namespace, v4, web), 'until it is lifted');
 }
