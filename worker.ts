@@ -28,10 +28,10 @@ import { DeclaredJobs } from './jobs/declared.ts';
 import { hardenWorker } from './kernel/harden.ts';
 import { localDestination, originalDestination } from './kernel/original-destination.ts';
 import { pipeFd } from './kernel/supervise.ts';
-import { FileWatch, fingerprint, readBundleFile } from './policy/bundle-file.ts';
+import { watchBundleFile } from './policy/bundle-file.ts';
 import type { Policy } from './policy/compile.ts';
 import { decideName } from './policy/decide.ts';
-import { loadPolicy } from './policy/load.ts';
+import { loadPolicy, type PolicyBundle } from './policy/load.ts';
 import { readHostPattern } from './policy/match-host.ts';
 import { steeredPorts } from './policy/steered-ports.ts';
 import { effectivePolicy } from './policy/scope.ts';
@@ -290,29 +290,23 @@ class Worker {
     for (const address of this.#ownAddresses) if (!now.has(address)) this.#ownAddresses.delete(address);
   }
 
+  // Control has checked the bundle; one that cannot be read all the same leaves the last good policy in force.
   #watchPolicy(): void {
-    const { bundleFile } = this.#settings.state;
-    this.#readPolicy(bundleFile);
-    new FileWatch(
-      () => fingerprint(bundleFile),
+    const onError = limitErrors(this.#log, 'the policy bundle cannot be read');
+    watchBundleFile(
+      this.#settings.state.bundleFile,
       policyPollMs,
-      () => this.#readPolicy(bundleFile),
+      (bundle) => this.#takePolicy(bundle),
+      onError,
     );
   }
 
-  // Control has checked the bundle; one that cannot be read all the same leaves the last good policy in force.
-  #readPolicy(file: string): void {
-    try {
-      const bundle = readBundleFile(file);
-      if (bundle === null) return;
-      const { policy } = loadPolicy(bundle);
-      if (policy.revision === this.#policy?.revision) return;
-      this.#policy = policy;
-      this.#proxy?.redecide();
-      this.#log.info({ revision: policy.revision, mode: policy.mode }, 'policy in force');
-    } catch (error) {
-      this.#log.error({ err: error }, 'the policy bundle cannot be read');
-    }
+  #takePolicy(bundle: PolicyBundle): void {
+    const { policy } = loadPolicy(bundle);
+    if (policy.revision === this.#policy?.revision) return;
+    this.#policy = policy;
+    this.#proxy?.redecide();
+    this.#log.info({ revision: policy.revision, mode: policy.mode }, 'policy in force');
   }
 
   async #writeStats(): Promise<void> {

@@ -79,6 +79,31 @@ export class FileWatch {
 }
 
 /**
+ * Hands over the bundle at once, if there is one, and whenever it was replaced, also while an older one was being taken.
+ * One that the system did not let us read (no descriptor is free) is tried again at every look.
+ */
+export function watchBundleFile(
+  path: string,
+  intervalMs: number,
+  take: (bundle: PolicyBundle) => void,
+  onError: (error: unknown) => void,
+): FileWatch {
+  const read = (): void => {
+    try {
+      const bundle = readBundleFile(path);
+      if (bundle !== null) take(bundle);
+    } catch (error) {
+      onError(error);
+      if (error instanceof Error && 'syscall' in error) watch.settle('');
+    }
+  };
+  // First what is known, then the reading: a bundle that comes between the two is read once more.
+  const watch = new FileWatch(() => fingerprint(path), intervalMs, read);
+  read();
+  return watch;
+}
+
+/**
  * Reads a policy when nobody writes it: its files have not changed for 50 ms, and not while they were read. Whoever
  * changes one afterwards changes the fingerprint. A file that is copied over in place with longer pauses can be read
  * half; one that is renamed into place cannot.

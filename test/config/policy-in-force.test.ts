@@ -15,7 +15,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { SallyportError } from '../../flow/errors.ts';
 import { noMeter } from '../../flow/ports.ts';
-import { readBundleFile } from '../../policy/bundle-file.ts';
+import { readBundleFile, watchBundleFile, writeBundleFile } from '../../policy/bundle-file.ts';
+import type { PolicyBundle } from '../../policy/load.ts';
 import { PolicyInForce, type PolicySource } from '../../policy/policy-in-force.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'policy-in-force-'));
@@ -164,4 +165,40 @@ t.test('a control that is started again with a broken policy goes on with what i
   next.policy.adopt();
   t.equal(next.policy.policy?.revision, policy.policy?.revision);
   t.equal(next.policy.problem, null);
+});
+
+t.test('a worker takes the bundle that came while it was taking an older one', async (t) => {
+  const path = join(root, 'replaced.json');
+  const bundle = (name: string) => ({ entry: 'policy.yaml', files: { 'policy.yaml': text(name) } });
+  writeBundleFile(path, bundle('old.example'));
+  const taken: string[] = [];
+  const take = ({ files }: PolicyBundle): void => {
+    taken.push(files['policy.yaml']!);
+    if (taken.length === 1) writeBundleFile(path, bundle('new.example'));
+  };
+  const watch = watchBundleFile(path, 10, take, (error) => t.fail(String(error)));
+  t.teardown(() => watch.close());
+  await until(() => taken.length === 2);
+  t.same(taken, [text('old.example'), text('new.example')]);
+});
+
+t.test('a bundle that the system does not let a worker read is tried again', async (t) => {
+  const path = join(root, 'unreadable.json');
+  const bundle = { entry: 'policy.yaml', files: { 'policy.yaml': text('a.example') } };
+  const errors: unknown[] = [];
+  const taken: PolicyBundle[] = [];
+  // A folder stands at its place: EISDIR, whoever reads it.
+  mkdirSync(path);
+  const watch = watchBundleFile(
+    path,
+    10,
+    (one) => taken.push(one),
+    (error) => errors.push(error),
+  );
+  t.teardown(() => watch.close());
+  t.ok(await until(() => errors.length >= 3), 'again and again');
+  rmSync(path, { recursive: true });
+  writeBundleFile(path, bundle);
+  await until(() => taken.length > 0);
+  t.same(taken, [bundle]);
 });
