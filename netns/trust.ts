@@ -1,10 +1,11 @@
 // What makes the clients of a job trust the gateway's authority: the variables that certs/ knows, and a
 // configuration for apt, which reads none. The system's own trust store is left alone.
 
-import { chmodSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { publicFiles } from '../certs/bundle.ts';
 import { trustEnvironment } from '../certs/trust-variables.ts';
+import { callingUser } from './enter.ts';
 
 /** Environment variables for a job behind the gateway that keeps its state in `stateDirectory`. */
 export function trustVariables(
@@ -14,7 +15,27 @@ export function trustVariables(
   const file = (name: string): string => join(stateDirectory, 'public', name);
   const bundle = file(publicFiles.bundle);
   // What a job is passed through to is signed by the system's authorities, which Node alone may not have.
-  return trustEnvironment({ bundle, authority: bundle, trustStore: file(publicFiles.p12) }, environment);
+  const home = callingUser(environment)?.home ?? environment['HOME'];
+  const own = home === undefined ? {} : npmRoots(home);
+  const paths = { bundle, authority: bundle, trustStore: file(publicFiles.p12) };
+  return trustEnvironment(paths, { ...own, ...environment });
+}
+
+/** As a variable, what a configuration of npm here or in the home directory says of roots of its own. */
+function npmRoots(home: string): { readonly npm_config_cafile?: string } {
+  const isNamed = ['.npmrc', join(home, '.npmrc')].some((path) =>
+    /^\s*(?:ca|cafile|ca\[\])\s*=/m.test(readIfPossible(path)),
+  );
+  return isNamed ? { npm_config_cafile: 'named in .npmrc' } : {};
+}
+
+function readIfPossible(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    // Mostly there is none; a home on NFS may be shut even to root.
+    return '';
+  }
 }
 
 /**
