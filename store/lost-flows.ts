@@ -2,8 +2,9 @@
 // again while the disk refuses.
 
 import type { SegmentOptions } from './segment.ts';
+import { processStart } from './process-start.ts';
 import { startText } from './segment-name.ts';
-import { closeUnclosed, listMarks, type SegmentWriterMark } from './unclosed-flows.ts';
+import { closeUnclosed, listMarks, mayLive, type SegmentWriterMark } from './unclosed-flows.ts';
 
 export interface LostFlowsOptions extends Omit<SegmentOptions, 'process'> {
   readonly log: { warn(detail: object, text: string): void; error(detail: object, text: string): void };
@@ -22,12 +23,14 @@ export class LostFlows {
   /** Closes what processes left open that began before `atMs` and are none of the living ones. */
   closeBefore(atMs: number, living: ReadonlySet<number>): void {
     const limit = startText(atMs);
-    this.#close((mark) => mark.start < limit && !living.has(mark.pid) && mark.pid !== process.pid);
+    const isLiving = (pid: number) => living.has(pid) || pid === process.pid;
+    this.#close((mark) => mark.start < limit && !(isLiving(mark.pid) && mayLive(mark)));
   }
 
   /** Closes what this process left open; it is gone. */
   closeOf(pid: number): void {
-    this.#close((mark) => mark.pid === pid);
+    // Another process may have its number by now, and write.
+    this.#close((mark) => mark.pid === pid && !(processStart(pid) !== null && mayLive(mark)));
   }
 
   #close(isLost: (mark: SegmentWriterMark) => boolean): void {

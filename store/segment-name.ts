@@ -1,5 +1,6 @@
 // Names of segments: `<process>-<start>-<n>.jsonl`, start as a UTC time to the millisecond, n from 1; and of the marker
-// `<process>-<start>.open`, which holds the writer's pid for as long as it may have flows open.
+// `<process>-<start>.open`, which holds the writer's pid, and when it began, for as long as it may
+// have flows open.
 
 export interface SegmentNameParts {
   readonly process: string;

@@ -24,7 +24,14 @@ import type { BatchRecorder, Meter, PreparedHalf } from '../flow/ports.ts';
 import { FlowCounts } from './flow-counts.ts';
 import { LineBuffer } from './line-buffer.ts';
 import { PreparedOutcome, PreparedSource } from './prepared-record.ts';
-import { compareSegmentNames, markerName, parseSegmentName, segmentName } from './segment-name.ts';
+import { processStart } from './process-start.ts';
+import {
+  compareSegmentNames,
+  markerName,
+  parseMarkerName,
+  parseSegmentName,
+  segmentName,
+} from './segment-name.ts';
 import { serialiseRecord } from './serialise-record.ts';
 
 const flushAfterMs = 100;
@@ -54,6 +61,9 @@ export class SegmentWriter implements BatchRecorder {
   #rotateAt: number;
   #isTorn = false;
   #isRefused = false;
+  /** Among what is buffered are records that somebody waits for; and some of those were given up. */
+  #isWaitedFor = false;
+  #isGivenUp = false;
   readonly #single = new LineBuffer();
   readonly #pending = new LineBuffer();
   readonly #counts = new FlowCounts();
@@ -81,6 +91,7 @@ export class SegmentWriter implements BatchRecorder {
     // While the disk refuses, what is buffered may be given up: none of it may be a record that a flow relies on.
     if (this.#isRefused) return this.opened(record);
     this.#pending.add(serialiseRecord(record));
+    this.#isWaitedFor = true;
     this.#bound();
   }
 
@@ -106,11 +117,19 @@ export class SegmentWriter implements BatchRecorder {
     }
     outcome.count.flows++;
     this.#pending.addPrepared(source, outcome, nowMs);
+    this.#isWaitedFor = true;
     this.#bound();
   }
 
   /** Writes what is buffered, and nothing else: for the hot path, which calls it before its answers leave. */
   handOver(): void {
+    const isGivenUp = this.#isGivenUp;
+    this.#isGivenUp = false;
+    this.#writePending();
+    if (isGivenUp) throw unavailable('records that waited were given up');
+  }
+
+  #writePending(): void {
     if (this.#pending.lines === 0) return;
     try {
       this.#append(this.#pending);
@@ -119,6 +138,7 @@ export class SegmentWriter implements BatchRecorder {
       throw error;
     }
     this.#isRefused = false;
+    this.#isWaitedFor = false;
     this.#pending.clear();
   }
 
@@ -127,7 +147,7 @@ export class SegmentWriter implements BatchRecorder {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     this.#counts.report(this.#options.meter);
-    this.handOver();
+    this.#writePending();
   }
 
   /** Writes what is buffered and gives the file back; nothing may be recorded afterwards. */
@@ -147,7 +167,8 @@ export class SegmentWriter implements BatchRecorder {
   #mark(): void {
     const path = this.#markerPath();
     try {
-      writeFileSync(path, String(process.pid), { mode: 0o640 });
+      const start = processStart(process.pid);
+      writeFileSync(path, `${process.pid}${start === null ? '' : ` ${start}`}`, { mode: 0o640 });
     } catch (error) {
       throw unavailable(`${path} cannot be made`, error);
     }
@@ -179,6 +200,8 @@ export class SegmentWriter implements BatchRecorder {
     if (this.#pending.lines > 0) {
       this.#options.meter.count('sallyport_records_lost_total', {}, this.#pending.lines);
     }
+    this.#isGivenUp ||= this.#isWaitedFor;
+    this.#isWaitedFor = false;
     this.#pending.clear();
   }
 
@@ -245,15 +268,16 @@ export class SegmentWriter implements BatchRecorder {
     return join(this.#options.directory, segmentName(this.#options.process, this.#startMs, this.#number));
   }
 
-  /** Removes the oldest closed segments beyond the size of all. The newest of each process may still be written to. */
+  /** Removes the oldest segments beyond the size of all. The newest of a process with a marker may still be written to. */
   #dropOldest(): void {
     const { directory, maxTotalBytes, maxSegmentBytes, meter } = this.#options;
     try {
-      const names = readdirSync(directory).filter((name) => parseSegmentName(name) !== null);
+      const files = readdirSync(directory);
+      const names = files.filter((name) => parseSegmentName(name) !== null);
       const sizes = names
         .sort(compareSegmentNames)
         .map((name) => [name, sizeOf(join(directory, name))] as const);
-      const newest = new Set(new Map(names.map((name) => [parseSegmentName(name)?.process, name])).values());
+      const newest = newestOfWriters(files, names);
       // Room for the one that has just begun.
       let total = sizes.reduce((sum, [, size]) => sum + size, maxSegmentBytes);
       for (const [name, size] of sizes) {
@@ -267,6 +291,15 @@ export class SegmentWriter implements BatchRecorder {
       throw unavailable(`${directory} cannot be kept within its size`, error);
     }
   }
+}
+
+/** The last segment of each process that has not ended well; `names` are the segments among the files, oldest first. */
+function newestOfWriters(files: readonly string[], names: readonly string[]): ReadonlySet<string> {
+  const keyOf = (parts: { process: string; start: string } | null) =>
+    parts === null ? '' : `${parts.process} ${parts.start}`;
+  const writers = new Set(files.map((name) => keyOf(parseMarkerName(name))));
+  const newest = new Map(names.map((name) => [keyOf(parseSegmentName(name)), name]));
+  return new Set([...newest].flatMap(([writer, name]) => (writers.has(writer) ? name : [])));
 }
 
 function sizeOf(path: string): number {

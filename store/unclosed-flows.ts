@@ -6,6 +6,7 @@ import { join } from 'node:path';
 
 import type { FlowRecord } from '../flow/flow.ts';
 import type { Reason } from '../flow/reason.ts';
+import { processStart } from './process-start.ts';
 import { parseRecord, readLines } from './read-segments.ts';
 import { SegmentWriter, type SegmentOptions } from './segment.ts';
 import {
@@ -25,24 +26,33 @@ export interface SegmentWriterMark {
   /** As it stands in the names of its segments. */
   readonly start: string;
   readonly pid: number;
+  /** When that process began (process-start.ts); null where it could not tell. */
+  readonly began: string | null;
+}
+
+/** True when the process of the mark's number may be the one that made the mark. */
+export function mayLive({ pid, began }: SegmentWriterMark): boolean {
+  const start = processStart(pid);
+  return start === null || began === null || start === began;
 }
 
 /** The marks in a directory of segments, of living and of dead processes. */
 export function listMarks(directory: string): SegmentWriterMark[] {
   return readdirSync(directory).flatMap((marker) => {
     const parts = parseMarkerName(marker);
-    const pid = parts === null ? Number.NaN : pidIn(join(directory, marker));
-    return parts === null || Number.isNaN(pid) ? [] : [{ marker, ...parts, pid }];
+    const writer = parts === null ? null : writerIn(join(directory, marker));
+    return parts === null || writer === null ? [] : [{ marker, ...parts, ...writer }];
   });
 }
 
-function pidIn(path: string): number {
+function writerIn(path: string): Pick<SegmentWriterMark, 'pid' | 'began'> | null {
   try {
-    const text = readFileSync(path, 'latin1').trim();
-    return /^\d{1,10}$/.test(text) ? Number(text) : 0;
+    const [, pid = '0', began = null] =
+      /^(\d{1,10})(?: (\d{1,20}))?$/.exec(readFileSync(path, 'latin1').trim()) ?? [];
+    return { pid: Number(pid), began };
   } catch {
     // Removed meanwhile: its process has ended well.
-    return Number.NaN;
+    return null;
   }
 }
 

@@ -20,6 +20,7 @@ import { noMeter } from '../../flow/ports.ts';
 import { redactRecord } from '../../flow/redact.ts';
 import { uuidv7 } from '../../flow/uuid.ts';
 import { pairFlows, readSegments } from '../../store/read-segments.ts';
+import { LostFlows } from '../../store/lost-flows.ts';
 import { SegmentWriter } from '../../store/segment.ts';
 import { serialiseRecord } from '../../store/serialise-record.ts';
 
@@ -182,6 +183,50 @@ t.test('segments rotate by size, and the oldest closed ones make room', async (t
   t.throws(() => writer.opened(base), { code: 'record-unavailable' });
 });
 
+t.test(
+  'what processes of earlier generations left makes room too, their last segments included',
+  async (t) => {
+    const directory = t.testdir({});
+    const limits = { maxSegmentBytes: 65_536, maxTotalBytes: 300_000 };
+    for (let generation = 0; generation < 12; generation++) {
+      const name = generation === 0 ? 'worker-0' : `worker-0.${generation}`;
+      const writer = new SegmentWriter(options(directory, { ...limits, process: name }));
+      for (let i = 0; i < 60; i++) writer.opened(withId(i));
+      writer.close();
+    }
+    const names = readdirSync(directory);
+    const total = names.reduce((sum, name) => sum + statSync(join(directory, name)).size, 0);
+    t.ok(total <= 300_000, `${total} bytes in ${names.length} files`);
+    t.ok(names.some((name) => name.startsWith('worker-0.11-')));
+  },
+);
+
+t.test('flows of a killed process are closed, also where a living one has its number now', async (t) => {
+  const old = '20260101T000000000Z';
+  const directory = t.testdir({
+    [`worker-0-${old}-1.jsonl`]: serialiseRecord(withId(1)) + serialiseRecord(withId(2)),
+    // The first process after boot: nobody else began then.
+    [`worker-0-${old}.open`]: `${process.pid} 1`,
+  });
+  const living = new SegmentWriter(options(directory));
+  living.opened(withId(3));
+  const log = { warn: () => {}, error: (detail: object) => t.fail(JSON.stringify(detail)) };
+  const lost = new LostFlows({ ...options(directory), log });
+  const closed = async () =>
+    (await all(directory)).flatMap(({ id, phase }) => (phase === 'closed' ? id : [])).toSorted();
+  const until = async (ids: readonly string[]) => {
+    for (let tries = 0; tries < 100 && (await closed()).join() !== ids.join(); tries++)
+      await new Promise((done) => setTimeout(done, 10));
+    t.same(await closed(), ids);
+  };
+  lost.closeBefore(Date.now() + 1_000, new Set([process.pid]));
+  await until(['id-1', 'id-2']);
+  lost.closeOf(process.pid);
+  await new Promise((done) => setTimeout(done, 50));
+  await until(['id-1', 'id-2']);
+  living.close();
+});
+
 t.test('lines that are cut, empty or foreign are skipped and never run into the next', async (t) => {
   const line = serialiseRecord(base);
   const directory = t.testdir({
@@ -305,6 +350,15 @@ t.test('what is handed over is in the file, and a refusal says so and loses noth
   execFileSync('mount', ['-o', 'remount,size=1m', directory]);
   writer.handOver();
   t.equal((await all(directory)).length, 103);
+  t.throws(() => appendFileSync(join(directory, 'ballast'), Buffer.alloc(1_048_576)), { code: 'ENOSPC' });
+  writer.openedTogether(withId(1));
+  for (let i = 0; i < 10_000; i++) writer.closed(full);
+  rmSync(join(directory, 'ballast'));
+  t.throws(() => writer.handOver(), { code: 'record-unavailable' }, 'what was given up is never handed over');
+  writer.openedTogether(withId(2));
+  writer.handOver();
+  const ids = (await all(directory)).map(({ id }) => id);
+  t.same([ids.includes('id-1'), ids.includes('id-2')], [false, true]);
   writer.close();
 });
 
