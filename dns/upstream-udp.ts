@@ -70,7 +70,7 @@ export class UpstreamUdp {
   ): Promise<UdpOutcome> {
     const isReady = await pooled.ready;
     if (isReady && pooled.isConnected) return this.#send(pooled, query, questionEnd, timeoutMs);
-    pooled.open--;
+    release(pooled);
     return 'unreachable';
   }
 
@@ -82,8 +82,7 @@ export class UpstreamUdp {
       const settle = (outcome: UdpOutcome) => {
         clearTimeout(timer);
         pooled.waiters.delete(id);
-        pooled.open--;
-        if (pooled.open === 0 && isWorn(pooled)) closeQuietly(pooled);
+        release(pooled);
         resolve(outcome);
       };
       const timer = setTimeout(settle, timeoutMs, 'timeout');
@@ -146,6 +145,12 @@ export class UpstreamUdp {
     }
     this.#pool.fill(undefined);
   }
+}
+
+/** One question less is open; the last one of a socket that was replaced closes it. */
+function release(pooled: PooledSocket): void {
+  pooled.open--;
+  if (pooled.open === 0 && isWorn(pooled)) closeQuietly(pooled);
 }
 
 function isWorn(pooled: PooledSocket): boolean {

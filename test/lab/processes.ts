@@ -1,6 +1,6 @@
 // Processes of a gateway as /proc shows them.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 
 /** Children of the keeper by their program, oldest first. */
 export function childrenOf(pid: number, program: 'worker' | 'control'): number[] {
@@ -13,15 +13,6 @@ function commandOf(pid: number): string {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
   } catch {
     return ''; // It has ended meanwhile.
-  }
-}
-
-/** Files that a process has open; 0 when it is gone. */
-export function openFiles(pid: number): number {
-  try {
-    return readdirSync(`/proc/${pid}/fd`).length;
-  } catch {
-    return 0;
   }
 }
 

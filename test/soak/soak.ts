@@ -10,9 +10,11 @@ import { postAction } from '../../serve.ts';
 import type { LabGateway } from '../lab/gateway.ts';
 import { Lab } from '../lab/lab.ts';
 import type { MixedCounts, MixedRates } from '../lab/mixed-load.ts';
-import { childrenOf, openFiles, residentBytes } from '../lab/processes.ts';
+import { childrenOf, residentBytes } from '../lab/processes.ts';
 import { mixedPolicy, startMixed, startModern } from '../lab/run-mixed.ts';
 import { workersOf } from '../lab/crowd-sources.ts';
+import { countDescriptors, dnsSocketLimit } from './descriptors.ts';
+import type { Growth } from './descriptors.ts';
 import { RecordBook } from './record-book.ts';
 
 export interface SoakOptions {
@@ -55,8 +57,6 @@ const rates: MixedRates = {
 };
 /** Resident memory may grow by so much a minute after the warm-up, and by so much besides: garbage comes and goes. */
 const memoryBound = { bytesPerMinute: 1024 ** 2, slackBytes: 48 * 1024 ** 2 };
-// Ten more after one minute and after ten: something bounded fills once, nothing leaks with time.
-const descriptorSlack = 16;
 
 /** Runs the whole of it; needs root. @throws Error when the gateway does not start */
 export async function soak(options: SoakOptions): Promise<SoakResult> {
@@ -83,7 +83,7 @@ async function soakLab(lab: Lab, options: SoakOptions): Promise<SoakResult> {
   const victim = await workerOf(gateway, lab.runner(shaken).v4);
   const watched = processesBut(gateway, victim);
   await settle(gateway, book, 1);
-  const filesBefore = watched.map(({ pid }) => openFiles(pid));
+  const descriptors = countDescriptors(watched);
   const loads = [await startMixed(lab, { rates }, calm), await startMixed(lab, { rates }, shaken)];
   const memory = watchMemory(watched);
   const until = Date.now() + seconds * 1000;
@@ -102,23 +102,13 @@ async function soakLab(lab: Lab, options: SoakOptions): Promise<SoakResult> {
     MixedCounts,
   ];
   await settle(gateway, book, 2);
-  // A client that never closes its side is given up after some seconds.
-  const isMore = () => watched.some(({ pid }, at) => openFiles(pid) > filesBefore[at]! + descriptorSlack);
-  for (let tries = 0; tries < 150 && isMore(); tries++) await sleep(100);
-  const filesAfter = watched.map(({ pid }) => openFiles(pid));
+  const growths = await descriptors();
   if (options.upgrade) await upgradeOnce(lab, gateway);
   const checks = [
     ...countChecks(calmCounts, shakenCounts),
     ...(await recordChecks(gateway, book)),
     ...grown,
-    ...watched.map(({ name }, at) =>
-      bounded(
-        `descriptors of ${name}`,
-        filesAfter[at]! - filesBefore[at]!,
-        descriptorSlack,
-        'more at the end',
-      ),
-    ),
+    ...growths.flatMap(descriptorChecks),
     ...(await leftovers(lab, gateway)),
   ];
   return { seconds, ...done, calm: calmCounts, shaken: shakenCounts, checks };
@@ -252,6 +242,15 @@ function countChecks(calmCounts: MixedCounts, shakenCounts: MixedCounts): SoakCh
       bound: 'half of them: what it carried',
       isHeld: broken <= total(shakenCounts) / 2,
     },
+  ];
+}
+
+function descriptorChecks({ name, more, kinds, dnsSockets }: Growth): SoakCheck[] {
+  return [
+    bounded(`descriptors of ${name}`, more, 0, `more at the end ${kinds}`),
+    ...(dnsSockets === 0
+      ? []
+      : [bounded(`sockets of ${name} to the DNS upstream`, dnsSockets, dnsSocketLimit, '')]),
   ];
 }
 
