@@ -5,7 +5,7 @@ import { LRUCache } from 'lru-cache';
 import type { Evidence } from '../flow/evidence.ts';
 import type { Meter } from '../flow/ports.ts';
 
-/** What the program log is told, once a day for each host and cause. */
+/** What the program log is told, once a day for each host and cause, and of 100 at most. */
 export interface Proposal {
   readonly host: string;
   readonly port: number;
@@ -15,12 +15,16 @@ export interface Proposal {
 const maxHosts = 1_024;
 const rememberedMs = 7 * 86_400_000;
 const toldMs = 86_400_000;
+/** Whoever may choose names, and has a server that asks for certificates, must not fill the log. */
+const maxToldADay = 100;
 /** One job may have a client that is set up wrongly; two make it likely that the host's clients carry a list of their own. */
 const jobsNeeded = 2;
 
 /** Bounded memory of who refused us where. */
 export class Proposals {
   readonly #refused = new LRUCache<string, Set<string>>({ max: maxHosts, ttl: rememberedMs });
+  #dayBeganMs = Number.NEGATIVE_INFINITY;
+  #toldToday = 0;
   readonly #told = new LRUCache<string, true>({ max: 2 * maxHosts, ttl: toldMs });
   readonly #meter: Meter;
   readonly #tell: (proposal: Proposal) => void;
@@ -52,6 +56,8 @@ export class Proposals {
     if (this.#told.has(key)) return;
     this.#told.set(key, true);
     this.#meter.count('sallyport_pass_through_proposals_total', { cause: proposal.cause });
-    this.#tell(proposal);
+    const nowMs = performance.now();
+    if (nowMs - this.#dayBeganMs >= toldMs) [this.#dayBeganMs, this.#toldToday] = [nowMs, 0];
+    if (this.#toldToday++ < maxToldADay) this.#tell(proposal);
   }
 }

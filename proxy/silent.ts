@@ -2,6 +2,7 @@
 // unread, the server is dialled and whoever speaks first decides how the path goes on.
 
 import { isOpen } from '../flow/decision.ts';
+import type { Reason } from '../flow/reason.ts';
 import { classify } from './classify.ts';
 import type { Connection } from './connection.ts';
 import { dialUnread, joinUnread } from './pass-through.ts';
@@ -27,8 +28,11 @@ export async function awaitServer(connection: Connection): Promise<Peeked | null
   if (host === null) connection.address ??= connection.originalAddress;
   connection.protocol = 'tcp';
   connection.policyRevision = core.decider?.revision ?? null;
-  connection.hostDecision = connection.askHost();
-  if (connection.hostDecision !== null) connection.decision = connection.hostDecision;
+  const decision = connection.askHost();
+  if (decision === null) return end(connection, 'policy-unavailable');
+  connection.hostDecision = decision;
+  connection.decision = decision;
+  if (!isOpen(decision)) return end(connection, decision.reason);
   if (!connection.open()) return end(connection, 'record-unavailable');
   const upstream = await dialUnread(connection);
   if (upstream === null) return null;
@@ -59,10 +63,7 @@ export async function awaitServer(connection: Connection): Promise<Peeked | null
   return peeked;
 }
 
-function end(
-  connection: Connection,
-  reason: 'record-unavailable' | 'timeout' | 'client-closed' | 'upstream-closed',
-): null {
+function end(connection: Connection, reason: Reason): null {
   connection.abort(reason);
   return null;
 }
@@ -78,6 +79,8 @@ function firstToSpeak(
       socket.removeListener('data', onData);
       for (const event of ['end', 'close']) socket.removeListener(event, onEnd);
       connection.onDeadline = null;
+      // What becomes of it from here on is nobody's until it is joined: it must not stop the client.
+      upstream.owner = null;
       socket.pause();
       upstream.socket.pause();
       resolve(first);

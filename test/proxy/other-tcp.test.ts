@@ -8,7 +8,17 @@ import type { AddressInfo, Socket } from 'node:net';
 import { createServer as createHttps } from 'node:https';
 import t from 'tap';
 import { describeFirstBytes } from '../../proxy/first-bytes.ts';
-import { asHost, collect, enterNamespace, makeAuthority, makeRig, open, serverAddress, shut } from './rig.ts';
+import {
+  asHost,
+  asRequest,
+  collect,
+  enterNamespace,
+  makeAuthority,
+  makeRig,
+  open,
+  serverAddress,
+  shut,
+} from './rig.ts';
 import type { Rig } from './rig.ts';
 
 enterNamespace();
@@ -98,6 +108,28 @@ await t.test(
     await rig.until(() => rig.closed('connection').length === 1);
     t.match(rig.closed('connection')[0], { destination: { protocol: 'ssh' }, decision: { rule: 'no-ssh' } });
     t.same(rig.errors, []);
+  },
+);
+
+await t.test(
+  'a server that goes away while its client begins to speak does not hold the client',
+  async (t) => {
+    let reset = () => {};
+    const port = await listen((socket) => {
+      reset = () => void socket.resetAndDestroy();
+    });
+    const rig = await rigOf(port);
+    const client = connect(rig.port, '127.0.0.1');
+    const answer = collect(client, '', /\r\n\r\n/);
+    await rig.until(() => rig.records.length === 1);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    client.write('GET /x HTTP/1.1\r\n');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    reset();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    rig.request = () => asRequest(shut);
+    client.write('Host: a.example.com\r\n\r\n');
+    t.match(await answer, /^HTTP\/1\.1 403 /);
   },
 );
 

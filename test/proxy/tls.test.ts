@@ -9,7 +9,8 @@ import t from 'tap';
 import type { Test } from 'tap';
 import { defaultLimits } from '../../proxy/limits.ts';
 import type { Http2Port, ProxyPorts } from '../../proxy/options.ts';
-import type { Proposal } from '../../proxy/proposals.ts';
+import { noMeter } from '../../flow/ports.ts';
+import { Proposals, type Proposal } from '../../proxy/proposals.ts';
 import {
   asHost,
   collect,
@@ -366,6 +367,15 @@ async function helloOf(servername: string): Promise<Buffer> {
   hellos.set(servername, hello);
   return hello;
 }
+
+await t.test('however many hosts ask for certificates, the log is told of a hundred', (t) => {
+  let [told, counted] = [0, 0];
+  const meter = { ...noMeter, count: () => void counted++ };
+  const proposals = new Proposals(meter, () => void told++);
+  for (let i = 0; i < 5_000; i++) proposals.asked(`h${i}.example.com`, 443);
+  t.same([told, counted], [100, 5_000]);
+  t.end();
+});
 
 await t.test('clients of two jobs that refuse the leaf make a proposal, those of one do not', async (t) => {
   const { port } = await serve(t, ['http/1.1']);
