@@ -1,7 +1,7 @@
 // DNS as a channel: how many and what kind of names one runner asks under one zone. Only questions that leave the
 // gateway count. One signal alone is what content networks do; two are evidence, three close the zone to new names,
 // and so does a spent budget. Measured on names of builds and on encoders (test/dns/real-names.test.ts).
-// Bounded: 256 runners, 64 zones of each, 200,000 names in all, as hashes. No runner makes another's counts vanish
+// Bounded: 256 runners, 256 zones of each, 200,000 names in all, as hashes. No runner makes another's counts vanish
 // by asking much, nor its own: a zone whose budget is half spent stays until its hour is over.
 
 import { subnetOf } from '../flow/address.ts';
@@ -21,7 +21,8 @@ export type TunnelVerdict = 'clear' | 'suspect' | 'tunnel' | 'budget';
 const minuteMs = 60_000;
 const hourMs = 3_600_000;
 const maxRunners = 256;
-const maxZones = 64;
+/** More than a runner's builds go around in: a zone that is forgotten and met again counts its names twice. */
+const maxZones = 256;
 const maxNames = 200_000;
 const runnerBudgets = 10;
 /** Types that hosts are looked up with; all others carry more, and are seldom asked by jobs. */

@@ -19,13 +19,14 @@ export interface ZoneOfNames {
 
 const digest = (text: string, encoding: 'hex' | 'base64url') =>
   createHash('sha256').update(text).digest(encoding);
-const hex = (seed: string, length: number) => digest(seed, 'hex').slice(0, length);
+export const hex = (seed: string, length: number) => digest(seed, 'hex').slice(0, length);
 /** Lower-case letters and digits, as content networks name their distributions. */
-const word = (seed: string, length: number) =>
+export const word = (seed: string, length: number) =>
   digest(seed, 'base64url').toLowerCase().replaceAll(/[_-]/g, 'k').slice(0, length);
-const many = (count: number, make: (i: number) => string) => Array.from({ length: count }, (_, i) => make(i));
+export const many = (count: number, make: (i: number) => string) =>
+  Array.from({ length: count }, (_, i) => make(i));
 
-export const zones: readonly ZoneOfNames[] = [
+export const training: readonly ZoneOfNames[] = [
   { zone: 'npmjs.org', hosts: ['registry'], times: 15 },
   { zone: 'debian.org', hosts: ['deb', 'security'], times: 2, services: ['_http._tcp.deb'] },
   { zone: 'pypi.org', hosts: ['', 'upload'] },
@@ -112,7 +113,7 @@ export interface ReplayedQuestion {
 }
 
 /** What one runner asks in an hour in which it runs so many jobs; each job asks within its first half. */
-export function hourOf(jobs: number): ReplayedQuestion[] {
+export function hourOf(jobs: number, zones: readonly ZoneOfNames[] = training): ReplayedQuestion[] {
   const questions: ReplayedQuestion[] = [];
   for (let job = 0; job < jobs; job++) {
     const asked = zones.flatMap(({ zone, hosts, perJob, times = 1, services = [] }) => {

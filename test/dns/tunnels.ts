@@ -55,6 +55,13 @@ export const tunnels: readonly Tunnel[] = [
     encode: (i) => base32(noise(i, 37)),
     answerBytes: 90,
   },
+  {
+    name: 'short: base32, one label of 32, addresses only',
+    bytesPerName: 20,
+    types: [A],
+    encode: (i) => base32(noise(i, 20)),
+    answerBytes: 90,
+  },
 ];
 
 /** Milliseconds between two questions. */

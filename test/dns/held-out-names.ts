@@ -1,0 +1,111 @@
+// A second list of names that builds ask for, kept apart from the first: thresholds were chosen on real-names.ts, and
+// judged on this one. Written from what install scripts, clouds and CI services name in their public documents; none
+// of its shapes is copied from the first list.
+
+import { hex, many, word } from './real-names.ts';
+import type { ZoneOfNames } from './real-names.ts';
+
+export const heldOut: readonly ZoneOfNames[] = [
+  { zone: 'npmjs.com', hosts: ['', 'www', 'replicate'] },
+  { zone: 'npmmirror.com', hosts: ['registry', 'cdn'] },
+  { zone: 'prisma.sh', hosts: ['binaries'], times: 3 },
+  { zone: 'playwright.dev', hosts: ['cdn'] },
+  { zone: 'microsoft.com', hosts: ['playwright.download.prss', 'packages', 'mcr', 'download.visualstudio'] },
+  { zone: 'sentry-cdn.com', hosts: ['downloads', 'release-registry.services'] },
+  { zone: 'mongodb.org', hosts: ['fastdl', 'repo'] },
+  { zone: 'pytorch.org', hosts: ['download', 'download-r2'] },
+  { zone: 'nvidia.com', hosts: ['pypi', 'developer.download', 'catalog.ngc'] },
+  { zone: 'anaconda.org', hosts: ['conda', 'binstar-cio-packages-prod.s3'] },
+  { zone: 'hf.co', hosts: ['cdn-lfs-us-1', 'cas-bridge.xethub', 'transfer.xethub', 'cas-server.xethub'] },
+  {
+    zone: 'debian.org',
+    hosts: [
+      'ftp.de',
+      'ftp.us',
+      'http.us',
+      'cdn-aws.deb',
+      'snapshot',
+      'security',
+      'debug.mirrors',
+      'incoming',
+    ],
+    services: ['_http._tcp.security', '_https._tcp.deb'],
+  },
+  { zone: 'launchpad.net', hosts: ['ppa', 'api', 'esm-infra.ppa'] },
+  { zone: 'launchpadcontent.net', hosts: ['ppa'] },
+  { zone: 'docker.com', hosts: ['docker-images-prod.6aa30f8b08e16409b46e0173d6de2f56.r2.cloudflarestorage'] },
+  {
+    // Buckets of several services, private endpoints, load balancers, clusters and their registries.
+    zone: 'amazonaws.com',
+    hosts: [
+      'github-cloud.s3',
+      'github-production-release-asset-2e65be.s3',
+      'circleci-binary-releases.s3',
+      'circle-production-customer-artifacts.s3',
+      'vpce-0a1b2c3d4e5f60718-9abcdefg.sts.eu-west-1.vpce',
+      'd-9067ab12cd.awsapps',
+      'logs.eu-west-1',
+      'monitoring.eu-west-1',
+      'codeartifact.eu-west-1',
+      'acme-412345678901.d.codeartifact.eu-west-1',
+    ],
+    perJob: (job) => [
+      `${hex(`eks ${job % 3}`, 32)}.gr7.eu-west-1.eks`,
+      `k8s-preview-ingress-${hex(`lb ${job % 12}`, 10)}-${1_200_000_000 + (job % 12)}.eu-west-1.elb`,
+      `codepipeline-eu-west-1-${412_345_678_000 + (job % 4)}.s3.eu-west-1`,
+      `acme-staging-terraform-state-${job % 6}.s3.eu-west-1`,
+      `pr-${3000 + job}-preview-assets.s3.eu-west-1`,
+      `${word(`api ${job % 8}`, 10)}.execute-api.eu-west-1`,
+      `runner-cache-${hex(`rc ${job % 30}`, 8)}.s3.dualstack.eu-west-1`,
+    ],
+  },
+  {
+    zone: 'windows.net',
+    hosts: ['login', 'graph'],
+    perJob: (job) => [
+      `${word(`vm ${job % 25}`, 24)}.blob.core`,
+      `acmetfstate${job % 5}.blob.core`,
+      `${word(`pl ${job % 6}`, 16)}.privatelink.blob.core`,
+      `vstsagentpackage${job % 3}.z${job % 40}.blob.storage`,
+      `acme-prod-${job % 4}.vault.privatelink`,
+    ],
+  },
+  { zone: 'azure.com', hosts: ['management', 'dev', 'pkgs.dev', 'login', 'acme-kv.vault'] },
+  { zone: 'azurecr.io', hosts: ['acmeregistry', 'acmeregistry.westeurope.data', 'mcr'] },
+  {
+    zone: 'azmk8s.io',
+    hosts: [],
+    perJob: (job) => [`aks-preview-${hex(`aks ${job % 5}`, 8)}.hcp.westeurope`],
+  },
+  { zone: 'r2.dev', hosts: [], perJob: (job) => [`pub-${hex(`pub ${job % 9}`, 32)}`] },
+  { zone: 'run.app', hosts: [], perJob: (job) => [`preview-pr-${job}-${word(`run ${job % 30}`, 10)}-ew.a`] },
+  { zone: 'appspot.com', hosts: [], perJob: (job) => [`pr-${job}-dot-acme-staging`, 'acme-staging.uc.r'] },
+  { zone: 'workers.dev', hosts: [], perJob: (job) => [`${hex(`wk ${job % 60}`, 8)}-site.acme`] },
+  { zone: 'pages.dev', hosts: [], perJob: (job) => [`${hex(`pg ${job}`, 8)}.acme-docs`] },
+  { zone: 'herokuapp.com', hosts: [], perJob: (job) => [`acme-pr-${job}-${hex(`hk ${job}`, 12)}`] },
+  { zone: 'netlify.com', hosts: ['api', 'app'] },
+  {
+    zone: 'githubusercontent.com',
+    hosts: ['objects-origin', 'copilot-proxy', 'cloud', 'user-images', 'pkg-containers', 'token.actions'],
+    perJob: (job) => many(2, (i) => `run-actions-${1 + ((job + i) % 3)}-azure-eastus.actions`),
+  },
+  { zone: 'gitlab.com', hosts: ['', 'registry', 'altssh', 'prometheus', 'snowplow.trx'] },
+  { zone: 'gitlab-static.net', hosts: ['assets', 'cdn.registry', 'cdn.artifacts'] },
+  { zone: 'codecov.io', hosts: ['uploader', 'cli', 'ingest', 'storage'] },
+  { zone: 'circleci.com', hosts: ['', 'runner', 'output.circle-artifacts', 'dl'] },
+  { zone: 'buildkite.com', hosts: ['agent', 'api', 'graphql', 'agent-edge'] },
+  { zone: 'buildkiteartifacts.com', hosts: [''] },
+  { zone: 'saucelabs.com', hosts: ['ondemand.eu-central-1', 'api.eu-central-1', 'saucelabs-tunnel.eu'] },
+  { zone: 'browserstack.com', hosts: ['hub-cloud', 'api', 'bs-local', 'repeater-aps-31'] },
+  {
+    zone: 'datadoghq.com',
+    hosts: [
+      'api',
+      'citestcycle-intake',
+      'webhook-intake',
+      'http-intake.logs',
+      'instrumentation-telemetry-intake',
+    ],
+  },
+  { zone: 'gradle.com', hosts: ['scans', 'e', 'develocity-staging-eu'] },
+];
