@@ -42,8 +42,11 @@ export class VirtualTable {
   readonly #machine: VirtualMachine;
   readonly #byHost: Readonly<Record<Family, Map<string, Slot>>> = { v4: new Map(), v6: new Map() };
   readonly #byAddress = new Map<string, Slot>();
-  /** Until then nobody looks again whether something has become free. */
-  #fullUntilMs = Number.NEGATIVE_INFINITY;
+  /** What could be given to others when that was looked at, and until when nobody looks again. */
+  readonly #looked: Record<Family, { untilMs: number; slots: readonly Slot[] }> = {
+    v4: { untilMs: Number.NEGATIVE_INFINITY, slots: [] },
+    v6: { untilMs: Number.NEGATIVE_INFINITY, slots: [] },
+  };
 
   constructor(pool: readonly string[], machine: VirtualMachine) {
     const ranges = pool.flatMap((text) => parseCidr(text) ?? []).map(rangeOf);
@@ -148,21 +151,25 @@ export class VirtualTable {
   }
 
   #takeOver(family: Family, nowMs: number): string | null {
-    if (nowMs < this.#fullUntilMs) return null;
-    const over = [...this.#byHost[family].values()].filter(({ untilMs }) => untilMs <= nowMs);
-    if (over.length === 0) return null;
-    const connected = this.#machine.connected();
-    const [oldest] = over
-      .filter(({ address }) => !connected.has(address))
-      .toSorted((a, b) => a.untilMs - b.untilMs);
-    if (oldest === undefined) {
-      // To read all connections takes long where there are many, and who holds them open may ask often.
-      this.#fullUntilMs = nowMs + lookAgainMs;
-      return null;
-    }
+    const isOver = (slot: Slot) => slot.untilMs <= nowMs && this.#byAddress.get(slot.address) === slot;
+    const { untilMs, slots } = this.#looked[family];
+    const known = nowMs < untilMs ? slots.filter(isOver) : null;
+    // To read all connections takes long where there are many, and who asks for names may do so often.
+    if (known === null && ![...this.#byHost[family].values()].some(isOver)) return null;
+    const [oldest, ...others] = known ?? this.#look(family, isOver);
+    this.#looked[family] = { untilMs: known === null ? nowMs + lookAgainMs : untilMs, slots: others };
+    if (oldest === undefined) return null;
     this.#byHost[family].delete(oldest.host);
     this.#byAddress.delete(oldest.address);
     return oldest.address;
+  }
+
+  /** Slots whose time is over and that no connection has as its destination, the oldest first. */
+  #look(family: Family, isOver: (slot: Slot) => boolean): Slot[] {
+    const over = [...this.#byHost[family].values()].filter(isOver);
+    if (over.length === 0) return [];
+    const connected = this.#machine.connected();
+    return over.filter(({ address }) => !connected.has(address)).toSorted((a, b) => a.untilMs - b.untilMs);
   }
 
   #addressAt(family: Family, index: number): string {

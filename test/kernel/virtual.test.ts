@@ -122,6 +122,19 @@ t.test('an address goes to another name when nobody can mean the old one any mor
   t.end();
 });
 
+t.test('many names that are over are looked at once a second, not once for each that is asked for', (t) => {
+  const { table, looked } = tableOf(['10.77.128.0/26']);
+  for (let i = 0; i < 62; i++) table.assign(`a${i}`, `r${i}`, 0, minute);
+  const given = Array.from(
+    { length: 62 },
+    (_, i) => table.assign(`b${i}`, `s${i}`, 2 * minute, 3 * minute).v4,
+  );
+  t.equal(new Set(given).size, 62);
+  t.notOk(given.includes(null));
+  t.equal(looked(), 1);
+  t.end();
+});
+
 t.test('a family without a range, and ranges of one address', (t) => {
   t.same(tableOf(['fd77::8:0/112']).table.assign('a', 'r', 0, 1).v4, null);
   const { table } = tableOf(['10.77.128.4/32', '10.77.128.6/31']);
