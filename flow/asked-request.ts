@@ -33,6 +33,29 @@ export interface Understanding {
   readonly hold?: HoldLimits & { withBody(body: Held): Understanding };
   /** Set when the answer tells something: it is read as it passes and not changed. */
   readonly answer?: AnswerReader;
+  /** Set when the answer can be changed so that versions which policy refuses are not in it. */
+  readonly rewrite?: AnswerRewrite;
+}
+
+/** A list of versions that can be shortened on its way to the job (registry/rewrite-*.ts). */
+export interface AnswerRewrite {
+  /** Headers that the request goes on with in place of its own; null takes one away. The answer then tells times. */
+  readonly ask: Readonly<Record<string, string | null>>;
+  /** Headers of the answer that hold no more: validators, digests, lengths. */
+  readonly forget: readonly string[];
+  /** Null when this answer is none that can be shortened: it passes as it is. `body` gets decoded bytes. */
+  open(head: AnswerHead, keep: KeepVersion): AnswerTransform | null;
+}
+
+/** Policy's word on one version of a package; the time in milliseconds since 1970, or null: not known. */
+export type KeepVersion = (version: string, timeMs: number | null, file: string | null) => boolean;
+
+/** Takes an answer's decoded bytes and gives others. `end` says `refused` where the answer could not be read safely. */
+export interface AnswerTransform {
+  push(chunk: Buffer): readonly Buffer[];
+  end():
+    | { readonly kind: 'whole'; readonly rest: readonly Buffer[]; readonly removed: readonly string[] }
+    | { readonly kind: 'refused'; readonly detail: string };
 }
 
 /** Reads the answer to an understood request: the head always, the body up to `maxBytes` when `wantsBody` says so. */
@@ -42,6 +65,16 @@ export interface AnswerReader {
   wantsBody(head: AnswerHead): boolean;
   /** Called once, before the last byte of the answer goes on to the job; `body` is null where none was wanted. */
   read(head: AnswerHead, body: Held | null): AnswerMeaning;
+  /**
+   * Reads decoded bytes as they pass, in place of a body that is kept, where answers are large; null: `read` alone.
+   * `end` is called before the last byte goes on to the job, in place of `read`; not where the answer broke off.
+   */
+  stream?(head: AnswerHead): AnswerStream | null;
+}
+
+export interface AnswerStream {
+  push(chunk: Buffer): void;
+  end(): AnswerMeaning;
 }
 
 export interface AnswerHead {

@@ -47,8 +47,12 @@ export type Touch =
       /** Without a version: `pkg:npm/%40acme/app` as canonical package URL; null: not about one package. */
       readonly purl: string | null;
       readonly version: string | null;
-      /** Host of the registry. */
+      /** As users name it: `npmjs.com`, `pypi.org`; of a private one the host. */
       readonly registry: string;
+      /** The file's name, where the request is for one: files of one version may have times of their own. */
+      readonly file?: string;
+      /** What the request itself says of the bytes, for example `blake2b-256:` with hexadecimal digits. */
+      readonly integrity?: string;
     }
   | {
       readonly kind: 'cloud';
@@ -78,6 +82,8 @@ export interface Operation {
   readonly sureness: Sureness;
   /** False for a call that says nothing of the job's own token: another repository or another credential. */
   readonly widens: boolean;
+  /** Recognised by the protocol's shape alone: rules on packages may block it, and never open what no host rule does. */
+  readonly byShape?: true;
   /** Whose credential the request carries; null where nobody looked. */
   readonly credential: CredentialKind | null;
   /** For people, bounded and redacted: why it is opaque, which fields of a document were not placed. */

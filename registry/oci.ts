@@ -1,0 +1,171 @@
+// Requests to container registries: the distribution specification (github.com/opencontainers/distribution-spec) and
+// the token endpoints in front of them (distribution.github.io, "Token authentication").
+
+import type { Access, Touch } from '../flow/operation.ts';
+import { packageTouch, unknownMeaning } from './registry-request.ts';
+import type { ImageTouch, Meaning, RegistryRequest } from './registry-request.ts';
+
+const component = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
+const imageName = new RegExp(`^${component}(?:/${component})*$`);
+const reference = /^(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}|[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-fA-F]{32,128})$/;
+const digest = /^[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-fA-F]{32,128}$/;
+const maxTouches = 64;
+
+/** What a request to a container registry means. */
+export function readOci(request: RegistryRequest): Meaning {
+  const { segments, isRead } = request;
+  if (isTokenPath(request)) return readToken(request);
+  if (segments[0] !== 'v2') return unknownMeaning(request, 'no path of the distribution API');
+  const rest = segments.slice(1);
+  if (rest.length === 0 || (rest.length === 1 && rest[0] === '')) {
+    return isRead ? plain(request, 'ping', 'metadata') : unknownMeaning(request, 'a write to the root');
+  }
+  if (rest.length === 1 && rest[0] === '_catalog' && isRead) return plain(request, 'catalog', 'search');
+  return readImage(request, rest) ?? unknownMeaning(request, 'no known path of an image');
+}
+
+function plain(request: RegistryRequest, verb: string, act: 'metadata' | 'search' | 'account'): Meaning {
+  const touch = packageTouch(request, act, 'read', { purl: null });
+  return { name: `oci/${verb}`, touches: [touch], sureness: 'known', detail: null };
+}
+
+/** An image by the registry and its path; official images of Docker Hub live under `library`. */
+export function imageTouch(
+  request: RegistryRequest,
+  access: Access,
+  name: string,
+  reference: string | null,
+): ImageTouch {
+  const path = request.registry === 'docker.io' && !name.includes('/') ? `library/${name}` : name;
+  return { kind: 'image', access, image: `${request.registry}/${path}`, reference };
+}
+
+// Names may hold the words of the API themselves: as the reference implementation does, the last one counts.
+function readImage(request: RegistryRequest, rest: readonly string[]): Meaning | null {
+  const tail = rest.at(-1)!;
+  const word = rest.at(-2);
+  if (word === 'manifests') return readManifest(request, rest.slice(0, -2), tail);
+  if (word === 'tags' && tail === 'list') return onImage(request, rest.slice(0, -2), 'tags', 'read', null);
+  if (word === 'referrers' && digest.test(tail))
+    return onImage(request, rest.slice(0, -2), 'referrers', 'read', tail);
+  if (word === 'blobs' && tail === 'uploads') return readUpload(request, rest.slice(0, -2));
+  if (word === 'blobs' && digest.test(tail)) {
+    const access = request.isRead ? 'read' : 'write';
+    if (access === 'write' && request.method !== 'DELETE') return null;
+    return onImage(request, rest.slice(0, -2), access === 'read' ? 'pull-blob' : 'delete-blob', access, tail);
+  }
+  if (rest.at(-3) === 'blobs' && word === 'uploads') return readUpload(request, rest.slice(0, -3));
+  return null;
+}
+
+function readManifest(request: RegistryRequest, name: readonly string[], tail: string): Meaning | null {
+  if (!reference.test(tail)) return null;
+  if (request.isRead) return onImage(request, name, 'pull', 'read', tail);
+  if (request.method === 'PUT') return onImage(request, name, 'push', 'write', tail);
+  return request.method === 'DELETE' ? onImage(request, name, 'delete', 'write', tail) : null;
+}
+
+/** Uploads, whose state is a matter of those who push; a mount reads another image of the same registry. */
+function readUpload(request: RegistryRequest, name: readonly string[]): Meaning | null {
+  if (!['GET', 'HEAD', 'POST', 'PATCH', 'PUT', 'DELETE'].includes(request.method)) return null;
+  const meaning = onImage(request, name, 'push-blob', 'write', null);
+  if (meaning === null) return null;
+  const query = readQuery(request.asked.query);
+  const sources = query.getAll('from');
+  if (sources.length === 0) return meaning;
+  if (!sources.every((source) => imageName.test(source)) || sources.length >= maxTouches) {
+    return { ...meaning, sureness: 'unknown', detail: 'a mount from an image that cannot be read' };
+  }
+  const read = sources.map((source) => imageTouch(request, 'read', source, query.get('mount')));
+  return { ...meaning, name: 'oci/mount', touches: [...meaning.touches, ...read] };
+}
+
+function onImage(
+  request: RegistryRequest,
+  segments: readonly string[],
+  verb: string,
+  access: Access,
+  reference: string | null,
+): Meaning | null {
+  const name = segments.join('/');
+  if (name.length > 255 || !imageName.test(name)) return null;
+  if (access === 'read' && !request.isRead) return null;
+  const touch = imageTouch(request, access, name, reference);
+  return { name: `oci/${verb}`, touches: [touch], sureness: 'known', detail: null };
+}
+
+/** Of a broken percent sign URLSearchParams keeps the text, and never throws. */
+export function readQuery(query: string): URLSearchParams {
+  return new URLSearchParams(query.length > 65_536 ? '' : query);
+}
+
+const tokenPaths = new Set([
+  '/token',
+  '/v2/token',
+  '/v2/auth',
+  '/jwt/auth',
+  '/service/token',
+  '/artifactory/api/docker/token',
+]);
+
+function isTokenPath({ path, asked }: RegistryRequest): boolean {
+  if (tokenPaths.has(path)) return true;
+  return asked.query.includes('scope=repository') && asked.query.includes('service=');
+}
+
+/** Asks for a token: what it will be good for is what it touches. */
+function readToken(request: RegistryRequest): Meaning {
+  if (request.isRead) return scopeMeaning(request, readQuery(request.asked.query));
+  if (request.method !== 'POST') return unknownMeaning(request, 'no known request for a token');
+  const opaque = unknownMeaning(request, 'a request for a token whose scope cannot be read');
+  return {
+    ...opaque,
+    hold: {
+      maxBytes: 65_536,
+      maxDecodedBytes: 65_536,
+      maxRatio: 10,
+      withBody: (held) =>
+        held.kind === 'opaque' || held.body.length > 65_536
+          ? opaque
+          : scopeMeaning(
+              request,
+              new URLSearchParams(`${held.body.toString('latin1')}&${request.asked.query}`),
+            ),
+    },
+  };
+}
+
+function scopeMeaning(request: RegistryRequest, query: URLSearchParams): Meaning {
+  const scopes = query
+    .getAll('scope')
+    .flatMap((text) => text.split(' '))
+    .filter((text) => text !== '');
+  if (scopes.length === 0) return plain(request, 'login', 'account');
+  const touches: Touch[] = [];
+  let isKnown = scopes.length <= maxTouches;
+  for (const scope of scopes.slice(0, maxTouches)) {
+    const touch = readScope(request, scope);
+    if (touch === null) isKnown = false;
+    touches.push(touch ?? packageTouch(request, 'publish', 'write', { purl: null }));
+  }
+  return {
+    name: 'oci/token',
+    touches,
+    sureness: isKnown ? 'known' : 'unknown',
+    detail: isKnown ? null : 'a scope that is not known',
+  };
+}
+
+/** `repository:{name}:{actions}` or `repository(class):…`; `registry:catalog:*`. A name may hold a host with a port. */
+function readScope(request: RegistryRequest, scope: string): Touch | null {
+  if (scope === 'registry:catalog:*') return packageTouch(request, 'search', 'read', { purl: null });
+  const match = /^repository(?:\([a-z]+\))?:(.{1,255}):([a-z*,]*)$/.exec(scope);
+  if (match === null || !imageName.test(match[1]!)) return null;
+  const actions = match[2]!.split(',');
+  const access = actions.every((action) => action === 'pull' || action === '')
+    ? 'read'
+    : actions.includes('*')
+      ? 'admin'
+      : 'write';
+  return imageTouch(request, access, match[1]!, null);
+}

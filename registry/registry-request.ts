@@ -1,0 +1,103 @@
+// A request as the readers of each ecosystem see it, and what they make of it: small builders that keep each reader a
+// table. What a reader cannot place is `unknown`: a read or a write by its method, of a package that is not known.
+
+import type { AnswerReader, AskedRequest } from '../flow/asked-request.ts';
+import type { HoldLimits, Held } from '../flow/held.ts';
+import type { Access, Ecosystem, Sureness, Touch } from '../flow/operation.ts';
+
+export interface RegistryRequest {
+  readonly ecosystem: Ecosystem;
+  /** The registry as users name it, or the host. */
+  readonly registry: string;
+  readonly method: string;
+  /** GET and HEAD without a body. */
+  readonly isRead: boolean;
+  /** Below the prefix, with a slash in front, as it came; `%2F` is still encoded. */
+  readonly path: string;
+  /** Of the path, decoded each by itself; an encoded slash is a slash here. The last is empty behind a slash. */
+  readonly segments: readonly string[];
+  readonly asked: AskedRequest;
+}
+
+/** What a request means, before it becomes an operation. */
+export interface Meaning {
+  /** `npm/install`, `oci/push`. */
+  readonly name: string;
+  readonly touches: readonly Touch[];
+  readonly sureness: Sureness;
+  readonly detail: string | null;
+  readonly hold?: HoldLimits & { withBody(body: Held): Meaning };
+  readonly answer?: AnswerReader;
+}
+
+export type PackageAct = Extract<Touch, { kind: 'package' }>['act'];
+export type PackageTouch = Extract<Touch, { kind: 'package' }>;
+export type ImageTouch = Extract<Touch, { kind: 'image' }>;
+
+/** Splits a canonical path into decoded segments; null when one of them is no UTF-8. */
+export function splitPath(path: string): string[] | null {
+  const segments = path.slice(1).split('/');
+  if (!path.includes('%')) return segments;
+  try {
+    return segments.map((segment) => decodeURIComponent(segment));
+  } catch {
+    return null;
+  }
+}
+
+export interface PackageFacts {
+  readonly purl: string | null;
+  readonly version?: string | null;
+  readonly file?: string;
+  readonly integrity?: string;
+}
+
+/** A meaning that touches one package. */
+export function packageMeaning(
+  request: RegistryRequest,
+  verb: string,
+  act: PackageAct,
+  access: Access,
+  facts: PackageFacts,
+): Meaning {
+  const touch = packageTouch(request, act, access, facts);
+  return { name: `${request.ecosystem}/${verb}`, touches: [touch], sureness: 'known', detail: null };
+}
+
+export function packageTouch(
+  request: RegistryRequest,
+  act: PackageAct,
+  access: Access,
+  facts: PackageFacts,
+): PackageTouch {
+  return {
+    kind: 'package',
+    access,
+    act,
+    purl: facts.purl,
+    version: facts.version ?? null,
+    registry: request.registry,
+    ...(facts.file === undefined ? {} : { file: facts.file }),
+    ...(facts.integrity === undefined ? {} : { integrity: facts.integrity }),
+  };
+}
+
+/** What no table holds. A write may be anything that the registry offers: it counts as publishing an unknown package. */
+export function unknownMeaning(
+  request: RegistryRequest,
+  detail: string,
+  purl: string | null = null,
+): Meaning {
+  const touch = request.isRead
+    ? packageTouch(request, 'metadata', 'read', { purl })
+    : packageTouch(request, 'publish', 'write', { purl });
+  return {
+    name: `${request.ecosystem}/${request.isRead ? 'read' : 'write'}`,
+    touches: [touch],
+    sureness: 'unknown',
+    detail,
+  };
+}
+
+/** Bodies of publishing requests that name the package: kept whole up to this size. */
+export const publishHold: HoldLimits = { maxBytes: 33_554_432, maxDecodedBytes: 67_108_864, maxRatio: 100 };
