@@ -323,9 +323,21 @@ function checkPorts(file: Partial<ConfigFile>, list: ProblemList): void {
     const by = taken.get(port) ?? (first > 0 && port >= first && port <= last ? 'worker' : undefined);
     if (by !== undefined)
       list.error(['listen', key], `port ${port} is that of listen.${by} too`, 'choose another');
+    else if (led.has(port) && file.mode !== 'sidecar')
+      list.error(['listen', key], `port ${port} of the gateway is led to workers`, 'choose another');
     taken.set(port, key);
   }
+  for (const key of ['dns', 'http', 'https'] as const)
+    if (listen[key] !== undefined)
+      list.warn(
+        ['listen', key],
+        'it is of use with `kernel.backend: none` only: the kernel’s rules lead every port',
+        'leave it out',
+      );
 }
+
+/** Ports of the gateway’s own address at which names that are steered or blocked are answered. */
+const led: ReadonlySet<number> = new Set([53, 80, 443]);
 
 /** Each port must say by itself what clients mean by it. */
 function checkDirectPorts(listen: NonNullable<ConfigFile['listen']>, list: ProblemList): void {

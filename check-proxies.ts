@@ -17,6 +17,12 @@ export function checkExplicit(file: Partial<ConfigFile>, list: ProblemList, dire
   for (const [index, line] of (users ?? []).entries())
     if (line !== undefined && !isUserLine(line))
       list.error(['explicit', 'users', index], 'this is no user with a hashed secret', remedy);
+  if (users?.length === 0 && usersFile === undefined)
+    list.error(
+      ['explicit', 'users'],
+      'a list of nobody would let every runner in',
+      'name users, or leave it out',
+    );
   if (usersFile === undefined) return;
   const lines = readSecretLines(resolve(directory, usersFile));
   const at = ['explicit', 'usersFile'];
@@ -31,12 +37,16 @@ export function checkUpstreamProxy(file: Partial<ConfigFile>, list: ProblemList,
   const parts = /^(\[[^\]]+\]|[^:]+):([1-9]\d{0,4})$/.exec(address ?? '');
   const isHost =
     parts !== null && canonicaliseHost(parts[1]!).kind !== 'ambiguous' && Number(parts[2]) < 65_536;
-  if (address !== undefined && !isHost)
+  const remedy = 'write it like proxy.corp.example:3128';
+  // What stands before an @ is a secret, and this text may go to a log.
+  if (address?.includes('@'))
     list.error(
       ['upstreamProxy', 'address'],
-      `"${address}" is no host and port`,
-      'write it like proxy.corp.example:3128',
+      'credentials do not belong here',
+      `${remedy}, and them in a file`,
     );
+  else if (address !== undefined && !isHost)
+    list.error(['upstreamProxy', 'address'], `"${address}" is no host and port`, remedy);
   for (const [index, text] of (noProxy ?? []).entries()) {
     if (text === undefined || parseCidr(text) !== null) continue;
     if (canonicaliseHost(text.replace(/^\./, '')).kind === 'name') continue;
@@ -46,7 +56,11 @@ export function checkUpstreamProxy(file: Partial<ConfigFile>, list: ProblemList,
   if (credentials === undefined) return;
   const at = ['upstreamProxy', 'credentials'];
   const lines = readSecretLines(resolve(directory, credentials));
-  if (lines === null) list.error(at, `"${credentials}" cannot be read`, 'name a file that root can read');
+  // A path has none; user:secret in its place must not be repeated.
+  if (lines === null && credentials.includes(':'))
+    list.error(at, 'no file is named here', 'write user:secret into a file, and its name here');
+  else if (lines === null)
+    list.error(at, `"${credentials}" cannot be read`, 'name a file that root can read');
   else if (lines.length !== 1 || !/^[^:]+:./.test(lines[0]!))
     list.error(
       at,

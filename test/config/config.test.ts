@@ -187,6 +187,20 @@ t.test('what cannot work is refused at its place, and what works by halves is wa
       '5:23 error "sallyport.yaml" holds other lines than users',
     ],
     [`${base}upstreamProxy: {address: "[2001:db8::1]:3128", noProxy: [a.example, .b.example, 10.0.0.0/8]}\n`],
+    [
+      `${base}listen: {explicit: 3128}\nexplicit: {users: []}\n`,
+      '5:19 error a list of nobody would let every',
+    ],
+    [`${base}listen: {explicit: 443}\n`, '4:20 error port 443 of the gateway is led to workers'],
+    [`${base}listen: {http: 8080}\n`, '4:16 warning it is of use with `kernel.backend: none` only'],
+    [
+      `${base}upstreamProxy: {address: "u:s3cret@a:1"}\n`,
+      '4:26 error credentials do not belong here; write it',
+    ],
+    [
+      `${base}upstreamProxy: {address: "a:1", credentials: "u:s3cret"}\n`,
+      '4:46 error no file is named here; write',
+    ],
     [`${base}upstreamProxy: {address: proxy.example}\n`, '4:26 error "proxy.example" is no host and port'],
     [
       `${base}upstreamProxy: {address: "a:1", noProxy: ["*.b.example", 10.0.0.1/8], credentials: sallyport.yaml}\n`,
@@ -216,6 +230,7 @@ t.test('what cannot work is refused at its place, and what works by halves is wa
   for (const [text, ...expected] of rows) {
     const { config, lines } = read(text);
     t.equal(lines.length, expected.length, `${text}\n${lines.join('\n')}`);
+    t.notMatch(lines.join('\n'), /s3cret/);
     expected.forEach((start, index) =>
       t.ok(lines[index]?.startsWith(start), `${text}${start}\n${lines[index]}`),
     );
