@@ -92,14 +92,12 @@ function installMeaning(
     ...(integrity === undefined ? {} : { integrity }),
   });
   if (told.other === null) return meaning;
-  const touches = [
-    ...meaning.touches,
-    packageTouch(request, act, 'read', {
-      purl: pypiPurl(told.other.name),
-      version: told.other.version,
-      file,
-    }),
-  ];
+  const touches = [...meaning.touches];
+  for (let other: FileFacts | null = told.other; other !== null; other = other.other) {
+    touches.push(
+      packageTouch(request, act, 'read', { purl: pypiPurl(other.name), version: other.version, file }),
+    );
+  }
   return {
     ...meaning,
     touches,
@@ -149,12 +147,10 @@ function told(
 /** Before PEP 625 both parts held dashes: `foo-1.0-1` is a post-release of foo, `foo-2-1.0` the first one of foo-2. */
 function readSdistName(stem: string, isMetadata: boolean): FileFacts | null {
   const cuts = [...stem.matchAll(/-(?=v?\d)/g)].map((match) => match.index);
-  const last = cuts.at(-1);
-  if (last === undefined || last === 0) return null;
-  const cutAt = (at: number, other: FileFacts | null): FileFacts | null =>
-    told(stem.slice(0, at), stem.slice(at + 1), isMetadata, other);
-  const before = cuts.at(-2);
-  return cutAt(last, before === undefined || before === 0 ? null : cutAt(before, null));
+  if (cuts.length === 0 || cuts.length > 8) return null;
+  let facts: FileFacts | null = null;
+  for (const at of cuts) facts = told(stem.slice(0, at), stem.slice(at + 1), isMetadata, facts) ?? facts;
+  return facts;
 }
 
 /** One spelling for a version, as PEP 440 normalises it; what is no version is kept in lower case. */
