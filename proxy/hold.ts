@@ -10,11 +10,43 @@ export type { Held, HoldLimits };
 // So small bodies compress beyond any sensible ratio that only larger ones are measured.
 const ratioFromBytes = 4_096;
 
+const smallestPiece = 512;
+const largestPiece = 65_536;
+
+/** Copies of bytes that came in pieces, in a few buffers: a body that comes byte by byte costs no object for each. */
+export class Pieces {
+  readonly #full: Buffer[] = [];
+  #last = Buffer.alloc(0);
+  #used = 0;
+
+  push(bytes: Buffer): void {
+    let at = 0;
+    while (at < bytes.length) {
+      if (this.#used === this.#last.length) this.#grow(bytes.length - at);
+      const copied = bytes.copy(this.#last, this.#used, at);
+      this.#used += copied;
+      at += copied;
+    }
+  }
+
+  #grow(wanted: number): void {
+    if (this.#used > 0) this.#full.push(this.#last);
+    const size = Math.max(smallestPiece, wanted, Math.min(2 * this.#last.length, largestPiece));
+    this.#last = Buffer.allocUnsafeSlow(size);
+    this.#used = 0;
+  }
+
+  /** All that was pushed so far, in order. */
+  get list(): Buffer[] {
+    return this.#used === 0 ? [...this.#full] : [...this.#full, this.#last.subarray(0, this.#used)];
+  }
+}
+
 /** One hold. `push` until it answers false or the body ends, then `end`; nothing is sent meanwhile. */
 export class Hold {
   readonly #limits: HoldLimits;
   readonly #coding: string;
-  readonly #raw: Buffer[] = [];
+  readonly #raw = new Pieces();
   #bytes = 0;
   #isOver = false;
 
@@ -32,9 +64,14 @@ export class Hold {
     return !this.#isOver;
   }
 
+  /** What was kept, as it came; more may be kept than is decoded. */
+  get raw(): Buffer[] {
+    return this.#raw.list;
+  }
+
   /** The body has ended, or is opaque. Never rejects. */
   async end(): Promise<Held> {
-    const raw = this.#raw;
+    const { raw } = this;
     if (this.#isOver) return { kind: 'opaque', detail: 'the body is larger than what is held', raw };
     const encoded = Buffer.concat(raw, this.#bytes);
     if (this.#coding === '' || this.#coding === 'identity') return { kind: 'whole', body: encoded, raw };

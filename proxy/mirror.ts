@@ -52,12 +52,12 @@ async function dialFirst(
   const check = connection.addressCheck(connection.hostDecision?.addresses ?? []);
   const opened = await core.upstreams.open({ ...target, key: poolKey(target), check }, alpn, waiting.signal);
   const read = waiting.finish();
-  const isWanted = !connection.isClosed && !waiting.isOverdue;
+  const isWanted = !isGone(connection) && !waiting.isOverdue;
   if (!('failure' in opened) && !isWanted) opened.destroy();
-  if (connection.isClosed) return null;
+  if (isGone(connection)) return null;
   const result = isWanted ? opened : overdue;
   const failure = 'failure' in result ? result : reasonToRefuse(connection, result);
-  if (connection.isClosed) return null;
+  if (isGone(connection)) return null;
   if ('failure' in result || failure !== null) {
     connection.dialFailure = failure;
     return { alpn: alpn.includes('http/1.1') ? 'http/1.1' : 'h2', upstream: null, bytes: read };
@@ -75,13 +75,16 @@ async function dialFirst(
   return { alpn: result.alpn === null ? null : 'http/1.1', upstream: null, bytes: read };
 }
 
+// What was aborted is closed a little later.
+const isGone = ({ isClosed, socket }: Connection) => isClosed || socket.destroyed;
+
 const overdue: DialFailure = { failure: 'timeout', detail: 'not dialled in time' };
 
 /** While it was dialled the policy may have become another one: closes both sides, or the server's with what is wrong. */
 function reasonToRefuse(connection: Connection, upstream: Upstream): DialFailure | null {
   connection.redecide();
   const check = connection.addressCheck(connection.hostDecision?.addresses ?? []);
-  const failure = connection.isClosed ? 'client-closed' : check.reason(upstream.address);
+  const failure = isGone(connection) ? 'client-closed' : check.reason(upstream.address);
   if (failure === null && !upstream.isOver) return null;
   upstream.destroy();
   return { failure: failure ?? 'upstream-closed', detail: 'known after the dial' };

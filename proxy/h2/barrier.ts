@@ -6,8 +6,6 @@ import { makePing } from './frames.ts';
 import type { Outlet } from './outlet.ts';
 
 const askAfter = 512;
-/** A peer that acknowledges nothing may make this many wait. */
-export const maxWaiting = 16_384;
 
 /** What waits for one peer's acknowledgement. */
 export class Barrier<Item> {

@@ -105,8 +105,10 @@ export class FromClient implements FrameTaker {
     }
     const isRecorded = stream.open();
     relay.noteOpened(stream.decision.mode);
-    if (isRecorded && isOpen(stream.decision)) return this.#forward(stream, isLast, block);
-    if (isFull) streams.stop(stream, stream.decision, null, errors.refusedStream);
+    const isLet = isRecorded && isOpen(stream.decision);
+    if (isLet && relay.mayForward(id)) return this.#forward(stream, isLast, block);
+    if (isLet) streams.stop(stream, stream.decision, 'upstream-closed', errors.refusedStream);
+    else if (isFull) streams.stop(stream, stream.decision, null, errors.refusedStream);
     else streams.stop(stream, stream.decision, null);
     // A refusal is cheap for the client and costs two records.
     if (!this.#mayReset(0.25)) this.fail(errors.enhanceYourCalm);
@@ -118,6 +120,7 @@ export class FromClient implements FrameTaker {
     const { decision, maxUploadBytes } = judgement;
     if (request.isPlainConnect) return blocked('unknown-protocol');
     if (!isOpen(decision)) return decision;
+    if (judgement.originForm !== null) return blocked('malformed-request');
     const asBlock = (reason: Reason): Decision => ({
       ...blocked(reason),
       rule: decision.rule,
@@ -162,11 +165,12 @@ export class FromClient implements FrameTaker {
       return requestTables.withhold(block);
     // A number that was passed over is a stream that is over (RFC 9113 §5.1.1): never one that begins.
     if (stream === undefined) return this.#refuse(errors.streamClosed);
-    if (stream.isStopped) {
+    if (stream.isClientDone && !stream.isStopped) return this.#refuse(errors.streamClosed);
+    // Nothing of a stream that the server has given up goes on: its record is closed.
+    if (stream.isClosed) {
       if (isLast) streams.endStopped(stream);
       return requestTables.withhold(block);
     }
-    if (stream.isClientDone) return this.#refuse(errors.streamClosed);
     if (!isLast) return this.#refuse(errors.protocol);
     if (!areTrailers(block) || stream.promised > 0 || stream.isTunnel) {
       this.#stopMalformed(stream, 'malformed-request');
@@ -214,15 +218,18 @@ export class FromClient implements FrameTaker {
     const stream = relay.streams.get(id);
     if (stream === undefined) return this.#takeStrayData(id);
     if (length === padBytes && !isLast && !this.#mayIdle()) return this.#refuse(errors.enhanceYourCalm);
-    if (stream.isStopped) return this.#swallow(stream, isLast);
-    if (stream.isClientDone) return this.#refuse(errors.streamClosed);
+    if (stream.isClientDone && !stream.isStopped) return this.#refuse(errors.streamClosed);
+    if (stream.isClosed) return this.#swallow(stream, isLast);
     const problem = this.#measure(stream, isLast, length, padBytes);
     if (problem !== null) {
       if (problem === 'max-upload') relay.streams.cut(stream, problem);
       else this.#stopMalformed(stream, problem);
       return this.#swallow(stream, isLast);
     }
-    if (stream.held !== null) return this.#takeHeldData(stream.held, isLast, length, padBytes);
+    if (stream.held !== null) {
+      stream.held.beginFrame(length, padBytes, isLast);
+      return false;
+    }
     stream.webSocket?.payloadSent.begin(length, padBytes);
     if (stream.upstreamNumber !== id) bytes.writeUInt32BE(stream.upstreamNumber, at + 5);
     this.#watched = stream.webSocket === null ? null : stream;
@@ -233,11 +240,6 @@ export class FromClient implements FrameTaker {
       stream.deadlineMs = nowMs + (stream.isTunnel ? limits.tunnelIdleMs : limits.bodyIdleMs);
     }
     return true;
-  }
-
-  #takeHeldData(held: HeldRequest, isLast: boolean, length: number, padBytes: number): false {
-    held.beginFrame(length, padBytes, isLast);
-    return false;
   }
 
   #takeStrayData(id: number): false {
@@ -272,6 +274,8 @@ export class FromClient implements FrameTaker {
   /** Counts a frame of the body; answers why it may not go on. Padding counts: it carries bytes too. */
   #measure(stream: Stream, isLast: boolean, length: number, padBytes: number): Reason | null {
     const { maxUploadBytes } = stream.judgement;
+    // One that was judged as a request without a body: padding would be one all the same.
+    if (stream.request.length === 0 && length > 0) return 'request-smuggling';
     if (maxUploadBytes !== null && stream.bodyBytes + length > maxUploadBytes) return 'max-upload';
     if (stream.promised >= 0) {
       const left = stream.promised - (length - padBytes);

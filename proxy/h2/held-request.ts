@@ -22,10 +22,11 @@ export class HeldRequest {
   isDeciding = false;
   /** What the body came to, when its decision waits for the end of a frame that was begun. */
   body: Held | null = null;
+  /** About what its head takes in memory. */
+  readonly headBytes: number;
   readonly #head: HpackBlock;
   readonly #hold: Hold;
   readonly #capBytes: number;
-  readonly #pieces: Buffer[] = [];
   #trailers: HpackBlock | null = null;
   #window = 0;
   readonly #payload = new Payload();
@@ -34,6 +35,7 @@ export class HeldRequest {
   /** `windowBytes` is what the upstream grants a stream at first: no more can come before it is asked. */
   constructor(head: HpackBlock, limits: HoldLimits, windowBytes: number) {
     this.#head = head;
+    this.headBytes = sizeOf(head);
     this.#hold = new Hold(limits, fieldOf(head, 'content-encoding'));
     this.#capBytes = Math.min(limits.maxBytes, windowBytes);
   }
@@ -58,14 +60,12 @@ export class HeldRequest {
     this.#payload.cut(start, end);
     const { from, to } = this.#payload;
     if (to > from) {
-      // Of its own: the buffer that arrived is larger, and would be kept for it.
-      const piece = Buffer.from(bytes.subarray(from, to));
-      this.bytes += piece.length;
-      this.#pieces.push(piece);
-      if (!this.isDeciding && !this.#hold.push(piece)) return false;
+      this.bytes += to - from;
+      if (!this.#hold.push(bytes.subarray(from, to))) return false;
     }
     if (this.#isLast && !this.isMidFrame) this.isWhole = true;
-    return this.bytes < this.#capBytes;
+    // Padding takes of the window too.
+    return this.taken < this.#capBytes;
   }
 
   endBy(trailers: HpackBlock | null): void {
@@ -82,13 +82,13 @@ export class HeldRequest {
     this.isDeciding = true;
     if (this.isWhole) return this.#hold.end();
     const detail = 'the body is larger than what is held';
-    return Promise.resolve({ kind: 'opaque', detail, raw: this.#pieces });
+    return Promise.resolve({ kind: 'opaque', detail, raw: this.#hold.raw });
   }
 
   /** Everything as frames for the upstream, under its number of the stream. */
   frames(id: number, tables: Tables, maxFrameBytes: number): Buffer {
     const parts = [makeHeaders(id, tables.translateHeld(this.#head), false, maxFrameBytes)];
-    const body = Buffer.concat(this.#pieces);
+    const body = Buffer.concat(this.#hold.raw);
     const endsWithData = this.isWhole && this.#trailers === null;
     for (let at = 0; at < body.length; at += maxFrameBytes) {
       const isEnd = endsWithData && at + maxFrameBytes >= body.length;
@@ -107,6 +107,12 @@ export class HeldRequest {
 /** The interim answer by which a client may go on. */
 export function continueFrames(id: number): Buffer {
   return makeHeaders(id, encodeAnswer([[':status', '100']]), false, 16_384);
+}
+
+function sizeOf(block: HpackBlock): number {
+  let size = block.bytes.length;
+  for (let i = 0; i < block.count; i++) size += block.fields[i]!.size;
+  return size;
 }
 
 function fieldOf(block: HpackBlock, name: string): string {

@@ -3,9 +3,10 @@
 // held and this pool together (RFC 9113 §6.9).
 
 import { isOpen } from '../../flow/decision.ts';
+import type { Reason } from '../../flow/reason.ts';
 import type { Held, HoldLimits } from '../hold.ts';
 import { rejudge } from '../judge.ts';
-import { makeWindowUpdate } from './frames.ts';
+import { errors, makeWindowUpdate } from './frames.ts';
 import { continueFrames, HeldRequest } from './held-request.ts';
 import type { HpackBlock } from './hpack.ts';
 import type { Http2Relay } from './relay.ts';
@@ -42,6 +43,7 @@ export class Holding {
     const relay = this.#relay;
     const { initialWindow: window } = relay.serverSettings;
     stream.held = new HeldRequest(relay.requestTables.hold(block), limits, window);
+    this.bytes += stream.held.headBytes;
     if (stream.held.expectsContinue) relay.toClient.inject(continueFrames(stream.number));
   }
 
@@ -108,11 +110,21 @@ export class Holding {
     stream.decision = stream.judgement.decision;
     const mayGo = stream.open() && isOpen(stream.decision);
     relay.noteOpened(stream.decision.mode);
-    const reason = mayGo ? relay.addressReason(stream.judgement) : null;
+    const reason = mayGo ? this.#lateReason(stream) : null;
     if (reason !== null) streams.cut(stream, reason);
+    else if (mayGo && !relay.mayForward(stream.number))
+      streams.stop(stream, stream.decision, 'upstream-closed', errors.refusedStream);
     else if (mayGo) this.#release(stream, held);
     else streams.stop(stream, stream.decision, null);
     relay.flush();
+  }
+
+  /** What the body, or time, has changed besides the decision: the rule's limit of it, or the address. */
+  #lateReason(stream: Stream): Reason | null {
+    const { bodyBytes, judgement, request } = stream;
+    const { maxUploadBytes } = judgement;
+    if (maxUploadBytes !== null && Math.max(bodyBytes, request.length) > maxUploadBytes) return 'max-upload';
+    return this.#relay.addressReason(judgement);
   }
 
   #release(stream: Stream, held: HeldRequest): void {
@@ -135,7 +147,7 @@ export class Holding {
   #forget(stream: Stream, held: HeldRequest): void {
     stream.held = null;
     this.#unpaid -= held.unpaid;
-    this.bytes -= held.taken;
+    this.bytes -= held.taken + held.headBytes;
   }
 
   /** A held request that was stopped or reset: its window is the client's again. */

@@ -12,6 +12,8 @@ export class Outlet {
   isInFrame = false;
   readonly #pieces: Buffer[] = [];
   readonly #queue: Buffer[] = [];
+  /** Bytes of the frames of our own that wait for a frame's end. */
+  waitingBytes = 0;
 
   constructor(socket: Socket) {
     this.socket = socket;
@@ -26,6 +28,7 @@ export class Outlet {
   /** Frames of our own: out at the next frame's end, in the order of these calls. */
   inject(frame: Buffer): void {
     this.#queue.push(frame);
+    this.waitingBytes += frame.length;
   }
 
   /** True when frames of our own wait for a frame's end. */
@@ -37,6 +40,7 @@ export class Outlet {
   withWaiting(frame: Buffer): Buffer {
     const all = Buffer.concat([...this.#queue, frame]);
     this.#queue.length = 0;
+    this.waitingBytes = 0;
     return all;
   }
 
@@ -45,6 +49,7 @@ export class Outlet {
     if (!this.isReady || this.isInFrame || this.#queue.length === 0) return;
     for (const frame of this.#queue) this.#pieces.push(frame);
     this.#queue.length = 0;
+    this.waitingBytes = 0;
   }
 
   /** Writes everything; false when the peer should be given time to read. Answers how much left, too, by `onBytes`. */

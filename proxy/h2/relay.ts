@@ -42,6 +42,10 @@ import type { Fate } from './walk.ts';
 const maxUnreadBytes = 262_144;
 const sweepMs = 1_000;
 const maxPendingSettings = 64;
+/** About what a stream takes that is over and remembered. */
+const rememberedBytes = 2_048;
+/** Of WINDOW_UPDATE (RFC 9113 §6.9). */
+const maxIncrement = 0x7fff_ffff;
 
 /** Carries the client's stream (TLS done, h2 chosen) to the upstream, which is nobody else's, until either ends. */
 export function startHttp2(connection: Connection, client: Socket, upstream: Upstream): void {
@@ -68,6 +72,8 @@ export class Http2Relay implements Carrier, UpstreamOwner, Leaving {
   /** Highest number that the upstream has seen. */
   upstreamMaxId = 0;
   isRenumbered = false;
+  /** Highest number that the upstream will serve. */
+  #lastTakenId = noLastId;
   /** WebSockets that began: their bytes are followed. */
   webSockets = 0;
   /** Frames are taken no more; what is written still leaves. */
@@ -87,7 +93,8 @@ export class Http2Relay implements Carrier, UpstreamOwner, Leaving {
   #hasUpstreamSaid = false;
   #hasOpened = false;
   #mustRecord = false;
-  #lastActiveMs: number;
+  /** When a stream was open last. */
+  #lastUsedMs: number;
 
   constructor(connection: Connection, client: Socket, upstream: Upstream) {
     this.connection = connection;
@@ -100,7 +107,7 @@ export class Http2Relay implements Carrier, UpstreamOwner, Leaving {
     this.goodbye = new Goodbye(this);
     this.#fromClient = new Walker(new FromClient(this), this.toUpstream);
     this.#fromUpstream = new Walker(new FromUpstream(this), this.toClient);
-    this.#lastActiveMs = connection.core.nowMs;
+    this.#lastUsedMs = connection.core.nowMs;
     this.#clientPartMs = connection.core.nowMs;
   }
 
@@ -159,6 +166,7 @@ export class Http2Relay implements Carrier, UpstreamOwner, Leaving {
   /** A record of a stream that was decided in this mode waits to be written. */
   noteOpened(mode: Mode): void {
     this.#hasOpened = true;
+    this.#lastUsedMs = this.connection.core.nowMs;
     this.#mustRecord ||= mode === 'block';
   }
 
@@ -184,12 +192,17 @@ export class Http2Relay implements Carrier, UpstreamOwner, Leaving {
 
   /** Everything that what arrived led to, both ways, and whoever cannot take it is waited for. */
   flush(): void {
-    if (!this.#handOver()) return this.connection.abort('record-unavailable');
+    // What goes to the upstream is one run of bytes: where a record of it is missing, all of it stays here.
+    if (!this.#handOver()) {
+      this.connection.ended ??= 'record-unavailable';
+      return this.#loseUpstream('record-unavailable');
+    }
     this.streams.refund();
     this.#endIfDone();
-    if (this.#upstreamRefund > 0) {
-      this.toUpstream.inject(makeWindowUpdate(0, this.#upstreamRefund));
-      this.#upstreamRefund = 0;
+    if (this.#upstreamRefund > 0 && !this.toUpstream.isInFrame) {
+      const increment = Math.min(this.#upstreamRefund, maxIncrement);
+      this.toUpstream.inject(makeWindowUpdate(0, increment));
+      this.#upstreamRefund -= increment;
     }
     const isUpstreamFree = this.upstream.isOver || this.toUpstream.flush();
     const isClientFree = this.toClient.flush((size) => (this.connection.receivedBytes += size));
@@ -197,15 +210,14 @@ export class Http2Relay implements Carrier, UpstreamOwner, Leaving {
     this.#waitsForClient = this.client.writableLength > maxUnreadBytes;
     if (this.#waitsForUpstream || this.#waitsForClient) this.client.pause();
     if (!isClientFree) this.upstream.socket.pause();
-    if (!isUpstreamFree || !isClientFree || this.#fromClient.gatheredBytes + this.holding.bytes > 0)
-      this.#countKept();
-    this.#lastActiveMs = this.connection.core.nowMs;
+    this.#countKept();
   }
 
   #countKept(): void {
-    const waiting = stuckBytes(this.client) + stuckBytes(this.upstream.socket);
+    const waiting = stuckBytes(this.client) + stuckBytes(this.upstream.socket) + this.toClient.waitingBytes;
     const gathered = this.#fromClient.gatheredBytes + this.#fromUpstream.gatheredBytes;
-    const limit = this.connection.keep(waiting + gathered + this.holding.bytes);
+    const remembered = this.streams.remembered * rememberedBytes;
+    const limit = this.connection.keep(waiting + gathered + this.holding.bytes + remembered);
     if (limit !== null) this.connection.abort(limit);
   }
 
@@ -279,21 +291,32 @@ export class Http2Relay implements Carrier, UpstreamOwner, Leaving {
       this.toClient.inject(makeRstStream(id, errors.refusedStream));
     }
     this.lastServedId = Math.min(this.lastServedId, lastServed);
+    this.#lastTakenId = Math.min(this.#lastTakenId, last);
     this.streams.abandonAbove(last);
     this.#hasUpstreamSaid = last < noLastId;
     // Debug data of a server is for nobody here.
     return length === 8 && !this.isRenumbered ? true : makeGoaway(this.lastServedId, code);
   }
 
-  /** The number by which the upstream gets to know the client's stream. */
+  // One that went later has a higher number already (RFC 9113 §5.1.1): from then on the two sides count apart.
+  #upstreamIdOf(id: number): number {
+    return this.isRenumbered || id < this.upstreamMaxId ? this.upstreamMaxId + 2 : id;
+  }
+
+  /** False when the upstream, which goes away, would not serve this stream, or no number is left for it. */
+  mayForward(id: number): boolean {
+    return this.#upstreamIdOf(id) <= this.#lastTakenId;
+  }
+
+  /** The number by which the upstream gets to know the client's stream, which mayForward has let. */
   nextUpstreamId(id: number): number {
-    // One that went later has a higher number already (RFC 9113 §5.1.1): from now on the two sides count apart.
-    if (!this.isRenumbered && id < this.upstreamMaxId) {
+    const next = this.#upstreamIdOf(id);
+    if (next !== id && !this.isRenumbered) {
       this.isRenumbered = true;
       this.streams.renumber();
     }
-    this.upstreamMaxId = this.isRenumbered ? this.upstreamMaxId + 2 : id;
-    return this.upstreamMaxId;
+    this.upstreamMaxId = next;
+    return next;
   }
 
   /** Why the upstream's address may not serve this request, or null. Asked anew only where the answer may differ. */
@@ -338,8 +361,11 @@ export class Http2Relay implements Carrier, UpstreamOwner, Leaving {
   /** The upstream did: what waits for an answer is answered, the rest reset. */
   failUpstream(code: number, reason: Reason): void {
     if (this.isOver) return;
-    if (!this.toUpstream.isInFrame) this.toUpstream.inject(makeGoaway(0, code));
-    this.toUpstream.flush();
+    // Requests that came in this turn are still here, and so may be their records.
+    if (this.#handOver()) {
+      if (!this.toUpstream.isInFrame) this.toUpstream.inject(makeGoaway(0, code));
+      this.toUpstream.flush();
+    }
     this.#loseUpstream(reason);
   }
 
@@ -406,11 +432,13 @@ export class Http2Relay implements Carrier, UpstreamOwner, Leaving {
       if (stream.isStopped) streams.expireStopped(stream);
       else streams.fail(stream, 'timeout');
     }
-    if (streams.open === 0 && nowMs - this.#lastActiveMs > limits.idleMs) return this.#end(errors.none, null);
+    // Frames of no stream (PING, WINDOW_UPDATE) are no use of the connection: anybody could keep it for ever.
+    if (streams.open > 0) this.#lastUsedMs = nowMs;
+    if (nowMs - this.#lastUsedMs > limits.idleMs) return this.#end(errors.none, null);
     this.goodbye.sweep();
-    const lastActiveMs = this.#lastActiveMs;
+    // Not the upstream: servers end a connection for PINGs that no stream is the reason of.
+    streams.fromClient.ask();
     this.flush();
-    this.#lastActiveMs = lastActiveMs;
   }
 
   /** After a change of policy or job: cuts the streams that would come out otherwise, and lets the rest drain. */

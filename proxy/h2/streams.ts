@@ -64,6 +64,11 @@ export class Streams {
     return this.#all.size;
   }
 
+  /** Those that are over and kept against late frames. */
+  get remembered(): number {
+    return this.#all.size - this.open + this.#ignored.size;
+  }
+
   all(): Iterable<Stream> {
     return this.#all.values();
   }
@@ -151,9 +156,8 @@ export class Streams {
   /** The upstream will never serve those above this number of its own; the client is told by the same frame. */
   abandonAbove(upstreamNumber: number): void {
     for (const stream of this.#all.values()) {
-      if (!stream.isForwarded || stream.isStopped || stream.upstreamNumber <= upstreamNumber) continue;
-      this.close(stream, 'upstream-closed');
-      this.#drop(stream);
+      if (stream.isForwarded && !stream.isStopped && stream.upstreamNumber > upstreamNumber)
+        this.resetByUpstream(stream);
     }
   }
 
@@ -245,7 +249,7 @@ export class Streams {
     if (bytes === 0) return;
     this.#refundDue += bytes;
     const stream = this.#all.get(number);
-    if (stream === undefined || stream.isClientDone) return;
+    if (stream === undefined || !stream.isStopped || stream.isClientDone) return;
     if (stream.refundedBytes + bytes > maxSwallowedBytes) return this.#resetUpload(stream);
     if (stream.refundDue === 0) this.#refunds.push(stream);
     stream.refundDue += bytes;
@@ -265,8 +269,9 @@ export class Streams {
 
   /** Gives the window of everything that was swallowed back, in as few frames as there are streams. */
   refund(): void {
-    if (this.#refundDue === 0) return;
     const { toClient } = this.#around;
+    // In the midst of a frame they would only be gathered.
+    if (this.#refundDue === 0 || toClient.isInFrame) return;
     this.#around.holding.giveBack(this.#refundDue);
     toClient.inject(makeWindowUpdate(0, this.#refundDue));
     this.#refundDue = 0;
