@@ -87,6 +87,8 @@ export interface AnswerMeaning {
   readonly grants: readonly StorageGrant[];
   /** `X-Accepted-GitHub-Permissions` read as alternatives, or null. */
   readonly accepted: Operation['needs'] | null;
+  /** Which of the operation's alternatives the answer's target decided: an issue or a pull request. */
+  readonly decided?: Operation['needs'];
   readonly evidence: readonly Evidence[];
 }
 

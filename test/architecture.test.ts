@@ -14,6 +14,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   jobs: ['flow'],
   proxy: ['flow', 'policy', 'certs', 'kernel'],
   store: ['flow'],
+  platform: ['flow'],
   registry: ['flow'],
   api: ['flow', 'policy', 'store'],
   netns: ['flow', 'certs', 'kernel', 'policy', 'store'],

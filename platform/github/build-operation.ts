@@ -1,0 +1,95 @@
+// Makes the operation of what was read of a request: the access, what a public repository lets anybody do, and
+// whether the call says anything of the job's own token.
+
+import type { AskedRequest } from '../../flow/asked-request.ts';
+import type { Access, CredentialKind, Operation, Sureness, Touch } from '../../flow/operation.ts';
+import type { GithubServer } from './github-server.ts';
+import { isOwn } from './touches.ts';
+
+export interface Draft {
+  readonly name: string;
+  readonly touches: readonly Touch[];
+  /** `[{}]` when left out. */
+  readonly needs?: Operation['needs'];
+  readonly ungrantable?: readonly string[];
+  /** A public repository lets anybody. */
+  readonly isOpen?: boolean;
+  /** Left out: `ambiguous` with several alternatives, else `known`. */
+  readonly sureness?: Sureness;
+  readonly detail?: string | null;
+  /** Credentials that stand for the job's own here; the job's token alone when left out. */
+  readonly standsForJob?: readonly CredentialKind[];
+}
+
+const ranks: Readonly<Record<Access, number>> = { read: 0, write: 1, admin: 2 };
+const nothing: Operation['needs'] = [{}];
+const jobAlone: readonly CredentialKind[] = ['job'];
+
+export function buildOperation(server: GithubServer, request: AskedRequest, draft: Draft): Operation {
+  const touches = carriesData(request) ? draft.touches.map(raiseToWrite) : draft.touches;
+  const job = sameServerJob(server, request);
+  const own = touches.map((touch) => isOwn(touch, job));
+  const isPublicOwn = job?.private === false && own.every((mine) => mine === true);
+  const needs = draft.isOpen === true && isPublicOwn ? nothing : (draft.needs ?? nothing);
+  return {
+    platform: 'github',
+    server: server.name,
+    name: draft.name,
+    access: highestAccess(touches),
+    touches,
+    needs,
+    ungrantable: draft.ungrantable ?? [],
+    sureness: draft.sureness ?? (needs.length > 1 ? 'ambiguous' : 'known'),
+    widens: widens(server, request, draft, own),
+    credential: request.credential,
+    detail: draft.detail ?? null,
+  };
+}
+
+/** What no table places: access by the method, no needs, and says so. */
+export function unknownOperation(
+  server: GithubServer,
+  request: AskedRequest,
+  name: string,
+  touches: readonly Touch[],
+  detail: string | null = null,
+): Operation {
+  return buildOperation(server, request, { name, touches, sureness: 'unknown', detail });
+}
+
+export function accessByMethod(method: string): Access {
+  return method === 'GET' || method === 'HEAD' ? 'read' : 'write';
+}
+
+export function highestAccess(touches: readonly Touch[]): Access {
+  let highest: Access = 'read';
+  for (const { access } of touches) if (ranks[access] > ranks[highest]) highest = access;
+  return highest;
+}
+
+// A GET with a body carries something out: nobody reads it as a read.
+function carriesData(request: AskedRequest): boolean {
+  return request.hasBody && (request.method === 'GET' || request.method === 'HEAD');
+}
+
+function raiseToWrite(touch: Touch): Touch {
+  return touch.access === 'read' ? { ...touch, access: 'write' } : touch;
+}
+
+function sameServerJob(server: GithubServer, request: AskedRequest): AskedRequest['attribution']['job'] {
+  const { job, conflict } = request.attribution;
+  return job !== null && !conflict && job.platform === 'github' && job.server === server.name ? job : null;
+}
+
+// False only where it is sure: another repository, another server, another credential.
+function widens(
+  server: GithubServer,
+  request: AskedRequest,
+  draft: Draft,
+  own: readonly (boolean | null)[],
+): boolean {
+  if (!(draft.standsForJob ?? jobAlone).includes(request.credential)) return false;
+  const { job } = request.attribution;
+  if (job !== null && (job.platform !== 'github' || job.server !== server.name)) return false;
+  return !own.includes(false);
+}

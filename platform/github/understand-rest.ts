@@ -1,0 +1,137 @@
+// What a call of GitHub's REST API means: its route, what the path says it touches, and who reads its answer.
+
+import type { AskedRequest, Understanding } from '../../flow/asked-request.ts';
+import type { Access, Touch } from '../../flow/operation.ts';
+import { accessByMethod, buildOperation, unknownOperation } from './build-operation.ts';
+import type { GithubServer } from './github-server.ts';
+import { restAnswerReader } from './read-rest-answer.ts';
+import { readRoutes, type Route } from './read-routes.ts';
+import { buildRouteTree, findRoute } from './route-tree.ts';
+import { accountRoutes } from './routes/account.ts';
+import { enterpriseRoutes } from './routes/enterprise.ts';
+import { organizationRoutes } from './routes/organization.ts';
+import { ownRoutes } from './routes/own.ts';
+import { repositoryScopeRoutes } from './routes/repository-scopes.ts';
+import { repositorySettingRoutes } from './routes/repository-settings.ts';
+import { decodeSegment } from './split-path.ts';
+import { ownerTouch, platformTouch, repositoryIdTouch, repositoryTouch } from './touches.ts';
+
+/** Every route that is mapped, or listed as unknown on purpose. */
+export const routes: readonly Route[] = [
+  repositoryScopeRoutes,
+  repositorySettingRoutes,
+  organizationRoutes,
+  accountRoutes,
+  enterpriseRoutes,
+  ownRoutes,
+].flatMap(readRoutes);
+const tree = buildRouteTree(routes);
+
+/** `segments` are those of the path below the API's root. */
+export function understandRest(
+  server: GithubServer,
+  request: AskedRequest,
+  segments: readonly string[],
+): Understanding {
+  const route = findRoute(tree, request.method, segments);
+  if (route === null) {
+    const touches = [placeOf(server, request, segments, accessByMethod(request.method), null)];
+    return { operation: unknownOperation(server, request, 'rest/unknown', touches), evidence: [] };
+  }
+  const operation = buildOperation(server, request, {
+    name: route.name,
+    touches: touchesOf(server, request, segments, route),
+    needs: route.needs,
+    ungrantable: route.ungrantable,
+    isOpen: route.isOpen,
+    ...(route.isUnknown ? { sureness: 'unknown' as const } : {}),
+  });
+  return { operation, evidence: [], answer: restAnswerReader(server, operation) };
+}
+
+/** Operations that make a repository elsewhere: what they read is the source, where they write the path hides. */
+const elsewhere: ReadonlySet<string> = new Set(['repos/create-fork', 'repos/create-using-template']);
+
+function touchesOf(
+  server: GithubServer,
+  request: AskedRequest,
+  segments: readonly string[],
+  route: Route,
+): Touch[] {
+  const refs = refsOf(segments, route);
+  const isElsewhere = elsewhere.has(route.name);
+  const touches = [placeOf(server, request, segments, isElsewhere ? 'read' : route.access, refs)];
+  if (isElsewhere || route.name === 'repos/transfer') touches.push(ownerTouch(null, 'admin'));
+  touches.push(...furtherTouches(segments, route));
+  return touches;
+}
+
+/** What the beginning of a path says: `/repos/o/r`, `/repositories/1`, `/orgs/o`, `/users/u`, else the platform. */
+function placeOf(
+  server: GithubServer,
+  request: AskedRequest,
+  segments: readonly string[],
+  access: Access,
+  refs: readonly string[] | null,
+): Touch {
+  const [first, second, third] = segments;
+  if (second === undefined) return first === 'gists' ? ownerTouch(null, access) : platformTouch(access);
+  switch (first) {
+    case 'repos':
+      return third === undefined ? ownerTouch(second, access) : repositoryTouch(second, third, access, refs);
+    case 'repositories':
+      return repositoryIdTouch(server, request.attribution.job, second, access, refs);
+    case 'orgs':
+    case 'users':
+      return ownerTouch(second, access);
+    case 'organizations':
+      return ownerTouch(isNumber(second) ? null : second, access);
+    case 'user':
+      return isNumber(second) ? ownerTouch(null, access) : platformTouch(access);
+    // A gist is its maker's, whom the path does not tell.
+    case 'gists':
+      return ownerTouch(null, access);
+    default:
+      return platformTouch(access);
+  }
+}
+
+function isNumber(segment: string): boolean {
+  return /^\d+$/.test(segment);
+}
+
+// A path that names a second repository or owner: `/orgs/{org}/teams/{team_slug}/repos/{owner}/{repo}`.
+function furtherTouches(segments: readonly string[], route: Route): Touch[] {
+  const at = further.get(route.path);
+  if (at === undefined) return [];
+  return at.map(({ owner, name }) =>
+    name === null
+      ? ownerTouch(segments[owner]!, route.access)
+      : repositoryTouch(segments[owner]!, segments[name]!, route.access),
+  );
+}
+
+const further = new Map(routes.map(({ path }) => [path, findFurther(path)] as const));
+
+function findFurther(path: string): { owner: number; name: number | null }[] {
+  const parts = path.split('/').slice(1);
+  return parts.flatMap((part, i): { owner: number; name: number | null }[] => {
+    const isFirst = i === 1 && ['repos', 'orgs', 'organizations', 'users'].includes(parts[0]!);
+    if (isFirst) return [];
+    if (part === '{owner}' || part === '{repo_owner}') return [{ owner: i, name: i + 1 }];
+    return part === '{org}' ? [{ owner: i, name: null }] : [];
+  });
+}
+
+const refChanges: ReadonlySet<string> = new Set(['git/update-ref', 'git/delete-ref']);
+
+function refsOf(segments: readonly string[], route: Route): readonly string[] | null {
+  if (!refChanges.has(route.name)) return null;
+  const at = segments.indexOf('refs', segments[0] === 'repos' ? 3 : 2);
+  return [
+    `refs/${segments
+      .slice(at + 1)
+      .map(decodeSegment)
+      .join('/')}`,
+  ];
+}
