@@ -298,6 +298,14 @@ export const configSchema = {
             'How long an old worker may go on with what it carries after an upgrade, in seconds. Default: `300`.',
           examples: [300],
         },
+        namesPerWildcard: {
+          type: 'integer',
+          minimum: 1,
+          maximum: 20_000,
+          description:
+            'Distinct DNS names that one runner may have asked upstream in an hour under one wildcard of the policy, by questions and by connections; under one zone where a wildcard is wider. Ten times as many under all. Default: `1000`.',
+          examples: [1000],
+        },
         queriesPerSecond: count('DNS questions per second of one runner. Default: `200`, burst 400.', 200),
       },
     },

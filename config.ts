@@ -127,6 +127,7 @@ function completeLimits(limits: ConfigFile['limits']) {
   return {
     connections,
     connectionsPerRunner: limits?.connectionsPerRunner ?? Math.max(1, Math.floor(connections * 0.8)),
+    namesPerWildcard: limits?.namesPerWildcard ?? 1000,
     queriesPerSecond: limits?.queriesPerSecond ?? 200,
     drainSeconds: limits?.drainSeconds ?? 300,
   };

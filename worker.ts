@@ -86,7 +86,7 @@ class Worker {
   readonly #recorder: SegmentWriter;
   readonly #keeper: KeeperClient;
   readonly #jobs: DeclaredJobs;
-  readonly #tunnels = new TunnelWatch();
+  readonly #tunnels: TunnelWatch;
   readonly #virtual: VirtualPort | null;
   readonly #keptOut: KeptOut;
   readonly #servers: Server[] = [];
@@ -101,6 +101,7 @@ class Worker {
     const { config, state } = settings;
     this.#settings = settings;
     this.#keeper = keeper;
+    this.#tunnels = new TunnelWatch({ nameBudget: config.limits.namesPerWildcard });
     this.#log = openLog(settings.name, config.log.level);
     this.#recorder = new SegmentWriter({
       directory: state.segments,

@@ -12,6 +12,7 @@ import type { Closing } from './closing.ts';
 import { rcode as code } from './codes.ts';
 import type { Found, Lookup } from './lookup.ts';
 import { nameText } from './name.ts';
+import { budgetKeyOf } from './name-budgets.ts';
 import type { PolicyInForce } from './policy-port.ts';
 import { isCut, reasonOf, RefusalError } from './question.ts';
 import type { Asked } from './question.ts';
@@ -120,9 +121,13 @@ export class HeldQueries {
   #watchTunnel(asked: Asked, verdict: NameVerdict): Decision | null {
     const { source, scan } = asked;
     const { tunnels, closing } = this.#options;
-    const seen = tunnels.ask(source.address, verdict.wireName, scan.type, closing.recording.steadyMs);
+    const { wireName, wildcard } = verdict;
+    const seen = tunnels.ask(source.address, wireName, scan.type, closing.recording.steadyMs, wildcard);
     if (seen === 'clear') return null;
-    const detail = seen === 'budget' ? 'name budget of this zone spent' : 'names look like a tunnel';
+    const detail =
+      seen === 'budget'
+        ? `name budget of ${budgetKeyOf(wireName, wildcard)} spent`
+        : 'names look like a tunnel';
     asked.evidence = [{ kind: 'dns-tunnel', detail }];
     if (seen === 'suspect') return null;
     const { mode, rule, scope } = verdict.decision;

@@ -18,6 +18,11 @@ export interface NameVerdictOfPolicy extends Decision {
   /** Ports to be opened in the kernel for every address, before the answer leaves. */
   readonly bind: readonly { readonly protocol: 'tcp' | 'udp'; readonly port: number }[];
   readonly answer: 'forward' | 'explain' | 'nxdomain';
+  /**
+   * The narrowest wildcard that opens the name, under which its distinct names are counted; null where a rule writes
+   * the name out; left out: they are counted by zone.
+   */
+  readonly wildcard?: string | null;
 }
 
 /** policy/scope.ts and policy/decide.ts; effective policies are opaque here and compared by identity. */

@@ -63,8 +63,9 @@ export class Resolver implements ResolverPort {
 
   #watchTunnel(host: string, name: string, asker: Asker): UnresolvedHost | null {
     if (this.#options.lookup.isKept({ name, type: recordType.A, variant: 0 })) return null;
-    const seen = this.#tunnels.ask(asker.runner, name, recordType.A, steadyMs());
-    if ((seen !== 'budget' && seen !== 'tunnel') || asker.judge(host).mode !== 'block') return null;
+    const { mode, wildcard } = asker.judge(host);
+    const seen = this.#tunnels.ask(asker.runner, name, recordType.A, steadyMs(), wildcard);
+    if ((seen !== 'budget' && seen !== 'tunnel') || mode !== 'block') return null;
     const detail = `too many, or too strange, names beside ${host}`;
     return { refused: seen === 'budget' ? 'dns-budget' : 'dns-tunnel', detail };
   }

@@ -1,17 +1,18 @@
 // DNS as a channel: how many and what kind of names one runner asks under one zone. Only questions that leave the
 // gateway count. One signal alone is what content networks do; two are evidence, three close the zone to new names,
-// and so does a spent budget. Measured on names of builds and on encoders (test/dns/real-names.test.ts).
+// and a spent budget (name-budgets.ts) refuses new ones. Measured on names of builds and on encoders (test/dns/real-names.test.ts).
 // Bounded: 256 runners, 256 zones of each, 200,000 names in all, as hashes. No runner makes another's counts vanish
 // by asking much, nor its own: a zone whose budget is half spent stays until its hour is over.
 
 import { subnetOf } from '../flow/address.ts';
 import { nameBytes, nameLabels } from './name.ts';
+import { budgetKeyOf, NameBudgets, zoneOf } from './name-budgets.ts';
 import { type as recordType } from './codes.ts';
 import { sharesPerSubnet } from './rate.ts';
 import { hashName } from './scan-query.ts';
 
 export interface TunnelLimits {
-  /** Distinct names under one zone and runner in an hour, before new ones are refused; ten times that in all zones. */
+  /** Distinct names of one runner under one wildcard in an hour, before new ones are refused; ten times that in all. */
   readonly nameBudget: number;
 }
 export const defaultTunnelLimits: TunnelLimits = { nameBudget: 1000 };
@@ -24,7 +25,6 @@ const maxRunners = 256;
 /** More than a runner's builds go around in: a zone that is forgotten and met again counts its names twice. */
 const maxZones = 256;
 const maxNames = 200_000;
-const runnerBudgets = 10;
 /** Types that hosts are looked up with; all others carry more, and are seldom asked by jobs. */
 const plainTypes: ReadonlySet<number> = new Set([recordType.A, recordType.AAAA, recordType.PTR]);
 
@@ -48,17 +48,7 @@ interface RunnerWatch {
   /** How many runners' worth it may ask: more than one for an IPv6 subnet. */
   readonly shares: number;
   readonly zones: Map<string, ZoneWatch>;
-  hourAt: number;
-  /** New names of all zones this hour. */
-  fresh: number;
-}
-
-/**
- * The zone of a folded wire name: its last two labels. Too wide where a registry sells third-level names, which
- * counts too much; a guess that were too narrow (`data.abc.io` a zone of its own) would count nothing.
- */
-export function zoneOf(name: string): string {
-  return nameLabels(name).slice(-2).join('.');
+  readonly budgets: NameBudgets;
 }
 
 /** Shannon entropy of a text in bits per character. */
@@ -84,23 +74,24 @@ export class TunnelWatch {
     return this.#names;
   }
 
-  /** Counts a question that is about to leave, and judges the zone. `name` is a folded wire name. */
-  ask(runner: string, name: string, type: number, nowMs: number): TunnelVerdict {
+  /**
+   * Counts a question that is about to leave, and judges the zone. `name` is a folded wire name; `wildcard` opens it
+   * (policy-port.ts).
+   */
+  ask(runner: string, name: string, type: number, nowMs: number, wildcard?: string | null): TunnelVerdict {
     const ofRunner = this.#runner(runner, nowMs);
     const watch = this.#zone(ofRunner, zoneOf(name), nowMs);
     if (watch === null) return 'budget';
     const hash = hashName(nameBytes(name));
     const isNew = !watch.names.has(hash);
     if (isNew && watch.closedUntil > nowMs) return 'tunnel';
-    const nameBudget = this.#limits.nameBudget * ofRunner.shares;
-    if (isNew && (watch.names.size >= nameBudget || ofRunner.fresh >= runnerBudgets * nameBudget))
-      return 'budget';
+    const key = isNew ? budgetKeyOf(name, wildcard) : null;
+    if (key !== null && !ofRunner.budgets.spend(key, nowMs)) return 'budget';
     watch.asked++;
     if (!plainTypes.has(type)) watch.carriers++;
     if (isNew) {
       watch.names.add(hash);
       this.#names++;
-      ofRunner.fresh++;
       countName(watch, name);
     }
     const signals = countSignals(watch, ofRunner.shares);
@@ -123,13 +114,10 @@ export class TunnelWatch {
     if (watch) this.#runners.delete(key);
     else {
       const shares = subnet === null ? 1 : sharesPerSubnet;
-      watch = { shares, zones: new Map(), hourAt: nowMs, fresh: 0 };
+      const budgets = new NameBudgets(this.#limits.nameBudget * shares, nowMs);
+      watch = { shares, zones: new Map(), budgets };
     }
     this.#runners.set(key, watch);
-    if (nowMs - watch.hourAt >= hourMs) {
-      watch.hourAt = nowMs;
-      watch.fresh = 0;
-    }
     while (this.#runners.size > maxRunners || (this.#names > maxNames && this.#runners.size > 1)) {
       const [oldest, gone] = this.#runners.entries().next().value!;
       this.#runners.delete(oldest);

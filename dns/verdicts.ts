@@ -64,6 +64,7 @@ export interface NameVerdict {
   readonly decision: Decision;
   readonly addresses: NameVerdictOfPolicy['addresses'];
   readonly bind: NameVerdictOfPolicy['bind'];
+  readonly wildcard: NameVerdictOfPolicy['wildcard'];
   readonly destination: Destination;
   /** Answers made here by type of question; null: the question goes on to the cache and the upstreams. */
   readonly forA: LocalAnswer | null;
@@ -229,6 +230,7 @@ export class Verdicts {
     return {
       ...baseVerdict(name, wireName, decision),
       addresses: judged.addresses,
+      wildcard: judged.wildcard,
       // In steer mode nothing is forwarded; what a virtual address needs is in `steered`.
       bind: steer ? [] : judged.bind,
       steered,
@@ -321,6 +323,7 @@ function baseVerdict(name: Uint8Array, wireName: string, decision: Decision): Na
     decision,
     addresses: [],
     bind: [],
+    wildcard: undefined,
     destination: { host: displayName(wireName), address: null, port: 53, protocol: 'dns' },
     forA: null,
     forAaaa: null,

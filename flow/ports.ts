@@ -72,7 +72,12 @@ export interface VirtualPort {
 export interface Asker {
   readonly runner: string;
   /** What policy says of a name: the host itself, or one that a CNAME leads to. */
-  judge(name: string): Decision;
+  judge(name: string): NameJudgement;
+}
+
+/** With the narrowest wildcard that opens the name; null where a rule writes it out, left out where none is known. */
+export interface NameJudgement extends Decision {
+  readonly wildcard?: string | null;
 }
 
 /** Why a host is not resolved for this asker. */

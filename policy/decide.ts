@@ -9,6 +9,7 @@ import { findBlockedAddress, findBlockedHost } from './blocklist.ts';
 import { checkAddress } from './check-address.ts';
 import { intersectCidrs } from './cidr-set.ts';
 import { findByRange, findConnection, findRangeBlocks, type HostQuestion } from './connection-view.ts';
+import { findWildcard } from './find-wildcard.ts';
 import { findHostView, type Candidate, type HostView } from './host-view.ts';
 import { blocksMethod } from './method-set.ts';
 import { selectByPath } from './path-index.ts';
@@ -24,6 +25,8 @@ export interface NameDecision extends Decision {
   /** Ports that a network rule opens for this name: written to the kernel before the answer leaves. */
   readonly bind: readonly { readonly protocol: 'tcp' | 'udp'; readonly port: number }[];
   readonly answer: 'forward' | 'explain' | 'nxdomain';
+  /** Of an allowed name: the narrowest wildcard that opens it, or null where a rule writes it out. */
+  readonly wildcard?: string | null;
 }
 export interface HostDecision extends Decision {
   readonly treatment: 'intercept' | 'pass-through';
@@ -74,6 +77,7 @@ export function decideName(effective: EffectivePolicy, { name }: { readonly name
     addresses: [...uniteAddresses(view.groups), ...findNamedRanges(effective, view)],
     bind: isOpen ? listBindings(view) : [],
     answer: isOpen ? 'forward' : isSilent ? 'nxdomain' : 'explain',
+    ...(decision.verdict === 'allow' ? { wildcard: findWildcard(view, name) } : {}),
   };
 }
 

@@ -3,8 +3,8 @@
 
 import type { Cidr } from '../flow/address.ts';
 import { blocked } from '../flow/decision.ts';
-import type { Decision } from '../flow/decision.ts';
 import type { Attribution } from '../flow/job.ts';
+import type { NameJudgement } from '../flow/ports.ts';
 import type { Reason } from '../flow/reason.ts';
 import type { Decider, ProxyPorts } from './options.ts';
 
@@ -44,7 +44,7 @@ export class AddressCheck {
   }
 
   /** What policy says of a name that is resolved. */
-  judge(name: string): Decision {
+  judge(name: string): NameJudgement {
     return this.#decider?.name(this.#attribution, name) ?? blocked('policy-unavailable');
   }
 

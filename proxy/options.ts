@@ -7,7 +7,7 @@ import type { Cidr } from '../flow/address.ts';
 import type { Evidence } from '../flow/evidence.ts';
 import type { Attribution, AttributionPort } from '../flow/job.ts';
 import type { Operation } from '../flow/operation.ts';
-import type { Meter, Recorder, ResolverPort, VirtualPort } from '../flow/ports.ts';
+import type { Meter, NameJudgement, Recorder, ResolverPort, VirtualPort } from '../flow/ports.ts';
 import type { Reason } from '../flow/reason.ts';
 import type { Decision } from '../flow/decision.ts';
 import type { HostDecision, RequestDecision } from '../policy/decide.ts';
@@ -48,7 +48,7 @@ export interface Decider {
   host(attribution: Attribution, query: HostQuery): HostDecision;
   request(attribution: Attribution, query: RequestQuery): RequestDecision;
   /** What is said of a name alone: the host, or one that its CNAMEs lead to. */
-  name(attribution: Attribution, name: string): Decision;
+  name(attribution: Attribution, name: string): NameJudgement;
   /** Why an address that a host led to may not be dialled, or null; `allowed` are private ranges that rules open. */
   dial(attribution: Attribution, address: string, port: number, allowed: readonly Cidr[]): Reason | null;
 }

@@ -162,6 +162,39 @@ t.test('a spent budget comes back with the hour, known names go on, and other zo
   t.end();
 });
 
+t.test('a budget is one runner’s under one wildcard; a wide wildcard has one for each zone', (t) => {
+  const watch = new TunnelWatch({ nameBudget: 100 });
+  /** The first of 300 names that is refused. */
+  const refusedAt = (runner: string, zone: string, wildcard?: string | null) => {
+    for (let i = 0; i < 300; i++)
+      if (watch.ask(runner, wire(`n${i}.${zone}`), A, 1000, wildcard) === 'budget') return i;
+    return null;
+  };
+  t.equal(refusedAt('10.0.0.1', 'a.evil.example', '*.a.evil.example'), 100);
+  t.equal(refusedAt('10.0.0.1', 'b.evil.example', 'n*.b.evil.example'), 100, 'another wildcard of the zone');
+  t.equal(refusedAt('10.0.0.2', 'a.evil.example', '*.a.evil.example'), 100, 'another runner');
+  t.equal(refusedAt('10.0.0.1', 'c.a.evil.example', '*.a.evil.example'), 0, 'the same one, deeper down');
+  t.equal(refusedAt('10.0.0.1', 'x.one.example', '**.example'), 100, 'wider than a zone');
+  t.equal(refusedAt('10.0.0.1', 'y.one.example', '**'), 0, 'the same zone under a wider one still');
+  t.equal(refusedAt('10.0.0.1', 'x.two.example', '**'), 100, 'another zone');
+  t.equal(refusedAt('10.0.0.1', 'listed.example', null), null, 'names that the policy writes out');
+  t.equal(refusedAt('10.0.0.1', 'open.example'), 100, 'what no rule names, in audit mode');
+  t.end();
+});
+
+t.test('many wildcards bring no budget back, and ten budgets are all that one runner has', (t) => {
+  const watch = new TunnelWatch({ nameBudget: 100 });
+  const ask = (i: number, of: string) =>
+    watch.ask('10.0.0.1', wire(`n${i}.${of}.evil.example`), A, 1000, `*.${of}.evil.example`);
+  for (let i = 0; i < 100; i++) ask(i, 'first');
+  for (let other = 0; other < 600; other++) ask(0, `w${other}`);
+  t.equal(ask(100, 'first'), 'budget', '600 other wildcards later');
+  let left = 0;
+  for (let i = 0; i < 1000; i++) if (ask(i, `v${i % 20}`) !== 'budget') left++;
+  t.equal(left, 300, '1000 in all, 700 were asked');
+  t.end();
+});
+
 t.test('the addresses of one IPv6 subnet have the budget of a few runners together', (t) => {
   const watch = new TunnelWatch({ nameBudget: 10 });
   const seen = Array.from({ length: 100 }, (_, i) =>
@@ -249,6 +282,24 @@ t.test('types that only carry are answered here, whatever their number, and reco
     t.match(closed(bench.records).at(-1), { decision, dns: { answers: [] } });
   }
   t.equal(bench.upstream.asked.length, 0);
+});
+
+t.test('a spent budget is told with its wildcard, and names of another one go on', async (t) => {
+  const rules = { '*.a.evil.example': { rule: 'first' }, '*.b.evil.example': {}, 'n.a.evil.example': {} };
+  const tunnels = new TunnelWatch({ nameBudget: 5 });
+  const bench = await startBench({ script, rules, dns: { tunnels } });
+  t.teardown(() => bench.close());
+  const ask = async (name: string) => rcodeOf(await exchange(bench.port, rawQuery(name, A)));
+  for (let i = 0; i < 5; i++) t.equal(await ask(`n${i}.a.evil.example`), 0);
+  t.equal(await ask('n5.a.evil.example'), 3);
+  t.match(closed(bench.records).at(-1), {
+    decision: { verdict: 'block', enforced: true, rule: 'first', reason: 'dns-budget' },
+    evidence: [{ kind: 'dns-tunnel', detail: 'name budget of *.a.evil.example spent' }],
+  });
+  t.equal(await ask('n0.a.evil.example'), 0, 'known');
+  t.equal(await ask('n.a.evil.example'), 0, 'written out');
+  t.equal(await ask('n5.b.evil.example'), 0, 'of another wildcard');
+  t.equal(bench.upstream.asked.length, 7);
 });
 
 t.test('of 1200 sub-names asked at once, as many leave as the budget has', async (t) => {

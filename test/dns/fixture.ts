@@ -176,6 +176,7 @@ export function fakePolicy(rules: Record<string, FakeRule>, mode: 'audit' | 'blo
         addresses: found?.addresses ? [parseCidr(found.addresses)!] : [],
         bind: found?.bind ?? [],
         answer: verdict === 'allow' ? 'forward' : 'explain',
+        ...(verdict === 'block' ? {} : { wildcard: rules[name] ? null : suffix! }),
       };
     },
   };

@@ -3,7 +3,8 @@
 
 import t from 'tap';
 import { nameFromText, nameLabels } from '../../dns/name.ts';
-import { TunnelWatch, zoneOf } from '../../dns/tunnel.ts';
+import { zoneOf } from '../../dns/name-budgets.ts';
+import { TunnelWatch } from '../../dns/tunnel.ts';
 import { heldOut } from './held-out-names.ts';
 import { hourOf, training } from './real-names.ts';
 import type { ZoneOfNames } from './real-names.ts';

@@ -17,7 +17,7 @@ import { judgeAddress } from '../../dns/rebinding.ts';
 import { hashName, QueryScan, scanQuery } from '../../dns/scan-query.ts';
 import { isAnswerTo, scanResponse } from '../../dns/scan-response.ts';
 import { rebuildNegative, rebuildPositive, withoutAddresses } from '../../dns/rebuild.ts';
-import { zoneOf } from '../../dns/tunnel.ts';
+import { zoneOf } from '../../dns/name-budgets.ts';
 import { parseAddress, parseCidr } from '../../flow/address.ts';
 import { rawQuery } from './fixture.ts';
 

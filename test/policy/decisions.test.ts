@@ -61,6 +61,24 @@ void t.test('a name: what is answered, what it may lead to, and which ports are 
   t.end();
 });
 
+void t.test('a name tells the narrowest wildcard that opens it, and none where a rule writes it out', (t) => {
+  const effective = forJob(
+    'dns: {allow: "**.a.example"}\nhttp: [{id: h, host: ["*.s3.a.example", "b*.s3.a.example", x.s3.a.example]}, {id: e, host: "*.e.a.example", except: n.e.a.example}, {id: all, host: "**", methods: POST, action: block}]',
+  );
+  const wildcards = {
+    'y.s3.a.example': '*.s3.a.example',
+    'bucket.s3.a.example': 'b*.s3.a.example',
+    'x.s3.a.example': null,
+    'x.y.s3.a.example': '**.a.example',
+    'm.e.a.example': '*.e.a.example',
+    'n.e.a.example': '**.a.example',
+    'other.example': undefined,
+  };
+  for (const [name, wildcard] of Object.entries(wildcards))
+    t.equal(decideName(effective, { name }).wildcard, wildcard, name);
+  t.end();
+});
+
 void t.test('a name with rules of several kinds keeps what each gives', (t) => {
   const effective = forJob(
     'dns: {allow: a.example}\nhttp: {id: h, host: a.example, addresses: 10.7.0.0/16}\nnetwork: [{id: n, host: a.example, port: 22}, {id: m, host: a.example, port: 23}, {id: r, to: 10.9.0.0/16, port: 5432}, {id: b, to: 10.8.0.0/16, action: block}]',
