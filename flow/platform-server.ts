@@ -62,6 +62,8 @@ export const gitlabCom: PlatformServer = {
   ],
 };
 
+export const defaultServers: readonly PlatformServer[] = [githubCom, gitlabCom];
+
 /** A tenant of ghe.com, a GitHub Enterprise Server or a GitLab of one's own, by its canonical host. */
 export function ownServer(platform: Platform, server: string): PlatformServer {
   const web: PlatformHost = { host: server, role: 'web' };

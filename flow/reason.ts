@@ -18,6 +18,12 @@ export const reasons = {
   path: 'rules exist for this host, but not for this path',
   websocket: 'an upgrade needs a rule with websocket: true, and is then one to WebSocket alone',
   'max-upload': 'the body is larger than the rule allows',
+  repository: 'rules exist for this platform, but not for this repository, project, image or account',
+  access: 'rules exist for what it touches, but not for this access or operation',
+  'untrusted-write':
+    'a write needs a rule whose scope names the ref or the environment, and no event that runs the input of others',
+  'not-understood': 'rules exist for this platform, and nobody can say what this request does there',
+  permission: 'it needs a permission of the job’s token above the ceiling of the policy',
   // block, in every mode (docs/reference: always enforced)
   'never-address': 'loopback, link-local, metadata and the gateway itself are never reachable',
   'private-address': 'the name leads to a private range that no rule names by addresses',

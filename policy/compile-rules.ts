@@ -1,7 +1,9 @@
 // Turns the rule lists of a policy file into compiled rules. Reports what cannot be read or could not take effect.
 
 import { cidrContains, formatCidr, type Cidr } from '../flow/address.ts';
+import type { PlatformServer } from '../flow/platform-server.ts';
 import { subtractCidrs } from './cidr-set.ts';
+import { compileAws, compileGithub, compileGitlab, compileImage } from './compile-operations.ts';
 import { readMethodSet } from './method-set.ts';
 import type { ProblemList, ValuePath } from './problem-list.ts';
 import {
@@ -19,9 +21,19 @@ import {
   type HttpRule,
   type NetworkRule,
   type OpaqueRule,
+  type OperationRule,
   type Rule,
 } from './rule.ts';
-import type { HttpRuleFile, NetworkRuleFile, OpaqueRuleFile, RuleListsFile } from './schema.ts';
+import type {
+  AwsRuleFile,
+  GithubRuleFile,
+  GitlabRuleFile,
+  HttpRuleFile,
+  ImageRuleFile,
+  NetworkRuleFile,
+  OpaqueRuleFile,
+  RuleListsFile,
+} from './schema.ts';
 
 /** Where rules come from: `name` makes default ids (`release/http[0]`), `order` counts through the whole policy. */
 export interface RuleSource {
@@ -29,11 +41,13 @@ export interface RuleSource {
   readonly path: ValuePath;
   /** Empty at top level. */
   readonly name: string;
+  /** Servers of forges, for rules on what is done there. */
+  readonly servers: readonly PlatformServer[];
   nextOrder(): number;
   claimId(id: string, path: ValuePath, list: ProblemList): void;
 }
 
-/** Compiles `dns`, `network`, `opaque` and `http` of the top level, a bundle, a scope or a preset. */
+/** Compiles the rule lists of the top level, a bundle, a scope or a preset. */
 export function compileRuleLists(file: RuleListsFile, source: RuleSource): Rule[] {
   const { list, path } = source;
   const rules: Rule[] = [];
@@ -56,7 +70,30 @@ export function compileRuleLists(file: RuleListsFile, source: RuleSource): Rule[
   for (const [rule, at] of toEntries<HttpRuleFile>(file.http, [...path, 'http'])) {
     rules.push(compileHttp(rule, at, source));
   }
+  rules.push(...compileOperationRules(file, source));
   return rules;
+}
+
+function compileOperationRules(file: RuleListsFile, source: RuleSource): OperationRule[] {
+  const { list, path, servers } = source;
+  const start = (id: string | undefined, at: ValuePath) => ({
+    id: readId(id, at, source),
+    order: source.nextOrder(),
+  });
+  return [
+    ...toEntries<GithubRuleFile>(file.github, [...path, 'github']).map(([rule, at]) =>
+      compileGithub(rule, start(rule.id, at), at, list, servers),
+    ),
+    ...toEntries<GitlabRuleFile>(file.gitlab, [...path, 'gitlab']).map(([rule, at]) =>
+      compileGitlab(rule, start(rule.id, at), at, list, servers),
+    ),
+    ...toEntries<ImageRuleFile>(file.images, [...path, 'images']).map(([rule, at]) =>
+      compileImage(rule, start(rule.id, at), at, list),
+    ),
+    ...toEntries<AwsRuleFile>(file.aws, [...path, 'aws']).map(([rule, at]) =>
+      compileAws(rule, start(rule.id, at), at, list),
+    ),
+  ];
 }
 
 function defaultId(source: RuleSource, local: string): string {

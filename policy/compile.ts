@@ -3,6 +3,7 @@
 
 import type { Mode } from '../flow/decision.ts';
 import type { Problem } from '../flow/errors.ts';
+import { defaultServers, type PlatformServer } from '../flow/platform-server.ts';
 import { compileBlocklistEntry, createBlocklist, type Blocklist } from './blocklist.ts';
 import { compileRuleLists, type RuleSource } from './compile-rules.ts';
 import { compileMatch, type ScopeMatch } from './match-scope.ts';
@@ -14,6 +15,7 @@ import { addToRangeIndex, createRangeIndex, type RangeIndex } from './range-inde
 import { readHosts, toEntries, toList } from './read-values.ts';
 import type { NetworkRule, PortRange, Rule } from './rule.ts';
 import type { MatchKey, PolicyFile, RuleListsFile, ScopeFile } from './schema.ts';
+import { noTrust, readTrust, type LayerTrust } from './trust.ts';
 import type { SteerPool } from './warn-steer.ts';
 import { warnAboutPolicy } from './warn.ts';
 
@@ -55,6 +57,8 @@ export interface Policy {
   readonly top: Layer;
   readonly scopes: readonly CompiledScope[];
   readonly blocklist: Blocklist;
+  /** What each scope says of the runs that it is for; null: the top level. */
+  readonly trusts: ReadonlyMap<string | null, LayerTrust>;
   /** Rules of bundles that no scope uses are not in it. */
   readonly ruleCount: number;
 }
@@ -69,12 +73,14 @@ export interface CompileInput {
   readonly knownKeys: ReadonlySet<MatchKey>;
   readonly nowMs: number;
   readonly steer?: SteerPool;
+  /** Servers of forges; default github.com and gitlab.com. */
+  readonly servers?: readonly PlatformServer[];
 }
 
 /** Compiles the valid part of a policy file; problems go to `input.list`. */
 export function compilePolicy(input: CompileInput): Policy {
   const { file, list } = input;
-  const sources = createRuleSources(list);
+  const sources = createRuleSources(list, input.servers ?? defaultServers);
   const own = createRuleIndex(compileRuleLists(file, sources.at([], '')));
   const chosen = toList(file.presets).map((name) =>
     createRuleIndex(compileRuleLists(presets[name].rules, sources.silentAt(`preset:${name}`))),
@@ -101,6 +107,10 @@ export function compilePolicy(input: CompileInput): Policy {
     top,
     scopes,
     blocklist: compileBlocklist(input),
+    trusts: new Map([
+      [null, noTrust],
+      ...scopes.map(({ id }, at) => [id, readTrust(toList<ScopeFile>(file.scopes)[at]!.match)] as const),
+    ]),
     ruleCount: rules.length,
   };
   warnAboutPolicy(policy, file, list, input.steer);
@@ -113,7 +123,7 @@ interface RuleSources {
   silentAt(name: string): RuleSource;
 }
 
-function createRuleSources(list: ProblemList): RuleSources {
+function createRuleSources(list: ProblemList, servers: readonly PlatformServer[]): RuleSources {
   const seen = new Set<string>();
   let order = 0;
   const nextOrder = () => order++;
@@ -124,8 +134,8 @@ function createRuleSources(list: ProblemList): RuleSources {
   const silent: Problem[] = [];
   const silentList = createProblemList('preset', () => ({ line: 1, column: 1 }), silent);
   return {
-    at: (path, name) => ({ path, name, list, nextOrder, claimId }),
-    silentAt: (name) => ({ path: [], name, list: silentList, nextOrder, claimId: () => {} }),
+    at: (path, name) => ({ path, name, list, servers, nextOrder, claimId }),
+    silentAt: (name) => ({ path: [], name, list: silentList, servers, nextOrder, claimId: () => {} }),
   };
 }
 

@@ -4,7 +4,7 @@ import { parseAddress } from '../flow/address.ts';
 import { findHostView, type Candidate, type ConnectionView, type HostView } from './host-view.ts';
 import { matchesHost } from './match-host.ts';
 import { findInRangeIndex } from './range-index.ts';
-import { coversTcp, type HttpRule, type NetworkRule } from './rule.ts';
+import { coversTcp, type BlockingRule, type NetworkRule } from './rule.ts';
 import { blocksWholeHost, fitsEndpoint, needsInspection } from './rule-fit.ts';
 import type { EffectivePolicy } from './scope.ts';
 import { uniteAddresses } from './unite-grants.ts';
@@ -50,7 +50,9 @@ function readConnection(
   const isUnread = grants.every((group) =>
     group.some(({ rule }) => rule.kind === 'opaque' || rule.kind === 'network'),
   );
-  const mustRead = view.blocks.some(({ rule }) => rule.kind === 'http' && !blocksWholeHost(rule));
+  const mustRead = view.blocks.some(
+    ({ rule }) => rule.kind === 'operation' || (rule.kind === 'http' && !blocksWholeHost(rule)),
+  );
   return {
     blocks: [
       ...view.blocks.filter(({ rule }) => blocksConnection(rule, scheme, port)),
@@ -59,9 +61,7 @@ function readConnection(
     grants,
     union: view.union.filter(({ rule }) => fitsEndpoint(rule, scheme, port)),
     addresses: uniteAddresses(grants),
-    isWhole: grants.every((group) =>
-      group.some(({ rule }) => rule.kind !== 'http' || !needsInspection(rule)),
-    ),
+    isWhole: grants.every((group) => group.some(({ rule }) => !needsInspection(rule))),
     isPassed: scheme === 'https' ? isUnopened || (isUnread && !mustRead) : scheme === null || isUnread,
   };
 }
@@ -71,11 +71,8 @@ function isIntercepted({ policy }: EffectivePolicy, host: string): boolean {
   return policy.intercept === null || policy.intercept.some((pattern) => matchesHost(pattern, host));
 }
 
-function blocksConnection(
-  rule: HttpRule | NetworkRule,
-  scheme: 'http' | 'https' | null,
-  port: number,
-): boolean {
+function blocksConnection(rule: BlockingRule, scheme: 'http' | 'https' | null, port: number): boolean {
+  if (rule.kind === 'operation') return false;
   if (rule.kind === 'network') return coversTcp(rule, port);
   if (!blocksWholeHost(rule)) return false;
   return fitsEndpoint(rule, scheme, port);

@@ -4,16 +4,19 @@
 import { parseAddress, type Cidr } from '../flow/address.ts';
 import { isOpen as maySend, type Decision } from '../flow/decision.ts';
 import type { Evidence } from '../flow/evidence.ts';
+import { unattributed, type Attribution } from '../flow/job.ts';
+import type { Operation } from '../flow/operation.ts';
 import type { Reason } from '../flow/reason.ts';
 import { findBlockedAddress, findBlockedHost } from './blocklist.ts';
 import { checkAddress } from './check-address.ts';
 import { intersectCidrs } from './cidr-set.ts';
 import { findByRange, findConnection, findRangeBlocks, type HostQuestion } from './connection-view.ts';
+import { blocksOperation, coverOperation, explainUncovered, type OperationUse } from './cover-operation.ts';
 import { findWildcard } from './find-wildcard.ts';
 import { findHostView, type Candidate, type HostView } from './host-view.ts';
 import { blocksMethod } from './method-set.ts';
 import { selectByPath } from './path-index.ts';
-import { coversPort, coversTcp, type HttpRule, type NetworkRule, type Rule } from './rule.ts';
+import { coversPort, coversTcp, type BlockingRule, type NetworkRule, type Rule } from './rule.ts';
 import { blocksRequest, blocksWholeHost, fitsEndpoint, grantsRequest, type RequestUse } from './rule-fit.ts';
 import type { EffectivePolicy } from './scope.ts';
 import { blockNow, dnsOverTlsPort, findListed, findRefusal, isNever, settle } from './settle.ts';
@@ -49,6 +52,10 @@ export interface RequestQuestion {
   readonly hasBody: boolean;
   readonly upgrade: string | null;
   readonly evidence: readonly Evidence[];
+  /** What the request means; absent or null: nobody says. */
+  readonly operation?: Operation | null;
+  /** For whom; needed where rules speak of the job's own. */
+  readonly attribution?: Attribution;
 }
 export interface NetworkQuestion {
   /** The name that the address was bound for, or null. */
@@ -105,28 +112,46 @@ export function decideHost(effective: EffectivePolicy, question: HostQuestion): 
 /** One request; the host was decided before, and is decided again with it. */
 export function decideRequest(effective: EffectivePolicy, question: RequestQuestion): RequestDecision {
   const { host, scheme, port, path } = question;
-  const { paths, groups } = findHostView(effective, host);
+  const { paths, groups, operations } = findHostView(effective, host);
   const use: RequestUse = {
     ...question,
     overridden: question.evidence.some(({ kind }) => kind === 'method-override'),
   };
   const isGranted = ({ rule }: Candidate) =>
     fitsEndpoint(rule, scheme, port) && grantsRequest(rule, use) === 'yes';
-  const grants = paths.groups.map((index) => selectByPath(index, path).filter(isGranted));
+  const meant = operations === null ? null : readUse(effective, question);
+  const grants = paths.groups.map((index, at) => {
+    const found = selectByPath(index, path).filter(isGranted);
+    return meant === null ? found : [...found, ...coverOperation(operations!.groups[at]!, meant)];
+  });
   const { upgrade } = use;
   const open =
     upgrade === null ? grants : grants.map((group) => group.filter(({ rule }) => mayUpgrade(rule, upgrade)));
   const isOpen = open.every((group) => group.length > 0);
-  const isBlocking = ({ rule }: Candidate<HttpRule | NetworkRule>) =>
-    rule.kind === 'http' ? blocksRequest(rule, use, blocksMethod) : coversTcp(rule, port);
+  const isBlocking = (candidate: Candidate<BlockingRule>) => {
+    const { rule } = candidate;
+    if (rule.kind === 'operation') return false;
+    return rule.kind === 'http' ? blocksRequest(rule, use, blocksMethod) : coversTcp(rule, port);
+  };
   const byPath = paths.blocks.all.length === 0 ? noBlocks : selectByPath(paths.blocks, path);
   const decision = settle(effective, {
     refusal: findRefusal(host, port),
     listed: findListed(effective, host, host),
-    blocks: [...byPath.filter(isBlocking), ...findRangeBlocks(effective, host, port)],
+    blocks: [
+      ...byPath.filter(isBlocking),
+      ...(meant === null ? [] : operations!.blocks.filter((block) => blocksOperation(block, meant))),
+      ...findRangeBlocks(effective, host, port),
+    ],
     grants: open,
-    union: isOpen ? [] : selectByPath(paths.union, path).filter(isGranted),
-    blockReason: isOpen ? 'no-rule' : explainMiss(groups, paths, grants, use),
+    union: isOpen
+      ? []
+      : [
+          ...selectByPath(paths.union, path).filter(isGranted),
+          ...(meant === null ? [] : coverOperation(operations!.union, meant)),
+        ],
+    blockReason: isOpen
+      ? 'no-rule'
+      : (explainMeaning(operations, grants, meant) ?? explainMiss(groups, paths, grants, use)),
   });
   const addresses = uniteAddresses(open);
   const own = decision.verdict === 'allow' ? ownAddress(host) : [];
@@ -140,7 +165,24 @@ export function decideRequest(effective: EffectivePolicy, question: RequestQuest
   };
 }
 
-const noBlocks: readonly Candidate<HttpRule | NetworkRule>[] = [];
+function readUse({ policy }: EffectivePolicy, question: RequestQuestion): OperationUse | null {
+  const { operation = null, attribution = unattributed } = question;
+  return operation === null ? null : { operation, attribution, trusts: policy.trusts };
+}
+
+/** Why rules on operations do not cover what the request means, or null where they are not what is missing. */
+function explainMeaning(
+  operations: HostView['operations'],
+  grants: readonly (readonly Candidate[])[],
+  meant: OperationUse | null,
+): Reason | null {
+  const missing = grants.findIndex((group) => group.length === 0);
+  if (operations === null || meant === null || missing < 0) return null;
+  const reason = explainUncovered(operations.groups[missing]!, meant);
+  return reason === 'no-rule' ? null : reason;
+}
+
+const noBlocks: readonly Candidate<BlockingRule>[] = [];
 
 /** A packet that the proxy does not see: by address, or by the name that the address was bound for. */
 export function decideNetwork(effective: EffectivePolicy, question: NetworkQuestion): Decision {
@@ -190,7 +232,8 @@ export function checkDial(
 }
 
 /** True for a block that leaves no port and no protocol of the host: the name then need not be resolved either. */
-function blocksEverything(rule: HttpRule | NetworkRule): boolean {
+function blocksEverything(rule: BlockingRule): boolean {
+  if (rule.kind === 'operation') return false;
   if (rule.kind === 'http') return rule.endpoints === null && blocksWholeHost(rule);
   return rule.ports === null && rule.protocols.length === 3;
 }

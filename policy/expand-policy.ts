@@ -3,7 +3,9 @@
 import { formatCidr } from '../flow/address.ts';
 import type { Layer, Policy } from './compile.ts';
 import type { MethodSet } from './method-set.ts';
-import type { HttpRule, NetworkRule, PortRange, Rule } from './rule.ts';
+import { operationFamilies } from './compile-operations.ts';
+import type { Token } from './match-sequence.ts';
+import type { HttpRule, NetworkRule, OperationFamily, OperationRule, PortRange, Rule } from './rule.ts';
 
 /** Plain data for printing: rules of the top level and of each scope, in their order. */
 export function expandPolicy(policy: Policy): Record<string, unknown> {
@@ -25,7 +27,14 @@ export function expandPolicy(policy: Policy): Record<string, unknown> {
 function expandLayer(layer: Layer): Record<string, unknown> {
   const rules = layer.indexes.flatMap((index) => index.rules);
   const of = (kind: Rule['kind']) => rules.filter((rule) => rule.kind === kind).map(expandRule);
-  return { dns: of('name'), network: of('network'), opaque: of('opaque'), http: of('http') };
+  const ofFamily = (family: OperationFamily) =>
+    rules.filter((rule) => rule.kind === 'operation' && rule.family === family).map(expandRule);
+  const families = operationFamilies.flatMap((family) => {
+    const found = ofFamily(family);
+    return found.length === 0 ? [] : [[family, found] as const];
+  });
+  const lists = { dns: of('name'), network: of('network'), opaque: of('opaque'), http: of('http') };
+  return { ...lists, ...Object.fromEntries(families) };
 }
 
 function expandRule(rule: Rule): Record<string, unknown> {
@@ -42,9 +51,32 @@ function expandRule(rule: Rule): Record<string, unknown> {
     ...(rule.audit && { audit: true }),
     ...addresses,
   };
+  if (rule.kind === 'operation') return { ...base, ...expandOperation(rule), ...acting };
   return rule.kind === 'http'
     ? { ...base, ...expandHttp(rule), ...acting }
     : { ...base, ...expandNetwork(rule), ...acting };
+}
+
+function expandOperation(rule: OperationRule): Record<string, unknown> {
+  const { family, servers, cloud } = rule;
+  return {
+    ...(family === 'github' || family === 'gitlab' ? { server: servers ?? 'the job’s own' } : {}),
+    ...list('subjects', texts(rule.subjects)),
+    ...list('except', texts(rule.exceptSubjects)),
+    access: rule.access,
+    ...(rule.permissions !== null && { permissions: rule.permissions }),
+    ...(rule.operations !== null && { operations: rule.operations.map(formatToken) }),
+    ...list('mutations', [...rule.mutations]),
+    ...list('accounts', [...(cloud?.accounts ?? [])]),
+    ...list('services', [...(cloud?.services ?? [])]),
+    ...list('buckets', (cloud?.buckets ?? []).map(formatToken)),
+    ...(rule.anyRef && { anyRef: true }),
+  };
+}
+
+function formatToken(token: Token): string {
+  if (token.kind === 'literal') return token.text;
+  return token.kind === 'glob' ? token.pieces.join('*') : token.kind === 'many' ? '**' : '*';
 }
 
 function expandHttp(rule: HttpRule): Record<string, unknown> {

@@ -3,14 +3,7 @@
 import type { Cidr } from '../flow/address.ts';
 import type { Layer } from './compile.ts';
 import { findHostGroups, matchesHost, type HostGroup } from './match-host.ts';
-import {
-  isBlockRule,
-  type HttpRule,
-  type NameRule,
-  type NetworkRule,
-  type OpaqueRule,
-  type Rule,
-} from './rule.ts';
+import { isBlockRule, type BlockingRule, type OperationRule, type Rule } from './rule.ts';
 import { createPathIndex, type PathIndex } from './path-index.ts';
 import type { EffectivePolicy } from './scope.ts';
 
@@ -19,7 +12,6 @@ export interface Candidate<R extends Rule = Rule> {
   readonly rule: R;
   readonly scope: string | null;
 }
-export type Granting = HttpRule | OpaqueRule | NetworkRule | NameRule;
 
 /** The rules that name a host; hosts that are named by the same patterns share one object. */
 export interface HostRules {
@@ -34,6 +26,8 @@ export interface HostRules {
     readonly groups: readonly PathIndex<Candidate>[];
     readonly union: PathIndex<Candidate>;
   };
+  /** Rules on operations alone, null where none names the host. */
+  readonly operations: OperationRules | null;
   /** What decideHost found for a scheme and port. */
   readonly connections: Map<string, ConnectionView>;
 }
@@ -42,7 +36,13 @@ export interface HostView extends HostRules {
   /** What decideHost found for the address itself, where no name is known. */
   readonly direct: Map<string, ConnectionView>;
 }
-type BlockCandidate = Candidate<HttpRule | NetworkRule>;
+type BlockCandidate = Candidate<BlockingRule>;
+
+export interface OperationRules {
+  readonly blocks: readonly Candidate<OperationRule>[];
+  readonly groups: readonly (readonly Candidate<OperationRule>[])[];
+  readonly union: readonly Candidate<OperationRule>[];
+}
 
 /** The rules of a host that speak of one scheme and port. */
 export interface ConnectionView {
@@ -115,11 +115,29 @@ function buildRules(effective: EffectivePolicy, found: Found): HostRules {
       groups: groupPaths,
       union: union === groups[0] ? groupPaths[0]! : createPathIndex(union),
     },
+    operations: selectOperations(blocks, groups, union),
     connections: new Map(),
   };
 }
 
-function isBlockCandidate(candidate: Candidate): candidate is Candidate<HttpRule | NetworkRule> {
+function selectOperations(
+  blocks: readonly BlockCandidate[],
+  groups: HostRules['groups'],
+  union: HostRules['union'],
+): OperationRules | null {
+  const all = [...blocks, ...groups.flat(), ...union];
+  if (!all.some(isOperation)) return null;
+  return {
+    blocks: blocks.filter(isOperation),
+    groups: groups.map((group) => group.filter(isOperation)),
+    union: union.filter(isOperation),
+  };
+}
+
+const isOperation = (candidate: Candidate): candidate is Candidate<OperationRule> =>
+  candidate.rule.kind === 'operation';
+
+function isBlockCandidate(candidate: Candidate): candidate is BlockCandidate {
   return isBlockRule(candidate.rule);
 }
 

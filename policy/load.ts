@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { InvalidInputError, type Problem } from '../flow/errors.ts';
+import type { PlatformServer } from '../flow/platform-server.ts';
 import { checkPolicyFile } from './check-schema.ts';
 import { compilePolicy, type Policy } from './compile.ts';
 import { matchesSequence, readToken } from './match-sequence.ts';
@@ -27,6 +28,8 @@ export interface LoadOptions {
   /** In mode steer: whether there are virtual addresses. Default: another mode, or not known. */
   readonly steer?: SteerPool;
   readonly nowMs?: number;
+  /** Servers of forges that are known; default github.com and gitlab.com. */
+  readonly servers?: readonly PlatformServer[];
 }
 
 // Object.keys widens the keys that the schema fixes.
@@ -68,6 +71,7 @@ export function loadPolicy(
           knownKeys: options.knownKeys ?? everyKey,
           nowMs: options.nowMs ?? Date.now(),
           ...(options.steer === undefined ? {} : { steer: options.steer }),
+          ...(options.servers === undefined ? {} : { servers: options.servers }),
         });
   const sorted = problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
   if (policy === null || sorted.some(({ severity }) => severity === 'error')) {

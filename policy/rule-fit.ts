@@ -15,6 +15,7 @@ export interface RequestUse extends MethodUse {
 export function fitsEndpoint(rule: Rule, scheme: Scheme | null, port: number): boolean {
   if (rule.kind === 'name') return false;
   if (rule.kind === 'network') return coversTcp(rule, port);
+  if (rule.kind === 'operation') return scheme === 'https' && port === 443;
   return (
     rule.endpoints === null ||
     rule.endpoints.some((endpoint) => endpoint.scheme === scheme && coversPort(endpoint.ports, port))
@@ -23,6 +24,7 @@ export function fitsEndpoint(rule: Rule, scheme: Scheme | null, port: number): b
 
 /** True when the rule cannot be held without reading requests. */
 export function needsInspection(rule: Rule): boolean {
+  if (rule.kind === 'operation') return true;
   return rule.kind === 'http' && !(blocksWholeHost(rule) && rule.maxUploadBytes === null && rule.websocket);
 }
 

@@ -1,4 +1,4 @@
-// The schema of rules: what may stand in `dns`, `network`, `opaque` and `http`, at top level, in bundles and scopes.
+// The schema of rules on hosts, addresses and requests: `dns`, `network`, `opaque` and `http`.
 
 import type { JSONSchema } from 'json-schema-to-ts';
 
@@ -6,19 +6,19 @@ import type { JSONSchema } from 'json-schema-to-ts';
 export const oneOrList = <const T extends JSONSchema>(item: T, description: string) =>
   ({ description, anyOf: [item, { type: 'array', items: item, minItems: 1 }] }) as const;
 
-const text = { type: 'string', minLength: 1, maxLength: 1024 } as const;
+export const text = { type: 'string', minLength: 1, maxLength: 1024 } as const;
 export const idSchema = {
   type: 'string',
   pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$',
   description:
     'Name of the rule in decisions and records; unique in the policy. Without it the place in the file is used.',
 } as const satisfies JSONSchema;
-const reason = { ...text, description: 'Why the rule exists; for people.' } as const;
-const action = {
+export const reason = { ...text, description: 'Why the rule exists; for people.' } as const;
+export const action = {
   enum: ['allow', 'block'],
   description: 'What the rule does: `allow` (default) or `block`.',
 } as const;
-const audit = {
+export const audit = {
   const: true,
   description: 'On a block rule: record what it would block, and let it through.',
 } as const;
@@ -135,11 +135,3 @@ export const dnsSchema = {
   additionalProperties: false,
   properties: { allow: hostsSchema },
 } as const satisfies JSONSchema;
-
-/** The kinds of rules that the top level, a bundle and a scope share. */
-export const ruleLists = {
-  dns: dnsSchema,
-  network: oneOrList(networkRuleSchema, 'Rules for layers 3 and 4.'),
-  opaque: oneOrList(opaqueRuleSchema, 'Hosts that are passed through unread.'),
-  http: oneOrList(httpRuleSchema, 'Rules for HTTP and HTTPS.'),
-} as const;

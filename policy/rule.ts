@@ -1,9 +1,12 @@
 // Compiled rules: what a line of a policy comes to once patterns, ports and ranges are read.
 
 import type { Cidr } from '../flow/address.ts';
+import type { Access, Permission } from '../flow/operation.ts';
 import type { HostPattern } from './match-host.ts';
 import type { PathPattern } from './match-path.ts';
+import type { Token } from './match-sequence.ts';
 import type { MethodSet } from './method-set.ts';
+import type { SubjectPattern } from './match-subject.ts';
 
 export type PortRange = readonly [from: number, to: number];
 export type Scheme = 'http' | 'https';
@@ -63,7 +66,40 @@ export interface NameRule extends RuleBase {
   readonly kind: 'name';
 }
 
-export type Rule = HttpRule | OpaqueRule | NetworkRule | NameRule;
+/** Which key of the policy a rule on operations stands under. */
+export type OperationFamily = 'github' | 'gitlab' | 'images' | 'aws';
+
+/** A rule on what requests mean; its hosts are those on which such requests are made. */
+export interface OperationRule extends ActingRule {
+  readonly kind: 'operation';
+  readonly family: OperationFamily;
+  /** Null: the job's own server. */
+  readonly servers: readonly string[] | null;
+  /** Repositories, projects or images; empty for aws. */
+  readonly subjects: readonly SubjectPattern[];
+  readonly exceptSubjects: readonly SubjectPattern[];
+  /** The highest access that is granted; of a block the lowest that is blocked. */
+  readonly access: Access;
+  /** Levels that the needs of an operation must keep within; null: not asked. */
+  readonly permissions: Permission | null;
+  /** Names of operations, or patterns; null: all. */
+  readonly operations: readonly Token[] | null;
+  /** Mutations that are allowed whatever they touch. */
+  readonly mutations: ReadonlySet<string>;
+  readonly cloud: CloudTerms | null;
+  /** True when a write may be granted without a ref or environment being named. */
+  readonly anyRef: boolean;
+}
+
+/** What a rule on a cloud asks; null: not asked. */
+export interface CloudTerms {
+  readonly accounts: ReadonlySet<string> | null;
+  readonly services: ReadonlySet<string> | null;
+  readonly buckets: readonly Token[] | null;
+}
+
+export type Rule = HttpRule | OpaqueRule | NetworkRule | NameRule | OperationRule;
+export type BlockingRule = HttpRule | NetworkRule | OperationRule;
 
 export function coversPort(ranges: readonly PortRange[] | null, port: number): boolean {
   return ranges === null || ranges.some(([from, to]) => port >= from && port <= to);
@@ -74,6 +110,6 @@ export function coversTcp({ protocols, ports }: NetworkRule, port: number): bool
   return protocols.includes('tcp') && coversPort(ports, port);
 }
 
-export function isBlockRule(rule: Rule): rule is HttpRule | NetworkRule {
-  return (rule.kind === 'http' || rule.kind === 'network') && rule.isBlock;
+export function isBlockRule(rule: Rule): rule is BlockingRule {
+  return 'isBlock' in rule && rule.isBlock;
 }

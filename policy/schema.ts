@@ -9,8 +9,14 @@ import {
   oneOrList,
   opaqueRuleSchema,
   hostsSchema,
-  ruleLists,
 } from './rule-schema.ts';
+import { ruleLists } from './rule-lists.ts';
+import type {
+  awsRuleSchema,
+  githubRuleSchema,
+  gitlabRuleSchema,
+  imageRuleSchema,
+} from './platform-rule-schema.ts';
 
 const text = { type: 'string', minLength: 1, maxLength: 1024 } as const;
 const mode = (description: string) => ({ enum: ['audit', 'block'], description }) as const;
@@ -179,6 +185,10 @@ export type PolicyFile = FromSchema<typeof policySchema>;
 export type HttpRuleFile = FromSchema<typeof httpRuleSchema>;
 export type NetworkRuleFile = FromSchema<typeof networkRuleSchema>;
 export type OpaqueRuleFile = FromSchema<typeof opaqueRuleSchema>;
+export type GithubRuleFile = FromSchema<typeof githubRuleSchema>;
+export type GitlabRuleFile = FromSchema<typeof gitlabRuleSchema>;
+export type ImageRuleFile = FromSchema<typeof imageRuleSchema>;
+export type AwsRuleFile = FromSchema<typeof awsRuleSchema>;
 export type RuleListsFile = FromSchema<typeof bundleSchema>;
 export type ScopeFile = FromSchema<typeof scopeSchema>;
 export type MatchFile = FromSchema<typeof matchSchema>;
@@ -187,10 +197,6 @@ export type BlocklistFile = FromSchema<typeof blocklistFileSchema>;
 
 /** Keys of the language whose feature is not part of this release. */
 export const laterKeys: ReadonlySet<string> = new Set([
-  'github',
-  'gitlab',
-  'images',
-  'aws',
   'actions',
   'packages',
   'credentials',

@@ -6,7 +6,7 @@ import type { Reason } from '../flow/reason.ts';
 import { isAlwaysEnforced } from './always-enforced.ts';
 import { findBlockedAddress, findBlockedHost, type BlocklistSource } from './blocklist.ts';
 import type { Candidate } from './host-view.ts';
-import type { HttpRule, NetworkRule } from './rule.ts';
+import type { BlockingRule } from './rule.ts';
 import type { EffectivePolicy } from './scope.ts';
 
 /** Port of DNS over TLS and over QUIC (RFC 7858, RFC 9250). */
@@ -17,7 +17,7 @@ export interface Findings {
   /** What no policy can open, or null. */
   readonly refusal: 'never-address' | 'encrypted-dns' | null;
   readonly listed: BlocklistSource | null;
-  readonly blocks: readonly Candidate<HttpRule | NetworkRule>[];
+  readonly blocks: readonly Candidate<BlockingRule>[];
   readonly grants: readonly (readonly Candidate[])[];
   readonly union: readonly Candidate[];
   readonly blockReason: Reason;

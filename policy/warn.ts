@@ -9,6 +9,8 @@ import { coversPort, type HttpRule, type NetworkRule, type OpaqueRule, type Rule
 import { blocksWholeHost, needsInspection } from './rule-fit.ts';
 import { forgeHosts, rentableSuffixes } from './runner-service.ts';
 import type { PolicyFile } from './schema.ts';
+import { operationFamilies } from './compile-operations.ts';
+import { checkTrust, noTrust } from './trust.ts';
 import { warnAboutSteer, type SteerPool } from './warn-steer.ts';
 
 /** Adds the warnings and the errors that need the whole policy. */
@@ -31,6 +33,10 @@ export function warnAboutPolicy(
   const rules = [...new Set(layers.flatMap(({ indexes }) => indexes.flatMap((index) => index.rules)))];
   const pathOf = (rule: Rule) => places.get(rule.id) ?? [];
   checkOpaque(rules, pathOf, list);
+  for (const { scope, indexes } of layers)
+    for (const rule of indexes.flatMap((index) => index.rules))
+      if (rule.kind === 'operation')
+        checkTrust(rule, policy.trusts.get(scope) ?? noTrust, pathOf(rule), list);
   for (const rule of rules) {
     if (rule.id.startsWith('preset:')) continue;
     if (rule.kind === 'http') {
@@ -45,11 +51,13 @@ export function warnAboutPolicy(
   }
 }
 
+const placedKeys = ['network', 'opaque', 'http', ...operationFamilies] as const;
+
 /** Where each rule stands, by its id. */
 function listPlaces(file: PolicyFile): Map<string, ValuePath> {
   const places = new Map<string, ValuePath>();
   const add = (lists: PolicyFile, path: ValuePath, name: string) => {
-    for (const key of ['network', 'opaque', 'http'] as const) {
+    for (const key of placedKeys) {
       for (const [rule, at] of toEntries<{ id?: string }>(lists[key], [...path, key])) {
         const last = at.at(-1)!;
         const local = typeof last === 'number' ? `${key}[${last}]` : `${key}[0]`;
@@ -62,12 +70,8 @@ function listPlaces(file: PolicyFile): Map<string, ValuePath> {
     add({ version: 1, ...bundle }, ['bundles', name], `bundle:${name}`);
   }
   for (const [scope, path] of toEntries(file.scopes, ['scopes'])) {
-    const { network, opaque, http } = scope;
-    add(
-      { version: 1, ...(network && { network }), ...(opaque && { opaque }), ...(http && { http }) },
-      path,
-      scope.id,
-    );
+    const { id, match: _match, use: _use, mode: _mode, exclusive: _exclusive, ...lists } = scope;
+    add({ version: 1, ...lists }, path, id);
   }
   return places;
 }

@@ -1,0 +1,243 @@
+// Do rules on operations grant what a request touches, and do they block it? Every touch must be granted by some
+// rule; one that is blocked is enough.
+
+import type { Attribution } from '../flow/job.ts';
+import type { Access, Operation, Permission, Touch } from '../flow/operation.ts';
+import type { Reason } from '../flow/reason.ts';
+import type { Candidate } from './host-view.ts';
+import { coversBelow, matchesSubject } from './match-subject.ts';
+import { matchesSequence, type Token } from './match-sequence.ts';
+import type { OperationRule } from './rule.ts';
+import { isTrusted, noTrust, type LayerTrust } from './trust.ts';
+
+const rank: Readonly<Record<Access, number>> = { read: 0, write: 1, admin: 2 };
+
+/** What deciding about operations needs besides the rules. */
+export interface OperationUse {
+  readonly operation: Operation;
+  readonly attribution: Attribution;
+  readonly trusts: ReadonlyMap<string | null, LayerTrust>;
+}
+
+type OperationCandidate = Candidate<OperationRule>;
+
+/** The rules of a group that together grant everything the operation touches; none when something is left. */
+export function coverOperation(
+  group: readonly OperationCandidate[],
+  use: OperationUse,
+): OperationCandidate[] {
+  const { operation } = use;
+  const byMutation = findMutationRule(group, use);
+  if (byMutation !== null) return [byMutation];
+  if (operation.touches.length === 0) return [];
+  const found: OperationCandidate[] = [];
+  for (const touch of operation.touches) {
+    const granting = group.find((candidate) => grantsTouch(candidate, touch, use));
+    if (granting === undefined) return [];
+    if (!found.includes(granting)) found.push(granting);
+  }
+  return found;
+}
+
+/** True for a block rule that covers something the operation touches. */
+export function blocksOperation({ rule }: OperationCandidate, use: OperationUse): boolean {
+  const { operation, attribution } = use;
+  if (!isOfServer(rule, use)) return false;
+  if (rule.operations !== null && !namesOperation(rule.operations, operation.name)) return false;
+  if (rule.mutations.size > 0 && !listMutations(operation).some((name) => rule.mutations.has(name)))
+    return false;
+  return operation.touches.some(
+    (touch) => rank[touch.access] >= rank[rule.access] && mayTouch(rule, touch, operation, attribution),
+  );
+}
+
+/** Why no rule of the group covers the operation: nearest first. */
+export function explainUncovered(group: readonly OperationCandidate[], use: OperationUse): Reason {
+  const { operation, attribution } = use;
+  if (group.length === 0) return 'no-rule';
+  for (const touch of operation.touches) {
+    if (group.some((candidate) => grantsTouch(candidate, touch, use))) continue;
+    const near = group.filter(
+      ({ rule }) => isOfServer(rule, use) && coversTouch(rule, touch, operation, attribution),
+    );
+    if (near.length === 0) return operation.sureness === 'unknown' ? 'not-understood' : 'repository';
+    return near.some(({ rule }) => fitsTouch(rule, touch, use)) ? 'untrusted-write' : 'access';
+  }
+  return operation.touches.length === 0 ? 'not-understood' : 'access';
+}
+
+/** True when one of the alternatives stays within the levels. */
+export function isWithin(needs: readonly Permission[], granted: Permission): boolean {
+  return needs.some((set) =>
+    Object.entries(set).every(([key, level]) => granted[key] === 'write' || granted[key] === level),
+  );
+}
+
+function grantsTouch({ rule, scope }: OperationCandidate, touch: Touch, use: OperationUse): boolean {
+  if (!fitsTouch(rule, touch, use)) return false;
+  if (touch.access === 'read') return true;
+  return isTrusted(rule, use.trusts.get(scope) ?? noTrust, use.operation, use.attribution);
+}
+
+/** True when the rule grants the touch, trust left aside. */
+function fitsTouch(rule: OperationRule, touch: Touch, use: OperationUse): boolean {
+  const { operation, attribution } = use;
+  if (rank[touch.access] > rank[rule.access]) return false;
+  if (!isOfServer(rule, use) || !coversTouch(rule, touch, operation, attribution)) return false;
+  if (rule.operations !== null && !namesOperation(rule.operations, operation.name)) return false;
+  return rule.permissions === null || isPermitted(rule.permissions, operation);
+}
+
+function isPermitted(permissions: Permission, { needs, ungrantable, sureness }: Operation): boolean {
+  return sureness !== 'unknown' && ungrantable.length === 0 && isWithin(needs, permissions);
+}
+
+/** A rule that names all mutations of the document; what they touch is hidden behind ids. */
+function findMutationRule(
+  group: readonly OperationCandidate[],
+  use: OperationUse,
+): OperationCandidate | null {
+  const mutations = listMutations(use.operation);
+  if (mutations.length === 0 || use.operation.sureness === 'unknown') return null;
+  return (
+    group.find(
+      ({ rule, scope }) =>
+        mutations.every((name) => rule.mutations.has(name)) &&
+        isOfServer(rule, use) &&
+        isTrusted(rule, use.trusts.get(scope) ?? noTrust, use.operation, use.attribution),
+    ) ?? null
+  );
+}
+
+/** Mutations of a GraphQL document, from the name of its operation. */
+function listMutations({ name }: Operation): string[] {
+  const prefix = 'graphql/';
+  return name.startsWith(prefix)
+    ? name
+        .slice(prefix.length)
+        .split('+')
+        .filter((part) => part !== 'query')
+    : [];
+}
+
+function namesOperation(operations: readonly Token[], name: string): boolean {
+  return operations.some((token) => matchesSequence([token], [name], 1));
+}
+
+/** True when the rule speaks of the server that the operation is for. */
+function isOfServer(rule: OperationRule, { operation, attribution }: OperationUse): boolean {
+  if (rule.family === 'images') return true;
+  if (operation.platform !== rule.family) return false;
+  if (rule.family === 'aws') return true;
+  if (rule.servers !== null) return rule.servers.includes(operation.server);
+  const { job } = attribution;
+  // Of no known job the well-known server is meant, never one of somebody's own.
+  if (job === null || attribution.conflict) return operation.server === `${rule.family}.com`;
+  return job.platform === rule.family && job.server === operation.server;
+}
+
+/** True when the rule surely covers the touch: what it hides is not covered. */
+function coversTouch(
+  rule: OperationRule,
+  touch: Touch,
+  operation: Operation,
+  attribution: Attribution,
+): boolean {
+  const job = attribution.conflict ? null : attribution.job;
+  switch (touch.kind) {
+    case 'repository': {
+      const segments = readSegments(touch, operation, attribution);
+      return segments !== null && coversSegments(rule, segments, attribution);
+    }
+    case 'owner': {
+      if (rule.family !== 'github' && rule.family !== 'gitlab') return false;
+      const owner = touch.owner?.toLowerCase().split('/') ?? null;
+      return (
+        owner !== null &&
+        rule.subjects.some((pattern) => coversBelow(pattern, owner, job)) &&
+        rule.exceptSubjects.length === 0
+      );
+    }
+    case 'platform':
+      return touch.access === 'read' && rule.family === operation.platform;
+    case 'image':
+      return coversImage(rule, touch.image, operation, attribution);
+    case 'cloud':
+      return rule.family === 'aws' && coversCloud(rule, touch);
+    case 'package':
+    case 'identity':
+      return false;
+  }
+}
+
+/** True when the touch may be one that the rule names: what is hidden counts, for blocks. */
+function mayTouch(
+  rule: OperationRule,
+  touch: Touch,
+  operation: Operation,
+  attribution: Attribution,
+): boolean {
+  if (touch.kind === 'repository' && readSegments(touch, operation, attribution) === null)
+    return rule.family === operation.platform;
+  if (touch.kind === 'cloud' && rule.family === 'aws')
+    return coversCloud(rule, { ...touch, account: touch.account ?? firstOf(rule.cloud?.accounts) });
+  return coversTouch(rule, touch, operation, attribution);
+}
+
+const firstOf = (set: ReadonlySet<string> | null | undefined): string | null =>
+  set?.values().next().value ?? null;
+
+type RepositoryTouch = Extract<Touch, { kind: 'repository' }>;
+
+/** Owner and name in lower case, or null when the request hides them. */
+function readSegments(
+  { owner, name, id, access }: RepositoryTouch,
+  { credential }: Operation,
+  { job, conflict }: Attribution,
+): string[] | null {
+  if (owner !== null && name !== null) return `${owner}/${name}`.toLowerCase().split('/');
+  const own = conflict ? null : (job?.repository?.toLowerCase().split('/') ?? null);
+  if (own === null) return null;
+  if (id !== null) return id === job?.repositoryId ? own : null;
+  // A job's own token reaches no other repository for writing.
+  return owner === null && access !== 'read' && credential === 'job' ? own : null;
+}
+
+function coversSegments(rule: OperationRule, segments: readonly string[], attribution: Attribution): boolean {
+  if (rule.family !== 'github' && rule.family !== 'gitlab') return false;
+  const job = attribution.conflict ? null : attribution.job;
+  return (
+    rule.subjects.some((pattern) => matchesSubject(pattern, segments, job)) &&
+    !rule.exceptSubjects.some((pattern) => matchesSubject(pattern, segments, job))
+  );
+}
+
+function coversImage(
+  rule: OperationRule,
+  image: string,
+  { platform }: Operation,
+  attribution: Attribution,
+): boolean {
+  const segments = image.toLowerCase().split('/');
+  // Images of a forge's own registry lie under the name of their repository.
+  if (rule.family !== 'images' && rule.family === platform)
+    return segments.length >= 3 && coversSegments(rule, segments.slice(1, 3), attribution);
+  const job = attribution.conflict ? null : attribution.job;
+  if (rule.family !== 'images') return false;
+  return (
+    rule.subjects.some((pattern) => matchesSubject(pattern, segments, job)) &&
+    !rule.exceptSubjects.some((pattern) => matchesSubject(pattern, segments, job))
+  );
+}
+
+function coversCloud(
+  { cloud }: OperationRule,
+  { account, service, bucket }: Extract<Touch, { kind: 'cloud' }>,
+): boolean {
+  if (cloud === null) return false;
+  if (cloud.accounts !== null && (account === null || !cloud.accounts.has(account))) return false;
+  if (cloud.services !== null && !cloud.services.has(service)) return false;
+  if (cloud.buckets === null) return true;
+  // A bucket names an object store's own; other services have none.
+  return bucket !== null && cloud.buckets.some((token) => matchesSequence([token], [bucket], 1));
+}

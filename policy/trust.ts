@@ -1,0 +1,89 @@
+// Writes need trust: a rule that grants one applies where a scope names the ref or the environment, or says why any
+// will do, and never to events that run other people's input with the rights of the base branch.
+
+import type { Attribution } from '../flow/job.ts';
+import type { Operation } from '../flow/operation.ts';
+import type { ProblemList, ValuePath } from './problem-list.ts';
+import { toList } from './read-values.ts';
+import type { OperationRule } from './rule.ts';
+import type { MatchFile } from './schema.ts';
+
+/** What a scope says of the runs that it is for. */
+export interface LayerTrust {
+  /** A ref or an environment is named. */
+  readonly namesRef: boolean;
+  readonly namesEvent: boolean;
+}
+
+export const noTrust: LayerTrust = { namesRef: false, namesEvent: false };
+
+const matchesEverything = /^(?:refs\/)?\*\*$|^\*$/;
+
+/** Reads it from `match`; a pattern that matches everything names nothing. */
+export function readTrust(match: MatchFile): LayerTrust {
+  const names = (value: MatchFile['ref']) => {
+    const texts = toList<string>(value);
+    return texts.length > 0 && !texts.some((text) => matchesEverything.test(text));
+  };
+  return { namesRef: names(match.ref) || names(match.environment), namesEvent: names(match.event) };
+}
+
+/** Events whose runs have the base branch's rights and read what anybody may write (docs.github.com, "Events that trigger workflows"). */
+const foreignEvents: ReadonlySet<string> = new Set([
+  'pull_request_target',
+  'workflow_run',
+  'issue_comment',
+  'issues',
+  'discussion',
+  'discussion_comment',
+]);
+
+/** Writes that report on a run and change nothing that others build: they need no named ref (docs/policy.md). */
+const exemptOperations: ReadonlySet<string> = new Set([
+  'code-scanning/upload-sarif',
+  'checks/create',
+  'checks/update',
+  'checks/create-suite',
+  'repos/create-commit-status',
+]);
+const exemptPermissions: ReadonlySet<string> = new Set(['security-events', 'checks', 'statuses']);
+
+/** True when a write that this rule grants is one to this job, in this scope. */
+export function isTrusted(
+  rule: OperationRule,
+  trust: LayerTrust,
+  operation: Operation,
+  { job, source }: Attribution,
+): boolean {
+  if (exemptOperations.has(operation.name)) return true;
+  if (!trust.namesRef && !rule.anyRef) return false;
+  if (trust.namesEvent) return true;
+  if (job === null) return false;
+  if (job.fork === true) return false;
+  // Who declares a job may leave the event out; a job's own message never does.
+  return job.event === null ? source === 'declared' : !foreignEvents.has(job.event);
+}
+
+/** Reports a rule that grants a write where no ref and no environment is named. */
+export function checkTrust(rule: OperationRule, trust: LayerTrust, at: ValuePath, list: ProblemList): void {
+  if (rule.isBlock || rule.anyRef || trust.namesRef || !grantsWrite(rule)) return;
+  list.error(
+    at,
+    `${rule.id} grants a write, and no ref or environment is named`,
+    'put it into a scope whose match names "ref" or "environment", or say anyRef: "why any will do"',
+  );
+}
+
+/** True for a rule that grants more than reports and reads. */
+function grantsWrite({ access, permissions, operations, mutations }: OperationRule): boolean {
+  if (mutations.size > 0) return true;
+  if (access === 'read') return false;
+  if (permissions !== null)
+    return Object.entries(permissions).some(
+      ([key, level]) => level === 'write' && !exemptPermissions.has(key),
+    );
+  const isExempt = (text: string) => exemptOperations.has(text);
+  return (
+    operations === null || !operations.every((token) => token.kind === 'literal' && isExempt(token.text))
+  );
+}

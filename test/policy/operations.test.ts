@@ -1,0 +1,304 @@
+// Rules on what requests mean: repositories, projects, images and accounts, whatever API the request came by.
+
+import t from 'tap';
+import type { Operation, Touch } from '../../flow/operation.ts';
+import type { Attribution } from '../../flow/job.ts';
+import { ownServer, defaultServers } from '../../flow/platform-server.ts';
+import { decideRequest } from '../../policy/decide.ts';
+import type { Policy } from '../../policy/compile.ts';
+import { effectivePolicy } from '../../policy/scope.ts';
+import { conflicted, job, nobody, policyOf, problemsOf, withHead } from './judge.ts';
+
+const repo = (
+  owner: string | null,
+  name: string | null,
+  access: 'read' | 'write' | 'admin' = 'read',
+): Touch => ({
+  kind: 'repository',
+  access,
+  owner,
+  name,
+  id: null,
+  refs: null,
+});
+const highest = (touches: readonly Touch[]) =>
+  (['admin', 'write'] as const).find((level) => touches.some(({ access }) => access === level)) ?? 'read';
+const operation = (touches: readonly Touch[], more: Partial<Operation> = {}): Operation => ({
+  platform: 'github',
+  server: 'github.com',
+  name: 'repos/get',
+  access: highest(touches),
+  touches,
+  needs: [{}],
+  ungrantable: [],
+  sureness: 'known',
+  widens: true,
+  credential: 'job',
+  detail: null,
+  ...more,
+});
+
+/** Decides the operation as a request to the host; `allow RULE` or `block REASON`. */
+function ask(policy: Policy, who: Attribution, asked: Operation, host = 'api.github.com'): string {
+  const decision = decideRequest(effectivePolicy(policy, who), {
+    scheme: 'https',
+    host,
+    port: 443,
+    method: asked.access === 'read' ? 'GET' : 'POST',
+    path: '/',
+    hasBody: asked.access !== 'read',
+    upgrade: null,
+    evidence: [],
+    operation: asked,
+    attribution: who,
+  });
+  const by = decision.rule === null ? '' : ` ${decision.rule}`;
+  return decision.verdict === 'allow' ? `allow${by}` : `block ${decision.reason}${by}`;
+}
+
+void t.test('a repository is read by whichever rule names it, without case', (t) => {
+  const policy = policyOf('github: [{id: r, repo: "acme/*", except: acme/vault}, {id: l, repo: octo/lib-*}]');
+  const cases: readonly (readonly [Operation, string])[] = [
+    [operation([repo('acme', 'app')]), 'allow r'],
+    [operation([repo('ACME', 'App')]), 'allow r'],
+    [operation([repo('acme', 'vault')]), 'block repository'],
+    [operation([repo('Acme', 'VAULT')]), 'block repository'],
+    [operation([repo('acme2', 'app')]), 'block repository'],
+    [operation([repo('octo', 'lib-a')]), 'allow l'],
+    [operation([repo('octo', 'library')]), 'block repository'],
+    [operation([repo('acme', 'app'), repo('octo', 'lib-a')]), 'allow r'],
+    [operation([repo('acme', 'app'), repo('evil', 'x')]), 'block repository'],
+    [operation([repo('acme', 'app', 'write')]), 'block access'],
+    [operation([repo(null, null)]), 'block repository'],
+    [operation([repo(null, null)], { sureness: 'unknown' }), 'block not-understood'],
+    [operation([]), 'block not-understood'],
+    [operation([{ kind: 'platform', access: 'read' }]), 'allow r'],
+    [operation([{ kind: 'platform', access: 'admin' }]), 'block repository'],
+    [operation([{ kind: 'owner', access: 'read', owner: 'octo' }]), 'block repository'],
+  ];
+  for (const [asked, expected] of cases)
+    t.equal(ask(policy, job(), asked), expected, JSON.stringify(asked.touches));
+  t.equal(ask(policy, job(), operation([repo('acme', 'app')]), 'codeload.github.com'), 'allow r');
+  t.equal(ask(policy, job(), operation([repo('acme', 'app')]), 'other.example'), 'block no-rule');
+  t.end();
+});
+
+void t.test('without a server a rule is for the job’s own', (t) => {
+  const servers = [...defaultServers, ownServer('github', 'ghes.corp.example')];
+  const policy = policyOf('github: {id: r, repo: "acme/*"}', {}, { servers });
+  const there = operation([repo('acme', 'app')], { server: 'ghes.corp.example' });
+  t.equal(ask(policy, job(), there, 'ghes.corp.example'), 'block repository');
+  t.equal(ask(policy, job({ server: 'ghes.corp.example' }), there, 'ghes.corp.example'), 'allow r');
+  t.equal(
+    ask(policy, job({ server: 'ghes.corp.example' }), operation([repo('acme', 'app')])),
+    'block repository',
+  );
+  t.equal(
+    ask(policy, nobody, operation([repo('acme', 'app')])),
+    'allow r',
+    'of no known job: the well-known one',
+  );
+  t.equal(ask(policy, nobody, there, 'ghes.corp.example'), 'block repository');
+  const named = policyOf('github: {id: r, repo: "acme/*", server: ghes.corp.example}');
+  t.equal(ask(named, job(), there, 'ghes.corp.example'), 'allow r');
+  t.equal(ask(named, job(), operation([repo('acme', 'app')])), 'block no-rule', 'its hosts alone');
+  t.end();
+});
+
+void t.test('the job’s own, by placeholder: never another, and nothing where no job is known', (t) => {
+  const policy = policyOf(
+    'scopes: {id: s, match: {ref: "refs/heads/**"}, github: [{id: w, repo: "{job.repo}", access: write}, {id: o, repo: "{job.owner}/*"}]}',
+  );
+  const push = (owner: string | null, name: string | null, more: Partial<Operation> = {}) =>
+    operation([repo(owner, name, 'write')], { name: 'git/push', ...more });
+  t.equal(ask(policy, job(), push('Acme', 'App')), 'allow w');
+  t.equal(ask(policy, job(), push('acme', 'other')), 'block access');
+  t.equal(ask(policy, job(), operation([repo('acme', 'other')])), 'allow o');
+  t.equal(ask(policy, job(), operation([repo('octo', 'other')])), 'block repository');
+  t.equal(ask(policy, nobody, push('acme', 'app')), 'block no-rule', 'of no known job no scope grants');
+  t.equal(ask(policy, conflicted, push('acme', 'app')), 'block no-rule');
+  t.equal(ask(policy, job(), push(null, null)), 'allow w', 'the job’s token writes nowhere else');
+  t.equal(ask(policy, job(), push(null, null, { credential: 'pat' })), 'block repository');
+  const byId = (id: string) => operation([{ ...repo(null, null), id } as Touch]);
+  t.equal(ask(policy, job({ repository_id: '42' }), byId('42')), 'allow w');
+  t.equal(ask(policy, job({ repository_id: '42' }), byId('43')), 'block repository');
+  t.end();
+});
+
+void t.test('a write needs a ref or an environment, and no event that runs the input of others', (t) => {
+  const rule = 'github: {id: w, repo: acme/app, access: write}';
+  t.match(problemsOf(withHead(rule)), [
+    { line: 3, severity: 'error', message: /w grants a write, and no ref or environment is named/ },
+  ]);
+  for (const match of ['ref: "**"', 'ref: "refs/**"', 'environment: "*"', 'owner: acme', 'event: push'])
+    t.match(
+      problemsOf(withHead(`scopes: {id: s, match: {${match}}, ${rule}}`)),
+      [{ severity: 'error' }],
+      match,
+    );
+  t.match(problemsOf(withHead(`bundles: {b: {${rule}}}\nscopes: {id: s, match: {owner: a}, use: b}`)), [
+    { severity: 'error', message: /w grants a write/ },
+  ]);
+  for (const exempt of ['permissions: {security-events: write}', 'operations: checks/create'])
+    t.same(problemsOf(withHead(`github: {id: w, repo: acme/app, ${exempt}}`)), [], exempt);
+  t.same(problemsOf(withHead('github: {id: w, repo: acme/app, access: write, anyRef: mirrors}')), []);
+
+  const main = policyOf(`scopes: {id: s, match: {ref: refs/heads/main}, ${rule}}`);
+  const push = operation([repo('acme', 'app', 'write')], { name: 'git/push' });
+  t.equal(ask(main, job(), push), 'allow w');
+  for (const event of ['pull_request_target', 'workflow_run', 'issue_comment', 'issues', 'discussion'])
+    t.equal(ask(main, job({ event }), push), 'block untrusted-write', event);
+  t.equal(ask(main, job({ fork: true }), push), 'block untrusted-write');
+  t.equal(ask(main, { ...job({ event: null }), source: 'job-message' }, push), 'block untrusted-write');
+  t.equal(ask(main, job({ event: 'issues' }), operation([repo('acme', 'app')])), 'allow w', 'a read is none');
+  const named = policyOf(`scopes: {id: s, match: {ref: refs/heads/main, event: issues}, ${rule}}`);
+  t.equal(ask(named, job({ event: 'issues' }), push), 'allow w');
+  const any = policyOf('github: {id: w, repo: acme/app, access: write, anyRef: mirrors}');
+  t.equal(ask(any, job(), push), 'allow w');
+  t.equal(ask(any, job({ event: 'pull_request_target' }), push), 'block untrusted-write');
+  t.end();
+});
+
+void t.test('access: write never includes admin', (t) => {
+  const policy = policyOf(
+    'scopes: {id: s, match: {ref: refs/heads/main}, github: {id: w, repo: acme/app, access: write}}',
+  );
+  t.equal(
+    ask(policy, job(), operation([repo('acme', 'app', 'admin')], { name: 'repos/create-webhook' })),
+    'block access',
+  );
+  const admin = policyOf(
+    'scopes: {id: s, match: {ref: refs/heads/main}, github: {id: a, repo: acme/app, access: admin}}',
+  );
+  t.equal(ask(admin, job(), operation([repo('acme', 'app', 'admin')])), 'allow a');
+  t.equal(
+    ask(admin, job(), operation([{ kind: 'platform', access: 'admin' }], { name: 'repos/create' })),
+    'block repository',
+  );
+  t.end();
+});
+
+void t.test('permissions, operations and mutations narrow what a rule grants', (t) => {
+  const inScope = (rule: string) =>
+    policyOf(`scopes: {id: s, match: {ref: refs/heads/main}, github: {id: w, repo: acme/app, ${rule}}}`);
+  const write = (needs: Operation['needs'], more: Partial<Operation> = {}) =>
+    operation([repo('acme', 'app', 'write')], { needs, ...more });
+  const issues = inScope('permissions: {issues: write}');
+  t.equal(ask(issues, job(), write([{ issues: 'write' }])), 'allow w');
+  t.equal(ask(issues, job(), write([{ issues: 'write' }, { 'pull-requests': 'write' }])), 'allow w');
+  t.equal(ask(issues, job(), write([{ contents: 'write' }])), 'block access');
+  t.equal(ask(issues, job(), write([{ issues: 'write', contents: 'read' }])), 'block access');
+  t.equal(ask(issues, job(), write([{}], { sureness: 'unknown' })), 'block access');
+  t.equal(ask(issues, job(), write([{}], { ungrantable: ['administration: write'] })), 'block access');
+  const named = inScope('operations: [issues/*, git/push]');
+  t.equal(ask(named, job(), write([{}], { name: 'issues/create' })), 'allow w');
+  t.equal(ask(named, job(), write([{}], { name: 'git/push' })), 'allow w');
+  t.equal(ask(named, job(), write([{}], { name: 'repos/merge' })), 'block access');
+  const mutations = inScope('graphql: {mutations: [addComment, closeIssue]}');
+  const hidden = (name: string, more: Partial<Operation> = {}) =>
+    operation([repo(null, null, 'write')], { name, credential: 'pat', ...more });
+  t.equal(ask(mutations, job(), hidden('graphql/addComment')), 'allow w');
+  t.equal(ask(mutations, job(), hidden('graphql/closeIssue+addComment')), 'allow w');
+  t.equal(ask(mutations, job(), hidden('graphql/addComment+deleteRef')), 'block repository');
+  t.equal(
+    ask(mutations, job(), hidden('graphql/addComment', { sureness: 'unknown' })),
+    'block not-understood',
+  );
+  t.end();
+});
+
+void t.test('a block beats an allow, and what is hidden may be what is blocked', (t) => {
+  const policy = policyOf(
+    'github: [{id: all, repo: "*/*"}, {id: no, repo: acme/vault, action: block}, {id: ro, repo: "octo/*", action: block, access: write}]',
+  );
+  t.equal(ask(policy, job(), operation([repo('acme', 'app')])), 'allow all');
+  t.equal(ask(policy, job(), operation([repo('ACME', 'vault')])), 'block block-rule no');
+  t.equal(ask(policy, job(), operation([repo('acme', 'app'), repo('acme', 'vault')])), 'block block-rule no');
+  t.equal(ask(policy, job(), operation([repo(null, null)])), 'block block-rule no');
+  t.equal(ask(policy, job(), operation([repo('octo', 'x')])), 'allow all');
+  t.equal(ask(policy, job(), operation([repo('octo', 'x', 'write')])), 'block block-rule ro');
+  const audit = policyOf('mode: audit\ngithub: {id: no, repo: acme/vault, action: block}');
+  t.equal(ask(audit, job(), operation([repo('acme', 'vault')])), 'block block-rule no');
+  t.end();
+});
+
+void t.test('projects of GitLab lie at any depth', (t) => {
+  const policy = policyOf('gitlab: [{id: g, project: "acme/**"}, {id: d, project: "octo/*"}]');
+  const who = job({ repository: null, project: 'acme/infra', server: 'gitlab.com' });
+  const at = (owner: string, name: string) =>
+    operation([repo(owner, name)], { platform: 'gitlab', server: 'gitlab.com' });
+  t.equal(ask(policy, who, at('acme', 'infra'), 'gitlab.com'), 'allow g');
+  t.equal(ask(policy, who, at('Acme', 'team/sub/infra'), 'gitlab.com'), 'allow g');
+  t.equal(ask(policy, who, at('octo', 'lib'), 'gitlab.com'), 'allow d');
+  t.equal(ask(policy, who, at('octo', 'team/lib'), 'gitlab.com'), 'block repository');
+  t.equal(
+    ask(policy, job(), at('acme', 'infra'), 'gitlab.com'),
+    'block repository',
+    'a job of another server',
+  );
+  t.end();
+});
+
+void t.test('images go by registry and name; a forge’s own registry also by its repository', (t) => {
+  const policy = policyOf(
+    'images: [{id: base, image: "docker.io/library/*"}, {id: team, image: "ghcr.io/acme/**"}]\ngithub: {id: gh, repo: octo/tool}',
+  );
+  const image = (name: string, access: 'read' | 'write' = 'read', platform: Operation['platform'] = 'oci') =>
+    operation([{ kind: 'image', access, image: name, reference: 'latest' }], {
+      platform,
+      name: 'image/pull',
+    });
+  t.equal(ask(policy, job(), image('docker.io/library/alpine'), 'registry-1.docker.io'), 'allow base');
+  t.equal(ask(policy, job(), image('docker.io/library/alpine'), 'auth.docker.io'), 'allow base');
+  t.equal(ask(policy, job(), image('docker.io/evil/alpine'), 'registry-1.docker.io'), 'block repository');
+  t.equal(
+    ask(policy, job(), image('docker.io/library/alpine', 'write'), 'registry-1.docker.io'),
+    'block access',
+  );
+  t.equal(ask(policy, job(), image('ghcr.io/acme/app/sub', 'read', 'github'), 'ghcr.io'), 'allow team');
+  t.equal(ask(policy, job(), image('ghcr.io/octo/tool/sub', 'read', 'github'), 'ghcr.io'), 'allow gh');
+  t.equal(ask(policy, job(), image('ghcr.io/octo/tool2', 'read', 'github'), 'ghcr.io'), 'block repository');
+  t.end();
+});
+
+void t.test('accounts of AWS: one that is not told is none of ours', (t) => {
+  const policy = policyOf(
+    'aws: [{id: lake, accounts: "123456789012", services: s3, buckets: acme-*}, {id: sts, accounts: "123456789012", services: [sts, ecr]}]',
+  );
+  const call = (service: string, account: string | null, bucket: string | null = null) =>
+    operation([{ kind: 'cloud', access: 'read', service, account, bucket }], {
+      platform: 'aws',
+      server: 'amazonaws.com',
+    });
+  const s3 = 'acme-lake.s3.amazonaws.com';
+  t.equal(ask(policy, job(), call('s3', '123456789012', 'acme-lake'), s3), 'allow lake');
+  t.equal(ask(policy, job(), call('s3', '210987654321', 'acme-lake'), s3), 'block repository');
+  t.equal(ask(policy, job(), call('s3', null, 'acme-lake'), s3), 'block repository');
+  t.equal(ask(policy, job(), call('s3', '123456789012', 'evil'), s3), 'block repository');
+  t.equal(ask(policy, job(), call('sts', '123456789012'), 'sts.eu-west-1.amazonaws.com'), 'allow sts');
+  t.equal(ask(policy, job(), call('iam', '123456789012'), 'iam.amazonaws.com'), 'block repository');
+  t.match(problemsOf(withHead('aws: {services: s3}')), [
+    { severity: 'error', message: /names no account and no bucket/ },
+  ]);
+  t.end();
+});
+
+void t.test('what cannot be meant is said at load', (t) => {
+  const cases: readonly (readonly [string, RegExp])[] = [
+    ['github: {repo: acme}', /no owner\/name; all of an owner is "acme\/\*"/],
+    ['github: {repo: a/b/c}', /no owner\/name/],
+    ['github: {repo: "acme/**"}', /one owner and one name/],
+    ['github: {repo: "{job.repo}/x"}', /stands alone/],
+    ['github: {repo: "{job.rep}"}', /no known placeholder/],
+    ['github: {repo: "a b/c"}', /other characters/],
+    ['github: {repo: a/b, server: "::"}', /no host of a server/],
+    ['github: {repo: a/b, permissions: {content: read}}', /unknown key "content"/],
+    ['gitlab: {project: acme}', /all of a group is "acme\/\*\*"/],
+    ['images: {image: alpine}', /names no registry/],
+    ['images: {image: library/alpine}', /begins with no registry/],
+    ['github: {repo: a/b, audit: true}', /belongs to a block rule/],
+  ];
+  for (const [text, message] of cases)
+    t.match(problemsOf(withHead(text)), [{ severity: 'error', message }], text);
+  t.end();
+});
