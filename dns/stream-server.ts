@@ -94,6 +94,8 @@ class StreamConnection {
   readonly #out: Uint8Array;
   readonly #limits: StreamLimits;
   readonly #reader = new FrameReader();
+  /** Read, and not asked yet: as many as one read brought beyond the open ones. */
+  #waiting: Uint8Array[] = [];
   #open = 0;
   #hasEnded = false;
   #unfinished: NodeJS.Timeout | null = null;
@@ -121,14 +123,27 @@ class StreamConnection {
   }
 
   #receive(chunk: Buffer): void {
-    this.#path.begin();
-    for (const message of this.#reader.push(chunk)) {
+    const messages = this.#reader.push(chunk);
+    this.#waiting = this.#waiting.length === 0 ? messages : this.#waiting.concat(messages);
+    this.#watchUnfinished(this.#reader.isUnfinished);
+    this.#proceed();
+  }
+
+  // Nothing is read while questions wait for open ones to be answered.
+  #proceed(): void {
+    const { openQuestions } = this.#limits;
+    let taken = 0;
+    if (this.#waiting.length > 0) this.#path.begin();
+    while (taken < this.#waiting.length && this.#open < openQuestions) {
+      const message = this.#waiting[taken++]!;
       if (message.length < 12) return this.close();
       this.#answer(message);
       if (this.#socket.destroyed) return;
     }
-    this.#watchUnfinished(this.#reader.isUnfinished);
-    if (this.#open >= this.#limits.openQuestions) this.#socket.pause();
+    this.#waiting = this.#waiting.slice(taken);
+    if (this.#open >= openQuestions) this.#socket.pause();
+    else this.#socket.resume();
+    if (this.#hasEnded) this.#end();
   }
 
   #answer(message: Uint8Array): void {
@@ -143,8 +158,7 @@ class StreamConnection {
     const send = (answer: Uint8Array) => {
       this.#open--;
       this.#send(answer);
-      if (this.#open < this.#limits.openQuestions) this.#socket.resume();
-      if (this.#hasEnded && this.#open === 0) this.#socket.end();
+      if (!this.#socket.destroyed) this.#proceed();
     };
     this.#path.hold(message, message.length, this.#source, port, 'tcp', { send });
   }
@@ -168,7 +182,7 @@ class StreamConnection {
 
   #end(): void {
     this.#hasEnded = true;
-    if (this.#open === 0) this.#socket.end();
+    if (this.#open === 0 && this.#waiting.length === 0) this.#socket.end();
   }
 
   close(): void {
