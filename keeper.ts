@@ -56,6 +56,7 @@ class Keeper {
       operator: config.listen.operator,
       runnerPort: config.listen.runner,
       explicitPort: config.listen.explicit,
+      isSidecar: config.mode === 'sidecar',
       direct: config.kernel.backend === 'none' ? config.listen.direct : null,
       networks: config.runners.networks,
     });

@@ -153,6 +153,7 @@ class Worker {
       isOwnAddress: (address) => this.#isOwn(address),
       areRunnersLocal: config.mode === 'sidecar',
       ownPorts: new Set(ownPorts),
+      explicitPort: config.listen.explicit,
       limits: {
         connections: config.limits.connections,
         connectionsPerRunner: config.limits.connectionsPerRunner,

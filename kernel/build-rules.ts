@@ -133,11 +133,8 @@ function alwaysEnforced(): Chain {
 
 function interception(config: KernelConfig, sides: Sides): Chain {
   const tcp = ['tcp'] as const;
-  const ownPorts = [
-    config.runnerPort,
-    config.operatorPort,
-    ...(config.explicitPort === null ? [] : [config.explicitPort]),
-  ];
+  const ownPorts = [config.runnerPort, config.operatorPort];
+  const explicit = config.explicitPort === null ? [] : [config.explicitPort];
   const isSidecar = config.mode === 'sidecar';
   return {
     name: 'intercept',
@@ -150,6 +147,13 @@ function interception(config: KernelConfig, sides: Sides): Chain {
       ...(isSidecar
         ? [{ isLocal: true, action: { do: 'return' } } satisfies Rule]
         : [
+            // To the runner's own worker, like all else that it says.
+            ...explicit.map((port): Rule => ({
+              protocols: tcp,
+              ports: [single(port)],
+              isLocal: true,
+              action: { do: 'goto', chain: 'pin' },
+            })),
             {
               protocols: tcp,
               ports: ownPorts.map(single),
@@ -219,9 +223,7 @@ function ongoing(): Rule[] {
 
 function ownPorts(config: KernelConfig): Chain {
   const ports = [...new Set(config.workerPorts)].map(single);
-  const open = [config.runnerPort, ...(config.explicitPort === null ? [] : [config.explicitPort])].map(
-    single,
-  );
+  const open = [single(config.runnerPort)];
   const accept = { do: 'accept' } as const;
   return {
     name: 'own-ports',

@@ -19,6 +19,8 @@ export interface DirectOptions {
   /** The gateway's address in each family. */
   readonly addresses: readonly string[];
   readonly ports: DirectPorts;
+  /** The explicit proxy's; null when it is off. */
+  readonly explicit: number | null;
   readonly networks: readonly string[];
 }
 
@@ -37,14 +39,15 @@ export class DirectListeners {
 
   /** The sockets of one worker, the last in the kernel's order. @throws SallyportError kernel, missing-privilege */
   open(index: number): WorkerSockets {
-    const { addresses, ports } = this.#options;
+    const { addresses, ports, explicit } = this.#options;
     const { dns, http, https } = ports;
+    const all = new Set([dns, http, https, ...(explicit === null ? [] : [explicit])]);
     const opened: { family: Family; fd: number; isUdp: boolean }[] = [];
     try {
       for (const address of addresses) {
         const family: Family = address.includes(':') ? 6 : 4;
         const share = { address, mayBeAbsent: true, isShared: true };
-        for (const port of new Set([dns, http, https])) {
+        for (const port of all) {
           opened.push({ family, fd: openTcpListener({ ...share, port }), isUdp: false });
         }
         opened.push({ family, fd: openUdpSocket({ ...share, port: dns }), isUdp: true });

@@ -14,6 +14,8 @@ export interface ListenerConfig {
   readonly operator: string;
   readonly runnerPort: number;
   readonly explicitPort: number | null;
+  /** No rule leads to workers what speaks to the gateway's own address: the explicit port is listened on itself. */
+  readonly isSidecar: boolean;
   /** Ports that clients ask themselves; null where the kernel's rules lead to the worker ports. */
   readonly direct: DirectPorts | null;
   /** Source ranges of runners. */
@@ -40,7 +42,7 @@ export interface Listeners {
   readonly operatorAddress: string;
   readonly runner: readonly number[];
   readonly runnerPort: number;
-  /** Shared by all workers: whoever accepts first serves. */
+  /** For connections that no rule leads to a worker (mode sidecar): whoever accepts first serves. */
   readonly explicit: readonly number[];
 }
 
@@ -59,7 +61,8 @@ export function openListeners(config: ListenerConfig): Listeners {
   }
   const explicitPort = config.explicitPort;
   const { direct: ports, networks } = config;
-  const direct = ports === null ? null : new DirectListeners({ addresses: own, ports, networks });
+  const direct =
+    ports === null ? null : new DirectListeners({ addresses: own, ports, explicit: explicitPort, networks });
   return {
     workers: Array.from(
       { length: config.workers },
@@ -72,7 +75,7 @@ export function openListeners(config: ListenerConfig): Listeners {
     runner,
     runnerPort,
     explicit:
-      explicitPort === null
+      explicitPort === null || !config.isSidecar
         ? []
         : own.map((address) => openTcpListener({ address, port: explicitPort, mayBeAbsent: true })),
   };

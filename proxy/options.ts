@@ -105,6 +105,8 @@ export interface ProxyPorts {
   readonly limits?: Partial<Limits>;
   /** Absent: clients are offered HTTP/1.1 alone. */
   readonly http2?: Http2Port;
+  /** Port of the explicit proxy on the gateway's addresses, where connections to it come like redirected ones. */
+  readonly explicitPort?: number | null;
   /** Who may use the explicit proxy; absent: every runner. */
   readonly proxyUsers?: ProxyUsers;
   /** What all dials go through; absent: nothing. */

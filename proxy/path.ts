@@ -38,7 +38,24 @@ export async function carry(core: Core, socket: Socket, arrival: Arrival): Promi
   const runner = textOf(socket.remoteAddress);
   const isOwn = core.ports.areRunnersLocal !== true && core.ports.isOwnAddress(runner ?? '');
   if (runner === null || isOwn) return void socket.destroy();
-  const original = arrival === 'redirected' ? readOriginal(core, socket) : null;
+  const aimedAt = arrival === 'redirected' ? readOriginal(core, socket) : null;
+  const isExplicit = arrival === 'explicit' || isProxyPort(core, aimedAt);
+  return introduce(core, socket, isExplicit ? 'explicit' : 'redirected', runner, isExplicit ? null : aimedAt);
+}
+
+/** True when the kernel led a connection here that is for the explicit proxy. */
+function isProxyPort({ ports }: Core, aimedAt: Origin['original']): boolean {
+  if (aimedAt === null || aimedAt.port !== ports.explicitPort) return false;
+  return ports.isOwnAddress(aimedAt.address) && ports.virtual?.contains(aimedAt.address) !== true;
+}
+
+async function introduce(
+  core: Core,
+  socket: Socket,
+  arrival: Arrival,
+  runner: string,
+  original: Origin['original'],
+): Promise<void> {
   const { peers } = core.ports;
   if (peers?.isPeer(runner) !== true)
     return carryFrom(core, socket, arrival, { runner, port: socket.remotePort ?? 0, original });

@@ -1,6 +1,7 @@
 // Every runner is served by one worker, whatever it speaks: TCP and UDP, IPv4 and IPv6, by the workers' own records; with
 // the kernel's rules in both forms, and without any.
 
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -12,6 +13,7 @@ import { Lab, type LabMode } from '../lab/lab.ts';
 import { labAddresses } from '../lab/origins.ts';
 import { addSources, askFrom, sourcesOf, speakFrom, workersOf, type Source } from '../lab/crowd-sources.ts';
 import { runIpBatch } from '../../netns/ip.ts';
+import { dialTcp } from '../../netns/socket.ts';
 
 const policy = `version: 1
 mode: block
@@ -30,7 +32,7 @@ async function open(t: Test, mode: LabMode, options: { runners?: number } = {}):
   return lab;
 }
 
-/** Each runner over UDP and TCP in both families; how many of the four each were answered. */
+/** Each runner over UDP and TCP in both families, and through the explicit proxy; how many of the seven each were answered. */
 async function speakAll(lab: Lab, sources: readonly Source[], namespaceOf: (index: number) => string) {
   const { gateway4, gateway6 } = lab.topology;
   const isSteered = lab.mode === 'steer';
@@ -47,6 +49,7 @@ async function speakAll(lab: Lab, sources: readonly Source[], namespaceOf: (inde
         speakFrom(namespace, v6, { address: gateway6, port: 53 }),
         speakFrom(namespace, v4, { address: web4, port: 80, host }),
         speakFrom(namespace, v6, { address: web6, port: 80, host }),
+        speakFrom(namespace, v4, { address: gateway4, port: 3128, host }),
       ];
     });
     answered += (await Promise.all(part)).filter(Boolean).length;
@@ -95,13 +98,26 @@ for (const [what, mode, workers, config] of [
       sources.flatMap(({ v4, v6 }) => [v4, v6]),
     );
     const prefix = mode === 'steer' ? ['setpriv', '--bounding-set=-net_admin,-net_raw'] : [];
-    const options: LabGatewayOptions = { workers, config, jobs: declare(sources), prefix };
+    const listen = { listen: { explicit: 3128 } };
+    const options: LabGatewayOptions = {
+      workers,
+      config: { ...listen, ...config },
+      jobs: declare(sources),
+      prefix,
+    };
     await lab.startGateway(policy, options);
-    t.equal(await speakAll(lab, sources, () => namespace), 1_200);
+    t.equal(await speakAll(lab, sources, () => namespace), 1_400);
     t.same(await split(lab, sources), []);
+    if (mode === 'gateway') await tryFromOutside(t, lab);
     t.equal(await spread(lab), workers, 'each worker has its share');
     if (mode === 'steer') await tryWithoutRules(t, lab);
   });
+}
+
+/** Only the rules lead to the explicit proxy: whoever comes from elsewhere, the machine itself included, finds none. */
+async function tryFromOutside(t: Test, { topology }: Lab): Promise<void> {
+  const [error] = (await once(dialTcp(topology.gateway, topology.gateway4, 3128), 'error')) as Error[];
+  t.match(error, { code: 'ECONNREFUSED' });
 }
 
 /** Nobody holds NET_ADMIN; a dead worker's share waits for its successor, a stranger gets nothing, a quarantine holds. */
@@ -144,7 +160,7 @@ t.test(
     const sources = lab.topology.runners.map(({ v4, v6 }) => ({ v4, v6 }));
     for (const { namespace, v6 } of lab.topology.runners)
       runIpBatch(namespace, [`addr del ${v6}/64 dev eth0`]);
-    await lab.startGateway(policy, { workers: 3 });
+    await lab.startGateway(policy, { workers: 3, config: { listen: { explicit: 3128 } } });
     const { gateway4 } = lab.topology;
     for (const { namespace, v4 } of lab.topology.runners) t.ok(await askFrom(namespace, v4, gateway4));
     for (const { namespace, v6 } of lab.topology.runners) {
@@ -155,7 +171,7 @@ t.test(
     }
     await sleep(settleMs);
     const since = new Date().toISOString();
-    t.equal(await speakAll(lab, sources, (index) => lab.runner(index).namespace), 72);
+    t.equal(await speakAll(lab, sources, (index) => lab.runner(index).namespace), 84);
     t.same(await split(lab, sources, since), []);
   },
 );

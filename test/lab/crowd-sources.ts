@@ -55,7 +55,7 @@ export async function askFrom(
   }
 }
 
-/** One DNS question over TCP, or with `host` one plain HTTP request; resolves true when something was answered. */
+/** One DNS question over TCP, or with `host` one plain HTTP request (whole in its line on port 3128); resolves true when something was answered. */
 export async function speakFrom(
   namespace: string,
   source: string,
@@ -64,10 +64,11 @@ export async function speakFrom(
   const socket = dialTcp(namespace, to.address, to.port, source);
   socket.on('error', () => {});
   const asked = question();
+  const target = to.port === 3128 ? `http://${to.host}/` : '/';
   socket.write(
     to.host === undefined
       ? Buffer.concat([Buffer.from([0, asked.length]), asked])
-      : `GET / HTTP/1.1\r\nHost: ${to.host}\r\nConnection: close\r\n\r\n`,
+      : `GET ${target} HTTP/1.1\r\nHost: ${to.host}\r\nConnection: close\r\n\r\n`,
   );
   try {
     await once(socket, 'data', { signal: AbortSignal.timeout(5_000) });
