@@ -57,7 +57,7 @@ export function unknownOperation(
   return buildOperation(server, request, { name, touches, sureness: 'unknown', detail });
 }
 
-export function accessByMethod(method: string): Access {
+export function accessByMethod(method: string): 'read' | 'write' {
   return method === 'GET' || method === 'HEAD' ? 'read' : 'write';
 }
 

@@ -2,10 +2,10 @@
 // request, names of repositories by number, and the storage that it sends the job to.
 
 import type { AnswerHead, AnswerMeaning, AnswerReader } from '../../flow/asked-request.ts';
-import type { Held } from '../../flow/held.ts';
 import type { Operation } from '../../flow/operation.ts';
 import type { GithubServer } from './github-server.ts';
 import { readAccepted } from './read-accepted.ts';
+import { fieldOf, parseJson } from './read-json.ts';
 import { redirectGrants } from './storage-grant.ts';
 
 /** Answers with one repository or a list of them, whose form the caller cannot choose. */
@@ -36,7 +36,7 @@ export function restAnswerReader(server: GithubServer, operation: Operation): An
     limits,
     wantsBody: (head) => (wantsIssue || wantsNames) && isJson(head) && head.status < 300,
     read: (head, body) => {
-      const value = body?.kind === 'whole' ? parseJson(body) : null;
+      const value = parseJson(body);
       if (wantsNames) learnNames(server, value);
       return meaningOf(server, operation, head, wantsIssue ? value : null);
     },
@@ -62,24 +62,10 @@ function isJson(head: AnswerHead): boolean {
   return /^application\/(?:[\w.-]+\+)?json\b/i.test(head.header('content-type') ?? '');
 }
 
-function parseJson(body: Held & { kind: 'whole' }): unknown {
-  try {
-    const value: unknown = JSON.parse(body.body.toString('utf8'));
-    return value;
-  } catch {
-    return null;
-  }
-}
-
 function learnNames(server: GithubServer, value: unknown): void {
   const list = Array.isArray(value) ? value : fieldOf(value, 'repositories');
   if (Array.isArray(list)) for (const item of list.slice(0, 100)) server.twins.learn(item);
   else server.twins.learn(value);
-}
-
-function fieldOf(value: unknown, key: string): unknown {
-  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
-  return (value as Record<string, unknown>)[key]; // an object with this key, as just seen
 }
 
 /** `html_url` of an issue or of a comment on one: `…/issues/1` or `…/pull/1`; of a list, when all agree. */

@@ -63,7 +63,12 @@ export function isOwn(touch: Touch, job: Job | null): boolean | null {
       return touch.owner === null || repository === null
         ? null
         : repository.startsWith(`${touch.owner.toLowerCase()}/`);
-    case 'image':
+    // Packages are their owner's; which repository one belongs to is written nowhere in a request.
+    case 'image': {
+      const owner = touch.image.split('/')[1]?.toLowerCase();
+      const isOthers = owner !== undefined && repository !== null && !repository.startsWith(`${owner}/`);
+      return isOthers ? false : null;
+    }
     case 'package':
       return null;
     default:

@@ -1,18 +1,12 @@
 // Git over HTTP on a GitHub: the smart protocol (versions 1 and 2 are alike from outside: upload-pack reads,
-// receive-pack writes the refs of its command list), the dumb one, and the wiki of a repository.
+// receive-pack writes the refs of its command list) and the dumb one, of repositories, their wikis, and gists.
 
 import type { AskedRequest, Understanding } from '../../flow/asked-request.ts';
 import type { Held } from '../../flow/held.ts';
-import type { Operation, Touch } from '../../flow/operation.ts';
 import { buildOperation, unknownOperation } from './build-operation.ts';
+import { repositoryTerms, type GitTerms, type TouchAs } from './git-terms.ts';
 import type { GithubServer } from './github-server.ts';
 import { readPushCommands } from './pkt-line.ts';
-
-export const readContents: Operation['needs'] = [{ contents: 'read' }];
-export const writeContents: Operation['needs'] = [{ contents: 'write' }];
-
-/** The touch of the repository that the path names, with this access and these refs. */
-export type TouchAs = (access: 'read' | 'write', refs: readonly string[] | null) => Touch;
 
 // The commands come first: what does not fit is the pack, which nobody reads here.
 const pushLimits = { maxBytes: 262_144, maxDecodedBytes: 524_288, maxRatio: 100 };
@@ -24,27 +18,37 @@ export function understandGit(
   request: AskedRequest,
   rest: readonly string[],
   touchAs: TouchAs,
+  terms: GitTerms = repositoryTerms,
 ): Understanding | null {
+  const call: GitCall = { server, request, touchAs, terms };
   const isRead = request.method === 'GET' || request.method === 'HEAD';
   const path = rest.join('/');
-  if (path === 'info/refs' && isRead) return understandRefs(server, request, touchAs);
-  if (path === 'git-upload-pack') return request.method === 'POST' ? fetch(server, request, touchAs) : null;
-  if (path === 'git-receive-pack')
-    return request.method === 'POST' ? heldPush(server, request, touchAs) : null;
+  if (path === 'info/refs' && isRead) return understandRefs(call);
+  if (path === 'git-upload-pack') return request.method === 'POST' ? fetch(call) : null;
+  if (path === 'git-receive-pack') return request.method === 'POST' ? heldPush(call) : null;
   const isDumb = path === 'HEAD' || (rest[0] === 'objects' && rest.length > 1);
-  return isDumb && isRead ? fetch(server, request, touchAs) : null;
+  return isDumb && isRead ? fetch(call) : null;
 }
 
-function understandRefs(server: GithubServer, request: AskedRequest, touchAs: TouchAs): Understanding {
-  const query = decoded(request.query);
-  if (query !== null && query.includes('receive-pack')) return push(server, request, touchAs, null, null);
+interface GitCall {
+  readonly server: GithubServer;
+  readonly request: AskedRequest;
+  readonly touchAs: TouchAs;
+  readonly terms: GitTerms;
+}
+
+function understandRefs(call: GitCall): Understanding {
+  const query = decoded(call.request.query);
+  if (query?.includes('receive-pack') === true) return push(call, null, null);
   // Without a service it is the dumb protocol, which only reads.
-  if (query === 'service=git-upload-pack' || (query !== null && !query.includes('service')))
-    return fetch(server, request, touchAs);
-  if (query !== null && /(?:^|&)service=git-upload-pack(?:&|$)/.test(query))
-    return fetch(server, request, touchAs);
-  const touches = [touchAs('write', null)];
-  return { operation: unknownOperation(server, request, 'git/unknown', touches), evidence: [] };
+  const isFetch =
+    query !== null && (!query.includes('service') || /(?:^|&)service=git-upload-pack(?:&|$)/.test(query));
+  if (isFetch) return fetch(call);
+  const touches = [call.touchAs('write', null)];
+  return {
+    operation: unknownOperation(call.server, call.request, `${call.terms.family}/unknown`, touches),
+    evidence: [],
+  };
 }
 
 function decoded(query: string): string | null {
@@ -55,39 +59,37 @@ function decoded(query: string): string | null {
   }
 }
 
-function fetch(server: GithubServer, request: AskedRequest, touchAs: TouchAs): Understanding {
+function fetch({ server, request, touchAs, terms }: GitCall): Understanding {
   const operation = buildOperation(server, request, {
-    name: 'git/fetch',
+    name: `${terms.family}/fetch`,
     touches: [touchAs('read', null)],
-    needs: readContents,
+    needs: terms.read,
     isOpen: true,
   });
   return { operation, evidence: [] };
 }
 
 function push(
-  server: GithubServer,
-  request: AskedRequest,
-  touchAs: TouchAs,
+  { server, request, touchAs, terms }: GitCall,
   refs: readonly string[] | null,
   detail: string | null,
 ): Understanding {
   const operation = buildOperation(server, request, {
-    name: 'git/push',
+    name: `${terms.family}/push`,
     touches: [touchAs('write', refs)],
-    needs: writeContents,
+    needs: terms.write,
+    ungrantable: terms.beyond,
     detail,
   });
   return { operation, evidence: [] };
 }
 
-function heldPush(server: GithubServer, request: AskedRequest, touchAs: TouchAs): Understanding {
+function heldPush(call: GitCall): Understanding {
   const withBody = (body: Held): Understanding => {
-    const refs = readPushCommands(headOf(request, body));
-    const detail = refs === null ? `the refs of the push cannot be told; ${unseen}` : unseen;
-    return push(server, request, touchAs, refs, detail);
+    const refs = readPushCommands(headOf(call.request, body));
+    return push(call, refs, refs === null ? `the refs of the push cannot be told; ${unseen}` : unseen);
   };
-  return { ...push(server, request, touchAs, null, unseen), hold: { ...pushLimits, withBody } };
+  return { ...push(call, null, unseen), hold: { ...pushLimits, withBody } };
 }
 
 // A large push is opaque as a whole; its commands are in what was kept, unless that is compressed.

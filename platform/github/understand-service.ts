@@ -1,0 +1,96 @@
+// The runner's own service: identity tokens, artifacts, caches, logs, the resolution of actions, and the runner's
+// registration and polling. All but identity tokens need nothing of the job's token: they come with the runtime's.
+
+import type { AskedRequest, Understanding } from '../../flow/asked-request.ts';
+import type { Access, CredentialKind, Touch } from '../../flow/operation.ts';
+import { accessByMethod, buildOperation, unknownOperation } from './build-operation.ts';
+import type { GithubServer } from './github-server.ts';
+import { queryValues } from './split-path.ts';
+import { platformTouch } from './touches.ts';
+import { understandCacheV1 } from './understand-cache-v1.ts';
+import { understandTwirp } from './understand-twirp.ts';
+
+const runtimes: readonly CredentialKind[] = ['job', 'runtime', 'derived', 'unknown'];
+const maxAudiences = 8;
+
+export function understandService(
+  server: GithubServer,
+  request: AskedRequest,
+  segments: readonly string[],
+): Understanding {
+  if (segments.some((segment) => segment.toLowerCase() === 'idtoken')) return identity(server, request);
+  const twirp = segments.indexOf('twirp');
+  if (twirp >= 0) return understandTwirp(server, request, segments.slice(twirp + 1));
+  const cache = segments.indexOf('artifactcache');
+  if (cache >= 0) return understandCacheV1(server, request, segments.slice(cache + 1));
+  const found = nameOf(request.method, segments.join('/'));
+  if (found === null) {
+    const touches = [platformTouch(accessByMethod(request.method))];
+    return { operation: unknownOperation(server, request, 'service/unknown', touches), evidence: [] };
+  }
+  const touches = [platformTouch(found.access)];
+  return { operation: buildOperation(server, request, { name: found.name, touches }), evidence: [] };
+}
+
+/** A token that says who the job is, for an audience; without one the platform's own default. */
+function identity(server: GithubServer, request: AskedRequest): Understanding {
+  const audiences = queryValues(request.query, 'audience');
+  const isKnown = audiences !== null && audiences.length <= maxAudiences;
+  const asked = isKnown && audiences.length > 0 ? audiences : [null];
+  const operation = buildOperation(server, request, {
+    name: 'oidc/token',
+    touches: asked.map((audience): Touch => ({ kind: 'identity', access: 'write', audience })),
+    needs: [{ 'id-token': 'write' }],
+    standsForJob: runtimes,
+    ...(isKnown ? {} : { sureness: 'unknown' as const }),
+  });
+  return { operation, evidence: [] };
+}
+
+interface ServiceCall {
+  readonly method: RegExp;
+  readonly path: RegExp;
+  readonly name: string;
+  readonly access: Access;
+}
+
+const call = (method: RegExp, path: RegExp, name: string, access: Access): ServiceCall => ({
+  method,
+  path,
+  name,
+  access,
+});
+const any = /^(?:GET|HEAD|POST|PUT|PATCH|DELETE)$/;
+const reads = /^(?:GET|HEAD)$/;
+const writes = /^(?:POST|PUT|PATCH|DELETE)$/;
+
+/** By method and path, the first that fits (facts of actions/runner 2.336.0). */
+const calls: readonly ServiceCall[] = [
+  call(/^POST$/, /(?:^|\/)runnerresolve\/actions$/, 'actions/resolve', 'read'),
+  call(/^POST$/, /\/plans\/[^/]+\/actiondownloadinfo$/, 'actions/resolve', 'read'),
+  call(any, /(?:^|\/)session$/, 'runner/session', 'write'),
+  call(reads, /(?:^|\/)message$/, 'runner/poll', 'read'),
+  call(/^POST$/, /(?:^|\/)acknowledge$/, 'runner/acknowledge', 'write'),
+  call(/^POST$/, /(?:^|\/)acquirejob$/, 'runner/acquire-job', 'write'),
+  call(/^POST$/, /(?:^|\/)renewjob$/, 'runner/renew-job', 'write'),
+  call(/^POST$/, /(?:^|\/)completejob$/, 'runner/complete-job', 'write'),
+  call(reads, /^_ws\/ingest\.sock$/, 'log/upload', 'write'),
+  call(reads, /^(?:health|ready)$/, 'service/health', 'read'),
+  call(reads, /_apis\/connectionData$/i, 'service/health', 'read'),
+  call(/^POST$/, /_apis\/oauth2\/token(?:\/[^/]+)?$/, 'runner/token', 'write'),
+  call(writes, /_apis\/distributedtask\/pools\/[^/]+\/agents(?:\/[^/]+)?$/, 'runner/register', 'admin'),
+  call(reads, /_apis\/distributedtask\/pools(?:\/[^/]+\/agents(?:\/[^/]+)?)?$/, 'runner/list', 'read'),
+  call(any, /_apis\/distributedtask\/pools\/[^/]+\/sessions(?:\/[^/]+)?$/, 'runner/session', 'write'),
+  call(any, /_apis\/distributedtask\/pools\/[^/]+\/messages(?:\/[^/]+)?$/, 'runner/poll', 'write'),
+  call(any, /_apis\/distributedtask\/pools\/[^/]+\/jobrequests\/[^/]+$/, 'runner/renew-job', 'write'),
+  call(writes, /\/plans\/[^/]+\/timelines\/[^/]+\/records(?:\/[^/]+\/feed)?$/, 'job/steps', 'write'),
+  call(writes, /\/plans\/[^/]+\/(?:logs(?:\/[^/]+)?|events)$/, 'log/upload', 'write'),
+  call(writes, /_apis\/pipelines\/workflows\/[^/]+\/artifacts$/, 'artifact/upload', 'write'),
+  call(reads, /_apis\/pipelines\/workflows\/[^/]+\/artifacts$/, 'artifact/list', 'read'),
+  call(writes, /_apis\/resources\/Containers\/[^/]+$/i, 'artifact/upload', 'write'),
+  call(reads, /_apis\/resources\/Containers\/[^/]+$/i, 'artifact/download', 'read'),
+];
+
+function nameOf(method: string, path: string): ServiceCall | null {
+  return calls.find((known) => known.method.test(method) && known.path.test(path)) ?? null;
+}
