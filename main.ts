@@ -2,6 +2,7 @@
 // A command answers with an exit code from flow/errors (docs/reference/commands.md).
 
 import { exitCodes, formatProblem, InvalidInputError, SallyportError } from './flow/errors.ts';
+import type { PlatformServer } from './flow/platform-server.ts';
 import { defaultConfigPath, packageVersion, runServe, runUpgrade, startGateway } from './serve.ts';
 
 interface Io {
@@ -70,7 +71,15 @@ const commands: readonly Command[] = [
     name: 'explain',
     usage: 'POLICY URL [--method M] | POLICY --batch FILE.jsonl',
     summary: 'say how a policy decides a request, and why',
-    load: async () => (await import('./policy/explain-command.ts')).explainPolicy,
+    load: async () => {
+      const [{ explainPolicy }, { readCredential }, { createInterpreter, serversOf }] = await Promise.all([
+        import('./policy/explain-command.ts'),
+        import('./platform/read-credential.ts'),
+        import('./interpreters.ts'),
+      ]);
+      const interpreter = (servers: readonly PlatformServer[]) => createInterpreter(servers, []);
+      return (args, io) => explainPolicy(args, io, { serversOf, interpreter, credential: readCredential });
+    },
   },
   {
     name: 'rules',

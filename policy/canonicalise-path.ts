@@ -109,7 +109,10 @@ function judgeSegment(bytes: readonly number[]): string | null {
   if (decoded === '') return null;
   for (const part of folded.split('/')) {
     if (part === '') return 'an empty segment behind an encoded slash';
-    if (part === '.' || part === '..') return 'a dot segment';
+    // A server that decodes before it takes path parameters away sees the rest alone (RFC 3986 3.3).
+    const bare = part.split(';', 1)[0];
+    if (bare === '') return 'an empty segment before a path parameter';
+    if (bare === '.' || bare === '..') return 'a dot segment';
   }
   return null;
 }

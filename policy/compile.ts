@@ -3,7 +3,7 @@
 
 import type { Mode } from '../flow/decision.ts';
 import type { Problem } from '../flow/errors.ts';
-import { defaultServers, type PlatformServer } from '../flow/platform-server.ts';
+import { defaultServers, ownServer, type PlatformServer } from '../flow/platform-server.ts';
 import { compileBlocklistEntry, createBlocklist, type Blocklist } from './blocklist.ts';
 import { compileRuleLists, type RuleSource } from './compile-rules.ts';
 import { compileMatch, type ScopeMatch } from './match-scope.ts';
@@ -57,6 +57,8 @@ export interface Policy {
   readonly top: Layer;
   readonly scopes: readonly CompiledScope[];
   readonly blocklist: Blocklist;
+  /** Servers of forges that are known: given, or named by a rule. */
+  readonly servers: readonly PlatformServer[];
   /** What each scope says of the runs that it is for; null: the top level. */
   readonly trusts: ReadonlyMap<string | null, LayerTrust>;
   /** Rules of bundles that no scope uses are not in it. */
@@ -107,6 +109,7 @@ export function compilePolicy(input: CompileInput): Policy {
     top,
     scopes,
     blocklist: compileBlocklist(input),
+    servers: findServers(rules, input.servers ?? defaultServers),
     trusts: new Map([
       [null, noTrust],
       ...scopes.map(({ id }, at) => [id, readTrust(toList<ScopeFile>(file.scopes)[at]!.match)] as const),
@@ -137,6 +140,19 @@ function createRuleSources(list: ProblemList, servers: readonly PlatformServer[]
     at: (path, name) => ({ path, name, list, servers, nextOrder, claimId }),
     silentAt: (name) => ({ path: [], name, list: silentList, servers, nextOrder, claimId: () => {} }),
   };
+}
+
+/** The known servers and those that rules name. */
+function findServers(rules: readonly Rule[], known: readonly PlatformServer[]): readonly PlatformServer[] {
+  const servers = new Map(known.map((server) => [`${server.platform} ${server.server}`, server]));
+  for (const rule of rules) {
+    if (rule.kind !== 'operation' || (rule.family !== 'github' && rule.family !== 'gitlab')) continue;
+    for (const name of rule.servers ?? []) {
+      const key = `${rule.family} ${name}`;
+      if (!servers.has(key)) servers.set(key, ownServer(rule.family, name));
+    }
+  }
+  return [...servers.values()];
 }
 
 /** Indexes rules by the hosts and ranges that they name. */

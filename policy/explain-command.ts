@@ -7,10 +7,12 @@ import { exitCodes, SallyportError } from '../flow/errors.ts';
 import { unattributed, type Attribution } from '../flow/job.ts';
 import { reasons } from '../flow/reason.ts';
 import type { CommandIo } from './check-command.ts';
-import type { Policy } from './compile.ts';
-import { explainQuestion, type Explanation, type Question } from './explain.ts';
-import { loadPolicy, readPolicyBundle } from './load.ts';
+import { describeOperation } from './describe-operation.ts';
+import type { Explanation, Question } from './explain.ts';
+import { Explainer } from './explainer.ts';
+import { readPolicyBundle } from './load.ts';
 import { readContext } from './read-context.ts';
+import type { UnderstandingPort } from './understanding-port.ts';
 
 const help = `usage: sallyport explain POLICY URL [--method M] [--body] [job options] [--json]
        sallyport explain POLICY --batch FILE.jsonl
@@ -18,8 +20,11 @@ const help = `usage: sallyport explain POLICY URL [--method M] [--body] [job opt
 URL is https://host/path, http://..., wss://..., tcp://host:port, udp://host:port, icmp://address or dns://name.
 Job options: --server S --repo R --project P --ref R --workflow W --job J --event E --environment E --actor A
 --runner-group G --fork --protected; without any of them the flow belongs to no known job.
-A line of a batch: {"id", "method", "url", "headers"?, "body"?, "context"?: {"server", "repository", "ref",
-"workflow", "job", "event", "environment", "actor", "fork", "protected", ...}}; "-" reads standard input.
+A line of a batch: {"id", "method", "url", "headers"?, "body"?, "context"?: {"server_url", "api_url", "repository",
+"repository_id", "private", "project", "ref", "workflow", "job", "event", "environment", "actor", "fork",
+"protected", ...}}; "-" reads standard input. In a header \${GITHUB_TOKEN} and \${CI_JOB_TOKEN} stand for the job's
+own token. An answer says what the request means (operation, platform, owner, repo, access, needs, ungrantable,
+sureness, widens; null where nobody knows the host) and how it is decided (verdict, rule, reason, scope).
 
 Exit codes: 0 allowed (batch: every line was answered), 1 blocked (batch: a line was no question), 2 invalid input.
 `;
@@ -46,8 +51,15 @@ const options = {
   help: { type: 'boolean', short: 'h' },
 } as const;
 
-/** Runs the command; answers its exit code. @throws SallyportError usage, InvalidInputError */
-export async function explainPolicy(args: readonly string[], io: CommandIo): Promise<number> {
+/**
+ * Runs the command; answers its exit code. Without `understanding` only hosts, methods and paths are explained.
+ * @throws SallyportError usage, InvalidInputError
+ */
+export async function explainPolicy(
+  args: readonly string[],
+  io: CommandIo,
+  understanding?: UnderstandingPort,
+): Promise<number> {
   const { values, positionals } = readArguments(args);
   if (values.help === true) {
     io.stdout.write(help);
@@ -57,11 +69,11 @@ export async function explainPolicy(args: readonly string[], io: CommandIo): Pro
   if (path === undefined || rest.length > 0 || (url === undefined) === (values.batch === undefined)) {
     throw new SallyportError('usage', `POLICY and either URL or --batch are needed\n${help}`);
   }
-  const { policy } = loadPolicy(readPolicyBundle(path));
-  if (values.batch !== undefined) return explainBatch(policy, values.batch, io);
+  const explainer = new Explainer(readPolicyBundle(path), understanding);
+  if (values.batch !== undefined) return explainBatch(explainer, values.batch, io);
   const headers = new Map<string, string>();
   const question: Question = { url: url!, method: values.method, hasBody: values.body === true, headers };
-  return printOne(explainQuestion(policy, readJob(values), question), question, values.json === true, io);
+  return printOne(explainer.explain(readJob(values), question), question, values.json === true, io);
 }
 
 function readArguments(args: readonly string[]) {
@@ -109,9 +121,11 @@ function readJob(values: ReturnType<typeof readArguments>['values']): Attributio
 function printOne(explanation: Explanation, question: Question, isJson: boolean, io: CommandIo): number {
   if (explanation.kind === 'unreadable') throw new SallyportError('usage', explanation.detail);
   const { decision, detail } = explanation;
-  if (isJson)
-    io.stdout.write(`${JSON.stringify({ ...question, headers: undefined, ...decision, detail })}\n`);
-  else {
+  if (isJson) {
+    const { url, method, hasBody } = question;
+    const meaning = describeOperation(explanation.operation);
+    io.stdout.write(`${JSON.stringify({ url, method, hasBody, ...decision, detail, ...meaning })}\n`);
+  } else {
     const paper = decision.verdict === 'block' && !decision.enforced ? ' (recorded only)' : '';
     const by = decision.rule === null ? '' : ` by rule ${decision.rule}`;
     const inScope = decision.scope === null ? '' : ` of scope ${decision.scope}`;
@@ -123,7 +137,7 @@ function printOne(explanation: Explanation, question: Question, isJson: boolean,
   return decision.verdict === 'allow' ? exitCodes.ok : exitCodes.failed;
 }
 
-async function explainBatch(policy: Policy, file: string, io: CommandIo): Promise<number> {
+async function explainBatch(explainer: Explainer, file: string, io: CommandIo): Promise<number> {
   const input = file === '-' ? io.stdin : createReadStream(file);
   const attributions = new Map<string, Attribution>();
   let failures = 0;
@@ -131,7 +145,7 @@ async function explainBatch(policy: Policy, file: string, io: CommandIo): Promis
   try {
     for await (const line of createInterface({ input, crlfDelay: Infinity })) {
       if (line.trim() === '') continue;
-      const result = explainLine(policy, line, attributions);
+      const result = explainLine(explainer, line, attributions);
       if ('error' in result) failures++;
       pending.push(JSON.stringify(result));
       if (pending.length >= 512) {
@@ -155,7 +169,11 @@ async function write(io: CommandIo, text: string): Promise<void> {
 type Answer = Readonly<Record<string, unknown>>;
 
 /** One line of a batch, answered; what is no question is answered with `error`. */
-export function explainLine(policy: Policy, line: string, attributions: Map<string, Attribution>): Answer {
+export function explainLine(
+  explainer: Pick<Explainer, 'explain' | 'understands'>,
+  line: string,
+  attributions: Map<string, Attribution>,
+): Answer {
   let data: unknown;
   try {
     data = JSON.parse(line);
@@ -171,12 +189,27 @@ export function explainLine(policy: Policy, line: string, attributions: Map<stri
   if (typeof url !== 'string' || url.length > 65_536) return { id, error: '"url" must be a text' };
   if (typeof method !== 'string') return { id, error: '"method" must be a text' };
   const headers = readHeaders(fields.get('headers'));
-  const body = fields.get('body') ?? '';
-  const question = { url, method, hasBody: body !== '', headers };
-  const explanation = explainQuestion(policy, findAttribution(fields.get('context'), attributions), question);
+  const body = readBody(fields.get('body'));
+  const question = { url, method, hasBody: body.length > 0, headers, body };
+  const explanation = explainer.explain(findAttribution(fields.get('context'), attributions), question);
   if (explanation.kind === 'unreadable') return { id, error: explanation.detail };
   const { verdict, rule, reason, scope, enforced, mode } = explanation.decision;
-  return { id, verdict, rule, reason, scope, enforced, mode };
+  return {
+    id,
+    ...(explainer.understands ? describeOperation(explanation.operation) : {}),
+    verdict,
+    rule,
+    reason,
+    scope,
+    enforced,
+    mode,
+  };
+}
+
+/** A text as it is, and any other value as the JSON that a client would send. */
+function readBody(body: unknown): Buffer {
+  if (body === undefined || body === null) return Buffer.alloc(0);
+  return Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
 }
 
 /** The same object for the same context, so that what applies is computed once. */

@@ -1,8 +1,11 @@
 // Answers for a person or a program what a policy says to one request: the same decisions as on the path, in its order.
 
 import { blocked, isOpen, type Decision } from '../flow/decision.ts';
+import type { AskedRequest, Interpreter, Understanding } from '../flow/asked-request.ts';
 import type { Evidence } from '../flow/evidence.ts';
 import type { Attribution } from '../flow/job.ts';
+import type { CredentialKind, Operation } from '../flow/operation.ts';
+import { understandWhole } from '../flow/understand-whole.ts';
 import { canonicalisePath } from './canonicalise-path.ts';
 import { checkAddress } from './check-address.ts';
 import type { Policy } from './compile.ts';
@@ -25,14 +28,31 @@ export interface Question {
   readonly hasBody: boolean;
   /** Names in lower case. */
   readonly headers: ReadonlyMap<string, string>;
+  readonly body?: Buffer;
+}
+
+/** Who says what a request means, and whose credential it carries. */
+export interface Meanings {
+  readonly interpreter: Interpreter;
+  credential(headers: ReadonlyMap<string, string>): CredentialKind;
 }
 
 export type Explanation =
-  | { readonly kind: 'decision'; readonly decision: Decision; readonly detail: string | null }
+  | {
+      readonly kind: 'decision';
+      readonly decision: Decision;
+      readonly detail: string | null;
+      readonly operation: Operation | null;
+    }
   | { readonly kind: 'unreadable'; readonly detail: string };
 
 /** Decides one question for one attribution. */
-export function explainQuestion(policy: Policy, attribution: Attribution, question: Question): Explanation {
+export function explainQuestion(
+  policy: Policy,
+  attribution: Attribution,
+  question: Question,
+  meanings?: Meanings,
+): Explanation {
   const read = readQuestionUrl(question.url);
   if (read.kind === 'unreadable') return read;
   if (read.kind === 'ambiguous') return answer(blocked('ambiguous-host'), read.detail);
@@ -41,14 +61,25 @@ export function explainQuestion(policy: Policy, attribution: Attribution, questi
   if (url.scheme === 'dns') {
     return answer(url.host === null ? blocked('dns-type') : decideName(effective, { name: url.host }));
   }
-  if (url.scheme === 'http' || url.scheme === 'https')
-    return explainHttp(effective, url, url.scheme, question);
+  if (url.scheme === 'http' || url.scheme === 'https') {
+    const asker: Asker = { attribution, meanings };
+    return explainHttp(effective, url, url.scheme, question, asker);
+  }
   return answer(explainPacket(effective, url, url.scheme));
 }
 
-function answer(decision: Decision, detail: string | null = null): Explanation {
+interface Asker {
+  readonly attribution: Attribution;
+  readonly meanings: Meanings | undefined;
+}
+
+function answer(
+  decision: Decision,
+  detail: string | null = null,
+  operation: Operation | null = null,
+): Explanation {
   const { verdict, enforced, mode, rule, scope, reason } = decision;
-  return { kind: 'decision', decision: { verdict, enforced, mode, rule, scope, reason }, detail };
+  return { kind: 'decision', decision: { verdict, enforced, mode, rule, scope, reason }, detail, operation };
 }
 
 function explainHttp(
@@ -56,6 +87,7 @@ function explainHttp(
   url: QuestionUrl,
   scheme: 'http' | 'https',
   question: Question,
+  asker: Asker,
 ): Explanation {
   const { host, address } = url;
   const port = url.port ?? (scheme === 'https' ? 443 : 80);
@@ -69,23 +101,49 @@ function explainHttp(
   const override = readOverride(question.headers);
   const path = canonicalisePath(url.target);
   if (path.kind === 'ambiguous') return answer(blocked('ambiguous-path'), path.detail);
-  if (!isOpen(connection)) return answer(connection);
-  const request = explainRequest(effective, override, {
+  const request = {
     scheme,
     host: host ?? address ?? '',
     port,
     method: question.method,
     path: path.path,
     hasBody: question.hasBody || namesBody(question.headers),
+  };
+  const understood = understand(request, path.query, question, asker);
+  const operation = understood?.operation ?? null;
+  if (!isOpen(connection)) return answer(connection, null, operation);
+  const decided = explainRequest(effective, override, {
+    ...request,
+    operation,
+    attribution: asker.attribution,
     upgrade: url.upgrade ? 'websocket' : readUpgrade(question.headers),
     evidence: [
+      ...(understood?.evidence ?? []),
       ...(override === null ? [] : [{ kind: 'method-override', detail: override } as const]),
       ...readEncryptedDns(path, question.headers),
     ],
   });
-  if (request.verdict === 'block' || address === null) return answer(request);
-  const reason = checkAddress(address, request.addresses);
-  return answer(reason === null ? request : { ...blocked(reason), mode: effective.mode });
+  if (decided.verdict === 'block' || address === null) return answer(decided, null, operation);
+  const reason = checkAddress(address, decided.addresses);
+  const checked = reason === null ? decided : { ...blocked(reason), mode: effective.mode };
+  return answer(checked, null, operation);
+}
+
+function understand(
+  request: Pick<RequestQuestion, 'scheme' | 'host' | 'port' | 'method' | 'path' | 'hasBody'>,
+  query: string,
+  { headers, body }: Question,
+  { attribution, meanings }: Asker,
+): Understanding | null {
+  if (meanings === undefined) return null;
+  const asked: AskedRequest = {
+    ...request,
+    query,
+    header: (name) => headers.get(name) ?? null,
+    attribution,
+    credential: meanings.credential(headers),
+  };
+  return understandWhole(meanings.interpreter, asked, body ?? null);
 }
 
 /** The request as it is, and as what it asks to be read as: the stricter answer counts. */

@@ -47,7 +47,8 @@ function readServer(text: string): string {
   const bare = text.replace(/^https?:\/\//i, '').replace(/[/?#].*$/, '');
   const host = canonicaliseHost(bare.replace(/:\d+$/, ''));
   const name = host.kind === 'name' ? host.name : bare;
-  return name === 'api.github.com' ? 'github.com' : name;
+  if (name === 'api.github.com') return 'github.com';
+  return name.replace(/^api\.(?=[a-z0-9-]+\.ghe\.com$)/, '');
 }
 
 function isGitlab(server: string, apiUrl: string | null, project: string | null): boolean {

@@ -217,11 +217,17 @@ void t.test('what is refused is said by its first reason', (t) => {
     ['/%ef%bc%bc', 'a character that stands for a slash'],
     ['/a%2f%2fb', 'an empty segment behind an encoded slash'],
     ['/a%2f..', 'a dot segment'],
+    ['/a/..%3bx/b', 'a dot segment'],
+    ['/a/.%3B/b', 'a dot segment'],
+    ['/a/b%2f..%3b', 'a dot segment'],
+    ['/a/%3bx/b', 'an empty segment before a path parameter'],
+    ['/a/%ef%bc%9bx/b', 'an empty segment before a path parameter'],
     [`/${'a'.repeat(65_536)}`, 'the target is too long'],
     ['/a'.repeat(257), 'more than 256 segments'],
     ['/%41'.repeat(257), 'more than 256 segments'],
   ] as const;
   for (const [text, detail] of paths) t.match(canonicalisePath(text), { kind: 'ambiguous', detail }, text);
+  t.match(canonicalisePath('/a/b%3bc'), { kind: 'path', path: '/a/b%3Bc' });
   t.equal(canonicalisePath(`/${'a'.repeat(65_535)}`).kind, 'path');
   t.equal(canonicalisePath('/a'.repeat(256)).kind, 'path');
   const label = 'a'.repeat(63);

@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import t from 'tap';
 import { generateFiles } from '../../docs/generate.ts';
-import { checkPolicy } from '../../policy/check-command.ts';
+import { checkPolicy, type CommandIo } from '../../policy/check-command.ts';
 import { explainPolicy } from '../../policy/explain-command.ts';
 import { loadPolicy } from '../../policy/load.ts';
 import { presets } from '../../policy/presets/all.ts';
@@ -31,7 +31,7 @@ class Sink extends Writable {
   }
 }
 
-type Command = typeof checkPolicy;
+type Command = (args: readonly string[], io: CommandIo) => Promise<number>;
 async function run(command: Command, args: readonly string[], input = '') {
   const io = { stdin: Readable.from([input]), stdout: new Sink(), stderr: new Sink() };
   let code: number | string;

@@ -1,0 +1,64 @@
+// Whose credential a request carries: the job's own token by its hash, every other by its public format. The text of
+// a credential stays in this function.
+
+import type { CredentialKind } from '../flow/operation.ts';
+
+/** True for the job's own token; asked with the bare token. */
+export type IsJobToken = (token: string) => boolean;
+
+/** The fields that carry credentials to forges and registries, in lower case. */
+const bareFields = [
+  'private-token',
+  'job-token',
+  'deploy-token',
+  'x-nuget-apikey',
+  'x-jfrog-art-api',
+] as const;
+
+// Public formats: docs.github.com "GitHub's token formats", docs.gitlab.com "Token overview", and the registries' own.
+const formats: readonly (readonly [RegExp, CredentialKind])[] = [
+  [/^(?:ghp_|github_pat_|gho_|glpat-|glft-|gloas-)/, 'pat'],
+  [/^(?:ghs_|ghu_|ghr_)/, 'app'],
+  [/^gldt-/, 'deploy-key'],
+  [/^glcbt-/, 'derived'],
+  [/^(?:npm_|pypi-|rubygems_|dckr_pat_|cio|oy2)/, 'registry'],
+  [/^eyJ[\w-]+\.eyJ/, 'runtime'],
+];
+
+const maxField = 16_384;
+
+/** Reads Authorization (Basic, Bearer, token and AWS signatures) and the fields of single platforms. */
+export function readCredential(
+  header: (name: string) => string | null,
+  isJobToken: IsJobToken,
+): CredentialKind {
+  const authorization = header('authorization');
+  const tokens = authorization === null ? [] : readTokens(authorization);
+  if (tokens === 'cloud') return 'cloud';
+  for (const name of bareFields) {
+    const value = header(name);
+    if (value !== null) tokens.push(value.trim());
+  }
+  if (tokens.length === 0) return authorization === null ? 'none' : 'unknown';
+  if (tokens.some((token) => token.length > 0 && isJobToken(token))) return 'job';
+  for (const token of tokens) {
+    const known = formats.find(([pattern]) => pattern.test(token));
+    if (known !== undefined) return known[1];
+  }
+  return 'unknown';
+}
+
+/** The bare secrets of one field; both halves of Basic, since platforms take a token in either. */
+function readTokens(field: string): string[] | 'cloud' {
+  if (field.length > maxField) return [''];
+  const space = field.indexOf(' ');
+  const scheme = (space < 0 ? field : field.slice(0, space)).toLowerCase();
+  const rest = space < 0 ? '' : field.slice(space + 1).trim();
+  if (scheme.startsWith('aws4-')) return 'cloud';
+  if (scheme === 'bearer' || scheme === 'token' || scheme === 'remoteauth')
+    return [rest.replace(/^"|"$/g, '')];
+  if (scheme !== 'basic') return [space < 0 ? field.trim() : rest];
+  const pair = Buffer.from(rest, 'base64').toString('latin1');
+  const colon = pair.indexOf(':');
+  return colon < 0 ? [pair] : [pair.slice(colon + 1), pair.slice(0, colon)];
+}
