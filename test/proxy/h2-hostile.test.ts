@@ -47,10 +47,8 @@ const holds: NonNullable<ProxyPorts['holds']> = ({ path }) =>
 async function start(t: Test, ports: Partial<ProxyPorts> = {}): Promise<Rig> {
   raw.onFrame = answerEach;
   const http2 = { start: startHttp2, answer: answerHttp2 };
-  const rig = await makeRig(authority, 443, {
-    ...{ http2, holds, limits: { lingerMs: 100 } },
-    ...ports,
-  });
+  const usual: Partial<ProxyPorts> = { http2, holds, limits: { lingerMs: 100 } };
+  const rig = await makeRig(authority, 443, { ...usual, ...ports });
   rig.request = ({ path }) => asRequest(path.startsWith('/blocked') ? shut : open);
   t.teardown(() => rig.close());
   return rig;

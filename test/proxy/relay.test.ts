@@ -52,6 +52,12 @@ const plainRig = async (port: number, ports: Partial<ProxyPorts> = {}): Promise<
 };
 const get = (path: string, more = '') => `GET ${path} HTTP/1.1\r\nHost: origin.test\r\n${more}\r\n`;
 const last = 'Connection: close\r\n';
+/** The first bytes of the answer to this. */
+const untilAnswered = (socket: Socket, text: string) =>
+  new Promise<string>((resolve) => {
+    socket.once('data', (bytes: Buffer) => resolve(bytes.toString('latin1')));
+    socket.write(text);
+  });
 
 await t.test(
   'an allowed request over TLS is intercepted, relayed and recorded before it leaves',
@@ -464,4 +470,36 @@ await t.test('a 300 MB body streams both ways unchanged in flat memory', async (
   t.equal(got.digest('hex'), sum);
   t.ok(peak - before < 120 * 1024 * 1024, `grew by ${Math.round((peak - before) / 1048576)} MB`);
   agent.destroy();
+});
+
+await t.test('a record that cannot be written keeps back every request of its turn', async (t) => {
+  const served: string[] = [];
+  const { port } = await httpServer((request, response) => {
+    served.push(request.url ?? '');
+    response.end('ok');
+  });
+  // The disk is full from the first late record on, which only waited: as the segment does, all are refused then.
+  let isFull = false;
+  let isLate = false;
+  const rig = await plainRig(port, {
+    recorder: {
+      opened: () => {},
+      closed: () => {},
+      openedTogether: () => {
+        if (isFull) throw new Error('no space');
+        isFull = isLate;
+      },
+      handOver: () => {
+        if (isFull) throw new Error('no space');
+      },
+    },
+  });
+  const clients = [connect(rig.port, '127.0.0.1'), connect(rig.port, '127.0.0.1')];
+  const warm = clients.map((client) => untilAnswered(client, get('/warm')));
+  t.match(await Promise.all(warm), [/^HTTP\/1\.1 200 /, /^HTTP\/1\.1 200 /]);
+  isLate = true;
+  const answers = await Promise.all(clients.map((client) => untilAnswered(client, get('/late'))));
+  t.match(answers, [/^HTTP\/1\.1 503 /, /^HTTP\/1\.1 503 /]);
+  t.same(served, ['/warm', '/warm']);
+  for (const client of clients) client.destroy();
 });
