@@ -2,6 +2,7 @@
 // that worker carried, and in both cases every flow that was opened in the records is closed in them.
 
 import { execFile } from 'node:child_process';
+import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -11,6 +12,7 @@ import type { MixedCounts } from '../lab/mixed-load.ts';
 import { mixedPolicy, startMixed, startModern } from '../lab/run-mixed.ts';
 import { childrenOf } from '../lab/processes.ts';
 import { insidePrefix } from '../../netns/gateway-port.ts';
+import { makeUserLine } from '../../proxy/proxy-users.ts';
 
 const main = join(import.meta.dirname, '../../main.ts');
 
@@ -80,4 +82,19 @@ t.test('two upgrades under 1,000 requests a second lose nothing', async (t) => {
   t.same(await unclosed(lab), [], 'opened = closed');
   t.equal((await gateway.operator('/ready')).status, 200);
   t.notMatch(gateway.log(), 'a child ended');
+});
+
+t.test('an upgrade whose workers cannot start is refused, and the old ones go on', async (t) => {
+  const lab = await Lab.open({ runners: 1 });
+  t.teardown(() => lab.close());
+  const directory = t.testdir({ users: `${await makeUserLine('ci', 'secret')}\n` });
+  const usersFile = join(directory, 'users');
+  const config = { listen: { explicit: 3128 }, explicit: { usersFile } };
+  const gateway = await lab.startGateway(mixedPolicy, { workers: 2, config });
+  const before = childrenOf(gateway.pid, 'worker');
+  renameSync(usersFile, join(directory, 'gone'));
+  await t.rejects(upgrade(lab), /users cannot be read/);
+  t.same(childrenOf(gateway.pid, 'worker'), before);
+  renameSync(join(directory, 'gone'), usersFile);
+  t.equal(await upgrade(lab), 'new workers serve; the old ones drain\n');
 });
