@@ -10,10 +10,12 @@ import { presets } from '../policy/presets/all.ts';
 import { laterKeys, policySchema, type HttpRuleFile } from '../policy/schema.ts';
 import { shareSubschemas } from '../policy/share-schema.ts';
 import { writeConfigReference } from './write-config-reference.ts';
+import { writeGraphqlSchema } from './write-graphql-schema.ts';
 
 /** Generated files by their path in the project. */
 export function generateFiles(): Readonly<Record<string, string>> {
   return {
+    'platform/github/graphql-schema.txt': writeGraphqlSchema(),
     'policy/policy.schema.json': publish(shareSubschemas(policySchema)),
     'docs/reference/policy.md': writeReference(),
     'docs/reference/sallyport.schema.json': publish(configSchema),

@@ -89,6 +89,8 @@ export interface AnswerMeaning {
   readonly accepted: Operation['needs'] | null;
   /** Which of the operation's alternatives the answer's target decided: an issue or a pull request. */
   readonly decided?: Operation['needs'];
+  /** The body refuses although the status does not (GraphQL). */
+  readonly refused?: boolean;
   readonly evidence: readonly Evidence[];
 }
 

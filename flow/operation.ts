@@ -86,6 +86,12 @@ export interface Operation {
   readonly byShape?: true;
   /** Whose credential the request carries; null where nobody looked. */
   readonly credential: CredentialKind | null;
+  /** What the answer said would have been enough (`X-Accepted-GitHub-Permissions`); absent where it said nothing. */
+  readonly accepted?: readonly Permission[] | null;
+  /** Which of `needs` the answer's target decided; absent where it told nothing. */
+  readonly decided?: readonly Permission[] | null;
+  /** The answer refused the call in its body, whatever its status says. */
+  readonly refused?: boolean;
   /** For people, bounded and redacted: why it is opaque, which fields of a document were not placed. */
   readonly detail: string | null;
 }

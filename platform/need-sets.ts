@@ -3,7 +3,7 @@
 
 import type { Permission } from '../flow/operation.ts';
 
-/** Alternatives, smallest first by what was said; no one contains another. */
+/** Alternatives, in the order in which they were said. */
 export type NeedSet = readonly Permission[];
 
 /** More alternatives than these become one that holds all of them: more than is needed, never less. */
@@ -14,16 +14,51 @@ const nothingNeeded: Permission = Object.freeze({});
 /** Nothing is needed. */
 export const noNeeds: NeedSet = Object.freeze([nothingNeeded]);
 
-/** Both are needed: every pair of alternatives, joined at the higher level. */
+/** Both are needed: every pair of alternatives, joined at the higher level, without those that hold another. */
 export function needBoth(a: NeedSet, b: NeedSet): NeedSet {
   if (isNothing(a)) return b;
   if (isNothing(b)) return a;
   return prune(a.flatMap((left) => b.map((right) => join(left, right))));
 }
 
-/** One of the two is needed, and the request does not tell which. */
+/** One of the two is needed, and either will do. */
 export function needEither(a: NeedSet, b: NeedSet): NeedSet {
   return prune([...a, ...b]);
+}
+
+/** One of the two is needed, as the target decides: the smaller of two comparable ones would say too little. */
+export function needByTarget(a: NeedSet, b: NeedSet): NeedSet {
+  const all = [...a, ...b];
+  const isLarger = (one: Permission, other: Permission): boolean => covers(other, one) && !covers(one, other);
+  return bound(distinct(all.filter((one) => !all.some((other) => isLarger(one, other)))));
+}
+
+/** Both, each decided by a target of its own: no pair is left out for one that asks for less. */
+export function needBothByTarget(a: NeedSet, b: NeedSet): NeedSet {
+  return bound(distinct(a.flatMap((left) => b.map((right) => join(left, right)))));
+}
+
+/** What targets decide, each with what else is needed; one that holds an alternative of it already stays as it is. */
+export function settle(byTarget: NeedSet, either: NeedSet): NeedSet {
+  return bound(
+    distinct(
+      byTarget.flatMap((decided) =>
+        either.some((other) => covers(decided, other))
+          ? [decided]
+          : prune(either.map((other) => join(decided, other))),
+      ),
+    ),
+  );
+}
+
+function distinct(alternatives: NeedSet): NeedSet {
+  return alternatives.filter(
+    (one, at) => !alternatives.slice(0, at).some((other) => covers(one, other) && covers(other, one)),
+  );
+}
+
+function bound(alternatives: NeedSet): NeedSet {
+  return alternatives.length <= maxAlternatives ? alternatives : [alternatives.reduce(join)];
 }
 
 /** True when no alternative asks for anything. */
@@ -56,7 +91,7 @@ function prune(alternatives: NeedSet): NeedSet {
     kept.length = 0;
     kept.push(...left, candidate);
   }
-  return kept.length <= maxAlternatives ? kept : [kept.reduce(join)];
+  return bound(kept);
 }
 
 const notation = /^([a-z-]+):(read|write)$/;

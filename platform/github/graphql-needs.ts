@@ -1,5 +1,6 @@
 // What each mutation, type and field of GitHub's GraphQL API needs of a token. Lines of `needs names`: `|` is either,
-// `+` is both, `!` is what no key of a workflow grants, `unknown` is on purpose. A name may end or begin with `*`.
+// `/` is one of them, as the target decides, `+` is both, `!` is what no key of a workflow grants, `unknown` is on
+// purpose. A name may end or begin with `*`.
 
 import { needBoth, noNeeds, type NeedSet, parseNeeds } from '../need-sets.ts';
 import { findType } from './graphql-schema.ts';
@@ -7,17 +8,20 @@ import { findType } from './graphql-schema.ts';
 /** What one name of a document needs. */
 export interface GraphqlNeed {
   readonly needs: NeedSet;
+  /** One of the alternatives is needed, which the target decides; else any of them will do. */
+  readonly isByTarget: boolean;
   /** In words, `administration: write`; null when a workflow's keys are enough. */
   readonly ungrantable: string | null;
   readonly isUnknown: boolean;
 }
 
 const mutationTable = `
-issues:write|pull-requests:write addComment updateIssueComment deleteIssueComment lockLockable unlockLockable
-issues:write|pull-requests:write addAssigneesToAssignable removeAssigneesFromAssignable createLabel updateLabel deleteLabel
-issues:write|pull-requests:write|discussions:write minimizeComment unminimizeComment
-issues:write|pull-requests:write|discussions:write addLabelsToLabelable removeLabelsFromLabelable clearLabelsFromLabelable
-issues:write|pull-requests:write|discussions:write|contents:write addReaction removeReaction
+issues:write/pull-requests:write addComment updateIssueComment deleteIssueComment lockLockable unlockLockable
+issues:write/pull-requests:write addAssigneesToAssignable removeAssigneesFromAssignable
+issues:write|pull-requests:write createLabel updateLabel deleteLabel
+issues:write/pull-requests:write/discussions:write minimizeComment unminimizeComment
+issues:write/pull-requests:write/discussions:write addLabelsToLabelable removeLabelsFromLabelable clearLabelsFromLabelable
+issues:write/pull-requests:write/discussions:write/contents:write addReaction removeReaction
 issues:write createIssue updateIssue closeIssue reopenIssue pinIssue unpinIssue transferIssue deleteIssue
 issues:write unmarkIssueAsDuplicate addSubIssue removeSubIssue reprioritizeSubIssue
 pull-requests:write createPullRequest updatePullRequest closePullRequest reopenPullRequest updatePullRequestBranch requestReviews
@@ -98,7 +102,6 @@ unknown RefUpdateRule RepositoryInteractionAbility CopilotEndpoints MemberFeatur
 const fieldTable = `
 none PullRequestCommit.commit Query.node Query.nodes Query.resource Query.search
 issues:read|pull-requests:read Repository.assignableUsers Repository.mentionableUsers Repository.suggestedActors
-issues:read|pull-requests:read Repository.issueOrPullRequest
 !administration:read CheckRun.isRequired StatusContext.isRequired RequirableByPullRequest.isRequired
 !organization_projects:read Organization.project Organization.projects
 !members:read Organization.membersWithRole Organization.pendingMembers Organization.memberStatuses
@@ -106,8 +109,8 @@ unknown Repository.tempCloneToken User.project User.projects User.copilotEndpoin
 unknown Query.enterpriseAdministratorInvitationByToken Query.enterpriseMemberInvitationByToken
 `;
 
-const nothing: GraphqlNeed = { needs: noNeeds, ungrantable: null, isUnknown: false };
-const unknown: GraphqlNeed = { needs: noNeeds, ungrantable: null, isUnknown: true };
+const nothing: GraphqlNeed = { needs: noNeeds, isByTarget: false, ungrantable: null, isUnknown: false };
+const unknown: GraphqlNeed = { ...nothing, isUnknown: true };
 
 interface NeedTable {
   readonly exact: ReadonlyMap<string, GraphqlNeed>;
@@ -137,15 +140,16 @@ function readTable(text: string): NeedTable {
 function readNeed(word: string): GraphqlNeed {
   if (word === 'none') return nothing;
   if (word === 'unknown') return unknown;
-  return word.startsWith('!')
-    ? { needs: noNeeds, ungrantable: word.slice(1).replace(':', ': '), isUnknown: false }
-    : { needs: parseNeeds(word), ungrantable: null, isUnknown: false };
+  if (word.startsWith('!')) return { ...nothing, ungrantable: word.slice(1).replace(':', ': ') };
+  return { ...nothing, needs: parseNeeds(word.replaceAll('/', '|')), isByTarget: word.includes('/') };
 }
 
 function lookUp(table: NeedTable, name: string): GraphqlNeed | null {
   const exact = table.exact.get(name);
   if (exact !== undefined) return exact;
-  return table.patterns.find(([before, after]) => name.startsWith(before) && name.endsWith(after))?.[2] ?? null;
+  return (
+    table.patterns.find(([before, after]) => name.startsWith(before) && name.endsWith(after))?.[2] ?? null
+  );
 }
 
 /** What a mutation needs; null when the table does not have it. */
@@ -194,6 +198,7 @@ export function fieldNeed(parent: string, field: string, target: string | null):
 function both(a: GraphqlNeed, b: GraphqlNeed): GraphqlNeed {
   return {
     needs: needBoth(a.needs, b.needs),
+    isByTarget: false,
     ungrantable: a.ungrantable ?? b.ungrantable,
     isUnknown: a.isUnknown || b.isUnknown,
   };

@@ -3,6 +3,7 @@
 import type { AskedRequest, Understanding } from '../../flow/asked-request.ts';
 import { unknownOperation } from './build-operation.ts';
 import type { GithubServer } from './github-server.ts';
+import { understandGraphql } from './graphql.ts';
 import { platformTouch } from './touches.ts';
 import { understandRest } from './understand-rest.ts';
 
@@ -11,7 +12,8 @@ export function understandApi(
   request: AskedRequest,
   segments: readonly string[],
 ): Understanding {
-  if (segments[0] === 'graphql') return opaqueDocument(server, request);
+  if (segments[0] === 'graphql')
+    return segments.length === 1 ? understandGraphql(server, request) : opaqueDocument(server, request);
   return understandRest(server, request, segments);
 }
 

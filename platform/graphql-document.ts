@@ -1,0 +1,103 @@
+// A GraphQL document, parsed within bounds (October 2021 specification): tokens, depth, definitions. What cannot be
+// read in one way only is not read at all.
+
+import type {
+  DefinitionNode,
+  FragmentDefinitionNode,
+  OperationDefinitionNode,
+  SelectionSetNode,
+} from 'graphql';
+import { OperationTypeNode } from 'graphql/language/ast.js';
+import { Kind } from 'graphql/language/kinds.js';
+import { parse } from 'graphql/language/parser.js';
+
+/** What one request runs: a document, the operations that may be meant, and the values of its variables. */
+export interface GraphqlDocument {
+  readonly operations: readonly OperationDefinitionNode[];
+  readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>;
+  /** Null: they came in a form that cannot be read, so that no variable has a known value. */
+  readonly variables: ReadonlyMap<string, unknown> | null;
+}
+
+/** Why a document was not read, for people. */
+export interface Unread {
+  readonly unread: string;
+}
+
+const maxTokens = 20_000;
+const maxDepth = 100;
+
+/** Parses a document and chooses what runs: the named operation, or all where the name chooses none. Never throws. */
+export function readDocument(
+  text: string,
+  operationName: string | null,
+  variables: ReadonlyMap<string, unknown> | null,
+): GraphqlDocument | Unread {
+  if (isDeeperThan(text, maxDepth)) return { unread: `nested more than ${maxDepth} deep` };
+  try {
+    const document = parse(text, { noLocation: true, maxTokens });
+    return chooseOperations(document.definitions, operationName, variables);
+  } catch {
+    // A GraphQLError, or the stack's end: either way nothing is known of what it asks.
+    return { unread: `no document of at most ${maxTokens} tokens` };
+  }
+}
+
+function chooseOperations(
+  definitions: readonly DefinitionNode[],
+  operationName: string | null,
+  variables: ReadonlyMap<string, unknown> | null,
+): GraphqlDocument | Unread {
+  const operations = definitions.filter(isOperation);
+  const fragments = new Map(definitions.filter(isFragment).map((one) => [one.name.value, one]));
+  const names = new Set(operations.map((one) => one.name?.value));
+  // A name that is there twice is an error, and which of the two a server takes is its own affair.
+  if (names.size !== operations.length || operations.length + fragments.size !== definitions.length)
+    return { unread: 'a definition that is there twice, or is no operation and no fragment' };
+  if (operations.length === 0) return { unread: 'no operation' };
+  if (operations.some((one) => one.operation === OperationTypeNode.SUBSCRIPTION))
+    return { unread: 'a subscription' };
+  const named = operations.filter((one) => operationName !== null && one.name?.value === operationName);
+  return { operations: named.length === 1 ? named : operations, fragments, variables };
+}
+
+const isOperation = (node: DefinitionNode): node is OperationDefinitionNode =>
+  node.kind === Kind.OPERATION_DEFINITION;
+const isFragment = (node: DefinitionNode): node is FragmentDefinitionNode =>
+  node.kind === Kind.FRAGMENT_DEFINITION;
+
+/** Selections of a node without any are none. */
+export function selectionsOf(set: SelectionSetNode | undefined): SelectionSetNode['selections'] {
+  return set?.selections ?? [];
+}
+
+/** True when brackets outside of strings and comments nest deeper; the parser recurses for each of them. */
+function isDeeperThan(text: string, limit: number): boolean {
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    const char = text[at];
+    if (char === '"') at = endOfString(text, at);
+    else if (char === '#') at = endOfLine(text, at);
+    else if (char === '{' || char === '[' || char === '(') {
+      if (++depth > limit) return true;
+    } else if (char === '}' || char === ']' || char === ')') depth--;
+  }
+  return false;
+}
+
+/** The last character of the string that begins here; the text's end where it has none. */
+function endOfString(text: string, start: number): number {
+  const isBlock = text.startsWith('"""', start);
+  const quote = isBlock ? '"""' : '"';
+  for (let at = start + quote.length; at < text.length; at++) {
+    if (text[at] === '\\') at += isBlock && text.startsWith('"""', at + 1) ? 3 : isBlock ? 0 : 1;
+    else if (text.startsWith(quote, at)) return at + quote.length - 1;
+    else if (!isBlock && text[at] === '\n') return at;
+  }
+  return text.length;
+}
+
+function endOfLine(text: string, start: number): number {
+  for (let at = start; at < text.length; at++) if (text[at] === '\n' || text[at] === '\r') return at;
+  return text.length;
+}
