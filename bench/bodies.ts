@@ -41,7 +41,7 @@ export async function measureBodies(options: ProxyOptions, progress: Progress): 
   const programs = ['ours', ...['haproxy', 'squid', 'sslsplit'].filter(options.isInstalled)];
   const bytes = options.isQuick ? gibibyte / 8 : gibibyte;
   const residentMb: number[] = [];
-  return inLab({ programs }, async (lab) => {
+  return inLab(options, { programs }, async (lab) => {
     const file = openSync(join(lab.directory, `big-${bytes}`), 'w');
     ftruncateSync(file, bytes);
     closeSync(file);

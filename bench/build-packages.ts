@@ -22,11 +22,16 @@ interface Locked {
   readonly integrity: string;
 }
 
-function readLocked(): Locked[] {
+interface Lockfile {
+  packages: Record<
+    string,
+    { version: string; integrity?: string; optional?: boolean; name?: string; dependencies?: object }
+  >;
+}
+
+function readLocked(project: string): Locked[] {
   // npm's own format (package-lock.json, lockfileVersion 3).
-  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
-    packages: Record<string, { version: string; integrity?: string; optional?: boolean; name?: string }>;
-  };
+  const lock = JSON.parse(readFileSync(join(project, 'package-lock.json'), 'utf8')) as Lockfile;
   return Object.entries(lock.packages).flatMap(([path, { version, integrity, optional, name }]) => {
     if (path === '' || optional === true || integrity === undefined) return [];
     return [{ name: name ?? path.slice(path.lastIndexOf('node_modules/') + 13), version, integrity }];
@@ -102,6 +107,32 @@ function growRepository(directory: string): void {
   git('-C', clone, 'push', '-q', 'origin', 'HEAD');
 }
 
+/** Packages of the short form: so many that need no other. */
+const few = 12;
+
+function makeProject(project: string, isQuick: boolean): void {
+  mkdirSync(project);
+  for (const name of ['package.json', 'package-lock.json', '.npmrc'])
+    cpSync(join(root, name), join(project, name));
+  if (!isQuick) return;
+  const path = join(project, 'package-lock.json');
+  const lock = JSON.parse(readFileSync(path, 'utf8')) as Lockfile; // npm's own format, as above
+  const chosen = Object.entries(lock.packages)
+    .filter(([at, one]) => /^node_modules\/(?:@[^/]+\/)?[^/]+$/.test(at) && isAlone(one))
+    .slice(0, few)
+    .map(([at, { version, integrity }]) => [at, { version, integrity }] as const);
+  const dependencies = Object.fromEntries(chosen.map(([at, { version }]) => [at.slice(13), version]));
+  const head = { name: 'short', version: '1.0.0', dependencies };
+  writeFileSync(join(project, 'package.json'), JSON.stringify(head));
+  const packages = { '': head, ...Object.fromEntries(chosen) };
+  writeFileSync(path, JSON.stringify({ ...lock, ...head, packages }));
+}
+
+function isAlone(one: Lockfile['packages'][string]): boolean {
+  const needs = ['dependencies', 'peerDependencies', 'optional', 'hasInstallScript', 'os', 'name'];
+  return one.integrity !== undefined && needs.every((key) => !(key in one));
+}
+
 /** What the servers of a build answer from. */
 export interface BuildPackages {
   answer: NonNullable<ModernServerOptions['answer']>;
@@ -113,9 +144,12 @@ export interface BuildPackages {
 export async function prepareBuild(
   directory: string,
   kept: string,
+  isQuick: boolean,
   progress: Progress,
 ): Promise<BuildPackages> {
-  const locked = readLocked();
+  const project = join(directory, 'project');
+  makeProject(project, isQuick);
+  const locked = readLocked(project);
   await fetchPackages(kept, locked, progress);
   const files = new Map(
     locked.map((one) => [`/${one.name}/-/${one.version}.tgz`, readFileSync(fileOf(kept, one))]),
@@ -124,10 +158,6 @@ export async function prepareBuild(
   makeRepository(git);
   growRepository(git);
   makeWheels(join(directory, 'pip'));
-  const project = join(directory, 'project');
-  mkdirSync(project);
-  for (const name of ['package.json', 'package-lock.json', '.npmrc'])
-    cpSync(join(root, name), join(project, name));
   const answerLater: BuildPackages['answer'] = (request, response, host) => {
     const path = decodeURIComponent(new URL(request.url ?? '/', 'http://host').pathname);
     // What comes meanwhile waits in a stream of its own: the server counts, and lets pass, what arrives.

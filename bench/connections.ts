@@ -31,7 +31,7 @@ export async function measureConnections(options: ProxyOptions, progress: Progre
   const [seenMs, unseenMs] = [emptyRounds(minting), emptyRounds(minting)];
   const share = options.isQuick ? 0.2 : 1;
   const count = { seen: perRound.seen * share, unseen: perRound.unseen * share };
-  return inLab({ programs, unseen: count.unseen * (rounds + 1) }, async (lab) => {
+  return inLab(options, { programs, unseen: count.unseen * (rounds + 1) }, async (lab) => {
     await alternate(
       programs,
       rounds,
@@ -80,10 +80,10 @@ function timesSeen(unseen: Rounds, seen: Rounds): Rounds {
 export async function measureIdle(options: ProxyOptions, progress: Progress): Promise<Figure[]> {
   const programs = ['ours', ...['haproxy'].filter(options.isInstalled)];
   const held = options.isQuick ? 200 : 5000;
-  const rounds = options.isQuick ? 1 : 3;
+  const { rounds } = options;
   const kb = emptyRounds(programs);
   for (let at = 0; at < rounds; at++) {
-    await inLab({ programs }, async (lab) => {
+    await inLab(options, { programs }, async (lab) => {
       for (const name of programs) {
         progress(`${held} idle connections, ${name}, round ${at + 1} of ${rounds}`);
         // What every process grows by with its first requests is no connection's.
@@ -91,10 +91,10 @@ export async function measureIdle(options: ProxyOptions, progress: Progress): Pr
         const before = residentKb(lab.pids[name]!);
         const holder = lab.start(clientOf(lab, name, 'hold', held));
         await new Promise((resolve) => holder.stdout!.once('data', resolve));
-        await wait(1000);
+        await wait(options.isQuick ? 200 : 1000);
         kb[name]!.push((residentKb(lab.pids[name]!) - before) / held);
         holder.kill('SIGKILL');
-        await wait(500);
+        await wait(options.isQuick ? 100 : 500);
       }
     });
   }

@@ -13,6 +13,7 @@ import type { ProxyOptions } from './requests.ts';
 async function measureCases(
   what: string,
   cases: Readonly<Record<string, LabOptions>>,
+  settings: ProxyOptions,
   rounds: number,
   progress: Progress,
   costOf: (lab: ProxyLab, name: string) => Promise<number>,
@@ -22,7 +23,7 @@ async function measureCases(
   for (let at = 0; at < rounds; at++) {
     for (const [name, options] of Object.entries(cases)) {
       progress(`${what}, ${name}, round ${at + 1} of ${rounds}`);
-      values[name]!.push(await inLab(options, (lab) => costOf(lab, name)));
+      values[name]!.push(await inLab(settings, options, (lab) => costOf(lab, name)));
     }
   }
   return values;
@@ -47,16 +48,21 @@ function growth(what: string, values: Readonly<Record<string, number[]>>, most: 
 export async function measureGrowth(options: ProxyOptions, progress: Progress): Promise<Figure[]> {
   const rounds = options.isQuick ? 1 : Math.min(options.rounds, 5);
   const ours = ['ours'];
+  // The short form makes do with the lab that it has already.
+  const few = options.isQuick ? { programs: ours } : { programs: ours, rules: 10 };
+  const one = options.isQuick ? { programs: ours } : { programs: ours, cores: '0,1' };
   const rules = await measureCases(
     'rules',
-    { '10': { programs: ours, rules: 10 }, '10,000': { programs: ours, rules: 10_000 } },
+    { [options.isQuick ? '1,000' : '10']: few, '10,000': { programs: ours, rules: 10_000 } },
+    options,
     rounds,
     progress,
     (lab) => costOfRequest(lab, options),
   );
   const workers = await measureCases(
     'workers',
-    { one: { programs: ours, cores: '0,1' }, two: { programs: ours, cores: '0,1', workers: 2 } },
+    { one, two: { programs: ours, cores: '0,1', workers: 2 } },
+    options,
     rounds,
     progress,
     (lab) => costOfRequest(lab, options),
@@ -72,13 +78,20 @@ export async function measureGrowth(options: ProxyOptions, progress: Progress): 
 async function measureHeld(options: ProxyOptions, rounds: number, progress: Progress) {
   const counts = options.isQuick ? [10, 100] : [10, 1000, 9000];
   const cases = Object.fromEntries(counts.map((count) => [`${count}`, { programs: ['ours'] }]));
-  return measureCases('connections held', cases, Math.min(rounds, 3), progress, async (lab, name) => {
-    const holder = lab.start(clientOf(lab, 'ours', 'hold', Number(name)));
-    await once(holder.stdout!, 'data');
-    const cost = await costOfRequest(lab, options);
-    holder.kill('SIGKILL');
-    return cost;
-  });
+  return measureCases(
+    'connections held',
+    cases,
+    options,
+    Math.min(rounds, 3),
+    progress,
+    async (lab, name) => {
+      const holder = lab.start(clientOf(lab, 'ours', 'hold', Number(name)));
+      await once(holder.stdout!, 'data');
+      const cost = await costOfRequest(lab, options);
+      holder.kill('SIGKILL');
+      return cost;
+    },
+  );
 }
 
 async function measureRunners(options: ProxyOptions, rounds: number, progress: Progress) {
@@ -87,7 +100,7 @@ async function measureRunners(options: ProxyOptions, rounds: number, progress: P
   const cases = Object.fromEntries(
     counts.map((count) => [`${count}`, { programs: ['ours'], runners: count + 1 }]),
   );
-  return measureCases('runners', cases, Math.min(rounds, 3), progress, async (lab, name) => {
+  return measureCases('runners', cases, options, Math.min(rounds, 3), progress, async (lab, name) => {
     const client = lab.start(clientOf(lab, 'ours', `runners-${name}`, requests));
     await once(client.stdout!, 'data');
     const before = cpuOf(lab, 'ours');

@@ -1,7 +1,7 @@
 // One stretch of load on a program of the lab, and what it cost: CPU of the program by the kernel's count, requests,
 // latencies as the load generator saw them.
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { cpuMs, median } from './measure.ts';
 import type { ProxyLab } from './proxy-lab.ts';
@@ -28,15 +28,17 @@ const latency = (text: string, percentile: string) => {
   return found === null ? Number.NaN : Number(found[1]) * factors[found[2]!]!;
 };
 
-/** HTTP/1.1 keep-alive by wrk for so many seconds. */
+/** HTTP/1.1 keep-alive by wrk for so many seconds; in place of less than one, by h2load with a few requests. */
 export async function loadHttp1(
   lab: ProxyLab,
   name: string,
   connections: number,
   seconds: number,
 ): Promise<Stretch> {
-  const before = cpuOf(lab, name);
   const url = `https://${lab.contender(name).host}/`;
+  const few = Math.round(seconds * 5000);
+  if (seconds < 1) return loadCounted(lab, name, few, ['--h1', `-c${connections}`, url], '');
+  const before = cpuOf(lab, name);
   const text = await lab.output(['wrk', '-t1', `-c${connections}`, `-d${seconds}s`, '--latency', url]);
   const requests = Number(/(\d+) requests in/.exec(text)?.[1] ?? 0);
   // One that leaves connections unanswered, or answers by errors, has not done the work.
@@ -47,12 +49,22 @@ export async function loadHttp1(
 
 /** So many HTTP/2 requests by h2load over 8 connections of 16 streams each. */
 export async function loadHttp2(lab: ProxyLab, name: string, requests: number): Promise<Stretch> {
-  const log = join(lab.directory, `h2load-${name.replace(':', '-')}`);
-  const before = cpuOf(lab, name);
   const url = `https://${lab.contender(name).host}/`;
-  const command = ['h2load', '-t1', '-c8', '-m16', '-n', `${requests}`, `--log-file=${log}`, url];
-  const text = await lab.output(command);
-  const isWhole = new RegExp(`${requests} succeeded`).test(text) && text.includes('Application protocol: h2');
+  return loadCounted(lab, name, requests, ['-c8', '-m16', url], 'Application protocol: h2');
+}
+
+async function loadCounted(
+  lab: ProxyLab,
+  name: string,
+  requests: number,
+  more: readonly string[],
+  alsoPrinted: string,
+): Promise<Stretch> {
+  const log = join(lab.directory, `h2load-${name.replace(':', '-')}`);
+  rmSync(log, { force: true });
+  const before = cpuOf(lab, name);
+  const text = await lab.output(['h2load', '-t1', '-n', `${requests}`, `--log-file=${log}`, ...more]);
+  const isWhole = text.includes(` ${requests} succeeded`) && text.includes(alsoPrinted);
   if (!isWhole) return failed;
   const cpuUs = ((cpuOf(lab, name) - before) / requests) * 1000;
   const times = readFileSync(log, 'utf8')

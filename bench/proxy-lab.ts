@@ -10,7 +10,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { contenders } from './contenders.ts';
 import type { Contender } from './contenders.ts';
 
-const namespace = `bench-${process.pid}`;
+/** Labs of this process so far: each has a namespace of its own. */
+let opened = 0;
 /** The user of every program under measurement: its own connections are not redirected again. */
 export const proxyUid = '13';
 const readyWithinMs = 20_000;
@@ -46,9 +47,14 @@ export interface LabOptions {
 
 const run = (command: string, ...args: string[]) =>
   execFileSync(command, args, { encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'] });
-const inside = (...args: string[]) => ['netns', 'exec', namespace, ...args];
+const inside = (namespace: string, ...args: string[]) => ['netns', 'exec', namespace, ...args];
 
-function makeNamespace(wanted: readonly Contender[], unseen: number, runners: number): void {
+function makeNamespace(
+  namespace: string,
+  wanted: readonly Contender[],
+  unseen: number,
+  runners: number,
+): void {
   run('ip', 'netns', 'add', namespace);
   const sources = Array.from({ length: runners }, (_, i) => `10.98.${(i + 1) >> 8}.${(i + 1) & 255}`);
   const addresses = [...wanted.map(({ address }) => address), ...sources];
@@ -64,10 +70,10 @@ function makeNamespace(wanted: readonly Contender[], unseen: number, runners: nu
     .filter(({ isDirect }) => isDirect !== true)
     .map(({ address, port }) => `ip daddr ${address} tcp dport 443 redirect to :${port}`);
   const table = `table inet bench { chain out { type nat hook output priority -100; meta skuid ${proxyUid} accept\n${rules.join('\n')}\n}\n}\n`;
-  execFileSync('ip', inside('nft', '-f', '-'), { input: table });
+  execFileSync('ip', inside(namespace, 'nft', '-f', '-'), { input: table });
 }
 
-function removeNamespace(): void {
+function removeNamespace(namespace: string): void {
   run('ip', 'netns', 'del', namespace);
   rmSync(`/etc/netns/${namespace}`, { recursive: true, force: true });
 }
@@ -121,7 +127,7 @@ function makeCertificates(directory: string, wanted: readonly Contender[]): void
   for (const name of ['origin', 'bump']) chmodSync(join(directory, `${name}.key`), 0o644);
 }
 
-function startNginx(directory: string): ChildProcess {
+function startNginx(namespace: string, directory: string): ChildProcess {
   const config = `daemon off; worker_processes 1; error_log stderr error; pid ${directory}/nginx.pid; user root;
 events { worker_connections 19000; }
 http { access_log off; keepalive_requests 1000000000; keepalive_timeout 600s; client_max_body_size 0;
@@ -132,12 +138,17 @@ location / { return 200 "${'x'.repeat(100)}"; } location /big { root ${directory
 location /up { proxy_pass_request_body off; proxy_set_header Content-Length ""; proxy_pass http://unix:${directory}/sink:/; } } }`;
   writeFileSync(join(directory, 'nginx.conf'), config);
   run('truncate', '-s', '1G', join(directory, 'big'));
-  return spawn('ip', inside('taskset', '-c', '1', 'nginx', '-c', join(directory, 'nginx.conf')), {
+  return spawn('ip', inside(namespace, 'taskset', '-c', '1', 'nginx', '-c', join(directory, 'nginx.conf')), {
     stdio: ['ignore', 'ignore', 'ignore'],
   });
 }
 
-function startContender(contender: Contender, directory: string, options: LabOptions): ChildProcess {
+function startContender(
+  namespace: string,
+  contender: Contender,
+  directory: string,
+  options: LabOptions,
+): ChildProcess {
   const own = join(directory, contender.name);
   mkdirSync(own);
   const command = contender.prepare({
@@ -152,15 +163,17 @@ function startContender(contender: Contender, directory: string, options: LabOpt
     contender.becomesUser === true
       ? []
       : ['setpriv', '--reuid', proxyUid, '--regid', proxyUid, '--clear-groups'];
-  return spawn('ip', inside(...user, 'taskset', '-c', options.cores ?? '0', ...command), { stdio: 'ignore' });
+  return spawn('ip', inside(namespace, ...user, 'taskset', '-c', options.cores ?? '0', ...command), {
+    stdio: 'ignore',
+  });
 }
 
-function startInside(args: readonly string[]): ChildProcess {
-  return spawn('ip', inside('taskset', '-c', '1', ...args), { stdio: ['pipe', 'pipe', 'pipe'] });
+function startInside(namespace: string, args: readonly string[]): ChildProcess {
+  return spawn('ip', inside(namespace, 'taskset', '-c', '1', ...args), { stdio: ['pipe', 'pipe', 'pipe'] });
 }
 
-async function outputOf(args: readonly string[], limitMs = 120_000): Promise<string> {
-  const child = startInside(args);
+async function outputOf(namespace: string, args: readonly string[], limitMs = 120_000): Promise<string> {
+  const child = startInside(namespace, args);
   const limit = setTimeout(() => child.kill('SIGKILL'), limitMs);
   let text = '';
   for (const stream of [child.stdout!, child.stderr!]) stream.on('data', (chunk) => (text += String(chunk)));
@@ -170,10 +183,10 @@ async function outputOf(args: readonly string[], limitMs = 120_000): Promise<str
 }
 
 /** Waits until curl gets an answer through it. @throws Error naming the program that does not answer */
-async function untilAnswers({ name, host }: Contender): Promise<void> {
+async function untilAnswers(namespace: string, { name, host }: Contender): Promise<void> {
   const until = performance.now() + readyWithinMs;
   while (performance.now() < until) {
-    const text = await outputOf([
+    const text = await outputOf(namespace, [
       'curl',
       '-sk',
       '-m',
@@ -192,6 +205,7 @@ async function untilAnswers({ name, host }: Contender): Promise<void> {
 
 /** Makes the namespace and starts nginx and every program, ready to answer. */
 export async function openProxyLab(options: LabOptions): Promise<ProxyLab> {
+  const namespace = `bench-${process.pid}-${opened++}`;
   const directory = mkdtempSync('/dev/shm/sallyport-bench-proxy-');
   run('chmod', '755', directory);
   const wanted = options.programs.map((name) => contenders[name]!);
@@ -202,31 +216,31 @@ export async function openProxyLab(options: LabOptions): Promise<ProxyLab> {
     const inNamespace = () => run('ip', 'netns', 'pids', namespace).split('\n').filter(Boolean);
     for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
       for (const pid of inNamespace()) end(Number(pid), signal);
-      await wait(400);
+      for (let i = 0; i < 20 && inNamespace().length > 0; i++) await wait(50);
     }
     for (const name of shared()) if (!before.includes(name)) rmSync(join('/dev/shm', name));
-    removeNamespace();
+    removeNamespace(namespace);
     rmSync(directory, { recursive: true, force: true });
   };
   try {
     makeCertificates(directory, wanted);
-    makeNamespace(wanted, options.unseen ?? 0, options.runners ?? 0);
-    startNginx(directory);
+    makeNamespace(namespace, wanted, options.unseen ?? 0, options.runners ?? 0);
+    startNginx(namespace, directory);
     await wait(300);
     const pids: Record<string, number> = {};
     for (const contender of wanted) {
       if (contender.isDirect !== true)
-        pids[contender.name] = startContender(contender, directory, options).pid!;
+        pids[contender.name] = startContender(namespace, contender, directory, options).pid!;
     }
-    for (const contender of wanted) await untilAnswers(contender);
+    for (const contender of wanted) await untilAnswers(namespace, contender);
     const contender = (name: string) => contenders[name]!;
     return {
       directory,
       pids,
       names: options.programs,
       contender,
-      output: outputOf,
-      start: startInside,
+      output: (args, limitMs) => outputOf(namespace, args, limitMs),
+      start: (args) => startInside(namespace, args),
       close,
     };
   } catch (error) {

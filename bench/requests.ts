@@ -6,23 +6,28 @@ import type { Stretch } from './load.ts';
 import { alternate, beside, compare, emptyRounds } from './measure.ts';
 import type { Figure, Progress, Rounds } from './measure.ts';
 import { openProxyLab } from './proxy-lab.ts';
-import type { ProxyLab } from './proxy-lab.ts';
+import type { LabOptions, ProxyLab } from './proxy-lab.ts';
 
 /** How long to measure; `programs` are those that are installed. */
 export interface ProxyOptions {
   readonly rounds: number;
   readonly seconds: number;
   readonly isQuick: boolean;
+  /** One lab for all measures that want nothing special, as the short form has it; null: one for each. */
+  readonly shared: ProxyLab | null;
   isInstalled(name: string): boolean;
 }
 
 type Measured = Readonly<Record<keyof Stretch, Rounds>>;
 
-/** A lab for one measure, so that none meets what another one left behind. */
+/** A lab for one measure, so that none meets what another one left behind; the shared one where it will do. */
 export async function inLab<T>(
-  options: Parameters<typeof openProxyLab>[0],
+  { shared }: ProxyOptions,
+  options: LabOptions,
   measure: (lab: ProxyLab) => Promise<T>,
 ): Promise<T> {
+  const isPlain = options.cores === undefined && options.workers === undefined && options.rules === undefined;
+  if (shared !== null && isPlain) return measure(shared);
   const lab = await openProxyLab(options);
   try {
     return await measure(lab);
@@ -62,7 +67,7 @@ const peersOfHttp1 = ['haproxy', 'squid', 'sslsplit', 'mitmproxy', 'http-mitm-pr
 /** HTTP/1.1 keep-alive with 32 connections. */
 export async function measureHttp1(options: ProxyOptions, progress: Progress): Promise<Figure[]> {
   const programs = ['ours', ...peersOfHttp1.filter(options.isInstalled)];
-  return inLab({ programs }, async (lab) => {
+  return inLab(options, { programs }, async (lab) => {
     const load = (name: string, at: number) =>
       // Compilers take their time: the round that is thrown away is the longest.
       loadHttp1(lab, name, 32, at < 0 && name === 'ours' ? 3 * options.seconds : options.seconds);
@@ -87,7 +92,7 @@ export async function measureHttp2(options: ProxyOptions, progress: Progress): P
     (name) => name === 'ours' || options.isInstalled(name),
   );
   const requests = options.isQuick ? 2000 : 40_000;
-  return inLab({ programs }, async (lab) => {
+  return inLab(options, { programs }, async (lab) => {
     const load = (name: string) => loadHttp2(lab, name, requests);
     const measured = await measureRounds(programs, options, 'HTTP/2 requests', progress, load);
     const cpu = compare('CPU per request, HTTP/2, 8 connections of 16 streams', 'µs', measured.cpuUs);
@@ -104,7 +109,7 @@ export async function measureHttp2(options: ProxyOptions, progress: Progress): P
 /** What a proxy adds to one small request after another on a warm connection. */
 export async function measureLatency(options: ProxyOptions, progress: Progress): Promise<Figure[]> {
   const programs = ['ours', 'no proxy', ...['haproxy', 'squid'].filter(options.isInstalled)];
-  return inLab({ programs }, async (lab) => {
+  return inLab(options, { programs }, async (lab) => {
     const load = (name: string) => loadHttp1(lab, name, 1, options.seconds);
     const { p50Us } = await measureRounds(programs, options, 'single requests', progress, load);
     const bare = p50Us['no proxy']!;

@@ -6,6 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { measureBodies } from './bodies.ts';
 import { drawBars } from './chart.ts';
+import { contenders } from './contenders.ts';
 import { measureConnections, measureIdle } from './connections.ts';
 import { measureDecisions } from './decide.ts';
 import { measureDns } from './dns.ts';
@@ -13,6 +14,8 @@ import { measureGrowth } from './growth.ts';
 import { findPeers, readMachine } from './machine.ts';
 import { machineBusyMs } from './measure.ts';
 import type { Figure, Progress } from './measure.ts';
+import { openProxyLab } from './proxy-lab.ts';
+import type { ProxyLab } from './proxy-lab.ts';
 import { measureHttp1, measureHttp2, measureLatency } from './requests.ts';
 import type { ProxyOptions } from './requests.ts';
 import { rowOf, writeResults } from './results.ts';
@@ -73,8 +76,9 @@ function readSettings(): Settings | string {
   return {
     parts: positionals.length === 0 ? Object.keys(parts) : positionals,
     rounds,
-    seconds: values.quick ? 1 : 3,
+    seconds: values.quick ? 0.4 : 3,
     isQuick: values.quick,
+    shared: null,
     isJson: values.json,
     out: values.out ?? page,
     isInstalled: () => true,
@@ -88,9 +92,27 @@ async function otherWork(cores: number): Promise<number> {
   return Math.round((machineBusyMs() - before) / (30 * cores));
 }
 
+/** Parts that ask for nothing but a lab of some programs. */
+const inSharedLab = new Set(['http1', 'http2', 'latency', 'connections', 'idle', 'bodies', 'growth']);
+/** One that takes its time to start is left to the long form. */
+const isShort = (name: string) => name !== 'mitmproxy';
+
+/** The short form makes one lab for what the long one makes labs of its own for. */
+async function openShared({ parts, isQuick, isInstalled }: Settings): Promise<ProxyLab | null> {
+  if (!isQuick || !parts.some((part) => inSharedLab.has(part))) return null;
+  const programs = Object.keys(contenders).filter((name) => isInstalled(name));
+  return openProxyLab({ programs, unseen: 100, runners: 12 });
+}
+
 async function measureAll(settings: Settings, progress: Progress): Promise<Figure[]> {
   const figures: Figure[] = [];
-  for (const part of settings.parts) figures.push(...(await parts[part]!(settings, progress)));
+  const shared = await openShared(settings);
+  try {
+    for (const part of settings.parts)
+      figures.push(...(await parts[part]!({ ...settings, shared }, progress)));
+  } finally {
+    await shared?.close();
+  }
   return figures;
 }
 
@@ -110,7 +132,8 @@ async function main(): Promise<number> {
     process.stderr.write(
       `${String(Math.round((performance.now() - started) / 1000)).padStart(4)} s  ${line}\n`,
     );
-  const isInstalled = findPeers(!settings.isQuick, progress);
+  const isThere = findPeers(!settings.isQuick, progress);
+  const isInstalled = (name: string) => isThere(name) && (!settings.isQuick || isShort(name));
   const machine = readMachine();
   const otherWorkPercent = settings.isQuick ? 0 : await otherWork(machine.cores);
   const figures = await measureAll({ ...settings, isInstalled }, progress);

@@ -153,7 +153,7 @@ export async function measureWholeBuild(options: ProxyOptions, progress: Progres
   const directory = mkdtempSync(join(tmpdir(), 'sallyport-bench-build-'));
   const cases: Record<string, Case> = {};
   try {
-    const packages = await prepareBuild(directory, kept, progress);
+    const packages = await prepareBuild(directory, kept, options.isQuick, progress);
     keepTo('0');
     for (const name of names) cases[name] = await openCase(name, packages);
     const times = emptyRounds(names);
