@@ -104,11 +104,15 @@ function isNumber(segment: string): boolean {
 function furtherTouches(segments: readonly string[], route: Route): Touch[] {
   const at = further.get(route.path);
   if (at === undefined) return [];
-  return at.map(({ owner, name }) =>
-    name === null
-      ? ownerTouch(segments[owner]!, route.access)
-      : repositoryTouch(segments[owner]!, segments[name]!, route.access),
-  );
+  // `/repositories/{id}` is one segment shorter than the path that the table has.
+  const shift = segments[0] === 'repositories' ? -1 : 0;
+  return at.map(({ owner, name }) => {
+    const writtenOwner = segments[owner + shift] ?? null;
+    const writtenName = name === null ? undefined : segments[name + shift];
+    return writtenOwner === null || writtenName === undefined
+      ? ownerTouch(writtenOwner, route.access)
+      : repositoryTouch(writtenOwner, writtenName, route.access);
+  });
 }
 
 const further = new Map(routes.map(({ path }) => [path, findFurther(path)] as const));

@@ -7,7 +7,7 @@ export const ownRoutes = `
 ./git/refs GET git/list-matching-refs
 ./git/refs/{ref*} GET git/get-ref
 = statuses:read, open
-./statuses/{ref} GET repos/list-commit-statuses-for-ref
+./statuses/{sha} GET repos/list-commit-statuses-for-ref
 = beyond administration, admin
 /actions/runner-registration POST runner/register
 `;

@@ -18,7 +18,7 @@ export const repositorySettingRoutes = `
 ./license GET licenses/get-for-repo
 ./properties/values GET repos/custom-properties-for-repos-get-repository-values
 ./replicas/caches GET repos/list-cache-info
-./rules/branches/{branch} GET repos/get-branch-rules
+./rules/branches/{branch*} GET repos/get-branch-rules
 ./rulesets GET repos/get-repo-rulesets
 ./rulesets/{ruleset_id} GET repos/get-repo-ruleset
 ./stargazers GET activity/list-stargazers-for-repo
