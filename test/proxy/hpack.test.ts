@@ -283,6 +283,28 @@ t.test('later blocks are translated by what the upstream has seen', async (t) =>
   t.equal(mirror!.translate(held!).toString('hex').slice(0, 4), '3f45', 'said by a block that came before');
 });
 
+t.test('a block that waits finds what itself has evicted for as long as the upstream holds it', async (t) => {
+  for (const isOvertaken of [false, true]) {
+    // Room for two entries: a: 1 and b: 2.
+    const decoder = new HpackDecoder(4096);
+    decodeHex(decoder, '3f25 400161 0131 400162 0132');
+    const waiting = decodeHex(decoder, 'bf 400163 0133');
+    if (typeof waiting === 'string') throw new Error(waiting);
+    const mirror = new HpackMirror(decoder);
+    const held = waiting.keep();
+    const translate = (block: HpackBlock | HpackProblem) =>
+      mirror.translate(block as HpackBlock).toString('hex');
+    if (!isOvertaken) {
+      t.equal(translate(held), 'bf4001630133');
+      t.equal(translate(decodeHex(decoder, 'bf be')), 'bfbe');
+      continue;
+    }
+    t.equal(translate(decodeHex(decoder, 'be')), '4001630133', 'c: 3 takes the place of a: 1');
+    t.equal(translate(held), '40016101314001630133');
+    t.equal(translate(decodeHex(decoder, 'bf be')), '4001620132bf', 'and that the one of b: 2');
+  }
+});
+
 /** Header blocks that Node's client (nghttp2) sends for these requests, one each. */
 async function blocksOfNode(requests: readonly Record<string, string>[]): Promise<Buffer[]> {
   const blocks: Buffer[] = [];
@@ -514,6 +536,9 @@ t.test(
       { numRuns: Math.ceil(cases / steps) },
     );
     t.ok(translated > cases / 3, `${translated} blocks went through the mirror`);
+    // One that lives long: more is evicted than is kept.
+    const old = new Connection(randomOf(7));
+    for (let step = 0; step < 3_000; step++) old.step();
   },
 );
 
