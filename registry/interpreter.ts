@@ -5,16 +5,23 @@ import type { AskedRequest, Interpreter, Understanding } from '../flow/asked-req
 import type { Access, Ecosystem, Operation, Touch } from '../flow/operation.ts';
 import { publicRegistries, RegistryHosts } from '../flow/registry-server.ts';
 import type { RegistryServer } from '../flow/registry-server.ts';
+import { answerReader } from './answer-reader.ts';
+import { AwaitedConfigs } from './learn-oci.ts';
 import { readNpm } from './npm.ts';
 import { readOci } from './oci.ts';
 import { readPypi } from './pypi.ts';
 import { splitPath, unknownMeaning } from './registry-request.ts';
-import type { Meaning, RegistryRequest } from './registry-request.ts';
+import type { Learning, Meaning, RegistryRequest } from './registry-request.ts';
 import { recogniseShape } from './shape.ts';
+import type { PackageTimes } from './times.ts';
 
 export interface RegistryOptions {
   /** The operator's own registries and mirrors; they come before the public ones. */
   readonly registries: readonly RegistryServer[];
+  /** Learns publish times from answers; null: answers are not read for them. */
+  readonly times?: PackageTimes | null;
+  /** Milliseconds since 1970: what redirects open ends some time after it. */
+  readonly now?: () => number;
 }
 
 interface Reader {
@@ -31,18 +38,72 @@ const maxTouches = 64;
 
 /** Makes the interpreter of registries. */
 export function createRegistryInterpreter(options: RegistryOptions): Interpreter {
-  const hosts = new RegistryHosts([...options.registries, ...publicRegistries]);
-  return { understand: (asked) => understand(hosts, asked) };
+  const setting: Setting = {
+    hosts: new RegistryHosts([...options.registries, ...publicRegistries]),
+    times: options.times ?? null,
+    awaited: new AwaitedConfigs(),
+    now: options.now ?? Date.now,
+  };
+  return { understand: (asked) => understand(setting, asked) };
 }
 
-function understand(hosts: RegistryHosts, asked: AskedRequest): Understanding | null {
+interface Setting {
+  readonly hosts: RegistryHosts;
+  readonly times: PackageTimes | null;
+  readonly awaited: AwaitedConfigs;
+  readonly now: () => number;
+}
+
+/** Where a request was recognised, and the rest of its path. */
+interface Place {
+  readonly ecosystem: Ecosystem;
+  readonly registry: string;
+  readonly path: string;
+  readonly byShape: boolean;
+}
+
+function understand(setting: Setting, asked: AskedRequest): Understanding | null {
+  const place = findPlace(setting.hosts, asked);
+  const reader = place === null ? undefined : readers[place.ecosystem];
+  if (place === null || reader === undefined) return null;
+  const segments = splitPath(place.path);
+  const request: RegistryRequest = {
+    ecosystem: place.ecosystem,
+    registry: place.registry,
+    method: asked.method,
+    isRead: (asked.method === 'GET' || asked.method === 'HEAD') && !asked.hasBody,
+    path: place.path,
+    segments: segments ?? [],
+    asked,
+    learning: learningOf(setting, asked, place),
+  };
+  const meaning =
+    segments === null ? unknownMeaning(request, 'bytes that are no UTF-8') : reader.read(request);
+  return toUnderstanding(request, meaning, place.byShape, setting.now);
+}
+
+function findPlace(hosts: RegistryHosts, asked: AskedRequest): Place | null {
   for (const { server, pathPrefix } of hosts.find(asked.host)) {
     const path = pathBelow(asked.path, pathPrefix);
-    if (path !== null) return interpret(asked, server.ecosystem, server.registry, path, false);
+    const { ecosystem, registry } = server;
+    if (path !== null) return { ecosystem, registry, path, byShape: false };
   }
   const shape = recogniseShape(asked);
   if (shape === null) return null;
-  return interpret(asked, shape.ecosystem, asked.host, asked.path.slice(shape.prefixLength), true);
+  const path = asked.path.slice(shape.prefixLength);
+  return { ecosystem: shape.ecosystem, registry: asked.host, path, byShape: true };
+}
+
+// What comes unencrypted could be said by anybody on the way, and a mirror that nobody configured by anybody.
+function learningOf({ times, awaited }: Setting, asked: AskedRequest, place: Place): Learning | null {
+  if (times === null || asked.method !== 'GET') return null;
+  const isTrusted = !place.byShape && asked.scheme === 'https';
+  return {
+    times,
+    awaited,
+    registry: place.registry,
+    timeClass: isTrusted ? 'registry-stated' : 'mirror-stated',
+  };
 }
 
 /** The path below a prefix, with a slash in front; null when it is not below. */
@@ -53,42 +114,30 @@ export function pathBelow(path: string, prefix: string): string | null {
   return path[prefix.length] === '/' ? path.slice(prefix.length) : null;
 }
 
-function interpret(
-  asked: AskedRequest,
-  ecosystem: Ecosystem,
-  registry: string,
-  path: string,
+function toUnderstanding(
+  request: RegistryRequest,
+  meaning: Meaning,
   byShape: boolean,
-): Understanding | null {
-  const reader = readers[ecosystem];
-  if (reader === undefined) return null;
-  const segments = splitPath(path);
-  const isRead = (asked.method === 'GET' || asked.method === 'HEAD') && !asked.hasBody;
-  const request = {
-    ecosystem,
-    registry,
-    method: asked.method,
-    isRead,
-    path,
-    segments: segments ?? [],
-    asked,
-  };
-  const meaning =
-    segments === null ? unknownMeaning(request, 'bytes that are no UTF-8') : reader.read(request);
-  return toUnderstanding(request, meaning, byShape);
-}
-
-function toUnderstanding(request: RegistryRequest, meaning: Meaning, byShape: boolean): Understanding {
-  const { hold, answer } = meaning;
+  now: () => number,
+): Understanding {
+  const { hold, answer, rewrite } = meaning;
+  const operation = toOperation(request, meaning, byShape);
+  const isRead = operation.access === 'read' && request.isRead;
   return {
-    operation: toOperation(request, meaning, byShape),
+    operation,
     evidence: [],
     ...(hold === undefined
       ? {}
-      : { hold: { ...hold, withBody: (body) => toUnderstanding(request, hold.withBody(body), byShape) } }),
-    ...(answer === undefined ? {} : { answer }),
+      : {
+          hold: { ...hold, withBody: (body) => toUnderstanding(request, hold.withBody(body), byShape, now) },
+        }),
+    // Redirects of a registry that is known open what they lead to; a shape opens nothing.
+    ...(isRead ? { answer: answerReader(answer ?? noStream, byShape ? null : now) } : {}),
+    ...(isRead && rewrite !== undefined ? { rewrite } : {}),
   };
 }
+
+const noStream = (): null => null;
 
 function toOperation(request: RegistryRequest, meaning: Meaning, byShape: boolean): Operation {
   return {

@@ -1,6 +1,10 @@
 // Requests to npm registries: the public one, verdaccio, Artifactory, Nexus, GitHub Packages. Paths as the npm, pnpm
 // and yarn clients ask them (github.com/npm/registry/docs, and the clients' own sources).
 
+import type { AnswerHead } from '../flow/asked-request.ts';
+import { isJson } from './answer-reader.ts';
+import { rewritePackument } from './answer-rewrite.ts';
+import { learnPackument } from './learn-npm.ts';
 import { npmPurl } from './purl.ts';
 import { packageMeaning, unknownMeaning } from './registry-request.ts';
 import type { Meaning, RegistryRequest } from './registry-request.ts';
@@ -43,7 +47,7 @@ function readPackage(request: RegistryRequest, name: string, rest: readonly stri
   const purl = npmPurl(name);
   const [first = '', second = ''] = rest;
   if (rest.length === 0 || (rest.length === 1 && first === '')) {
-    if (isRead) return packageMeaning(request, 'metadata', 'metadata', 'read', { purl });
+    if (isRead) return packumentMeaning(request, purl);
     if (method === 'PUT') return packageMeaning(request, 'publish', 'publish', 'write', { purl });
     if (method === 'DELETE') return packageMeaning(request, 'unpublish', 'publish', 'admin', { purl });
   }
@@ -57,6 +61,17 @@ function readPackage(request: RegistryRequest, name: string, rest: readonly stri
     if (method === 'PUT') return packageMeaning(request, 'dist-tag', 'publish', 'write', { purl });
   }
   return unknownMeaning(request, `no known path of a package (${second === '' ? 'short' : 'long'})`, purl);
+}
+
+function packumentMeaning(request: RegistryRequest, purl: string): Meaning {
+  const { learning } = request;
+  return {
+    ...packageMeaning(request, 'metadata', 'metadata', 'read', { purl }),
+    ...(learning === null
+      ? {}
+      : { answer: (head: AnswerHead) => (isJson(head) ? learnPackument(learning, purl) : null) }),
+    rewrite: rewritePackument(request, purl),
+  };
 }
 
 /** `/{name}/-/{file}.tgz`; some registries put the scope before the file once more. */

@@ -1,9 +1,11 @@
 // Requests to container registries: the distribution specification (github.com/opencontainers/distribution-spec) and
 // the token endpoints in front of them (distribution.github.io, "Token authentication").
 
+import type { AnswerHead, AnswerStream } from '../flow/asked-request.ts';
 import type { Access, Touch } from '../flow/operation.ts';
+import { learnConfig, learnManifest } from './learn-oci.ts';
 import { packageTouch, unknownMeaning } from './registry-request.ts';
-import type { ImageTouch, Meaning, RegistryRequest } from './registry-request.ts';
+import type { ImageTouch, Learning, Meaning, RegistryRequest } from './registry-request.ts';
 
 const component = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
 const imageName = new RegExp(`^${component}(?:/${component})*$`);
@@ -50,17 +52,37 @@ function readImage(request: RegistryRequest, rest: readonly string[]): Meaning |
     return onImage(request, rest.slice(0, -2), 'referrers', 'read', tail);
   if (word === 'blobs' && tail === 'uploads') return readUpload(request, rest.slice(0, -2));
   if (word === 'blobs' && digest.test(tail)) {
-    const access = request.isRead ? 'read' : 'write';
-    if (access === 'write' && request.method !== 'DELETE') return null;
-    return onImage(request, rest.slice(0, -2), access === 'read' ? 'pull-blob' : 'delete-blob', access, tail);
+    return readBlob(request, rest.slice(0, -2), tail);
   }
   if (rest.at(-3) === 'blobs' && word === 'uploads') return readUpload(request, rest.slice(0, -3));
   return null;
 }
 
+function readBlob(request: RegistryRequest, name: readonly string[], tail: string): Meaning | null {
+  if (request.method === 'DELETE') return onImage(request, name, 'delete-blob', 'write', tail);
+  const meaning = request.isRead ? onImage(request, name, 'pull-blob', 'read', tail) : null;
+  return withAnswer(request, meaning, (learning, image) => learnConfig(learning, image, tail));
+}
+
+/** Adds what an answer about one image tells. */
+function withAnswer(
+  { learning }: RegistryRequest,
+  meaning: Meaning | null,
+  open: (learning: Learning, image: string, head: AnswerHead) => AnswerStream | null,
+): Meaning | null {
+  const touch = meaning?.touches[0];
+  if (meaning === null || learning === null || touch?.kind !== 'image') return meaning;
+  return { ...meaning, answer: (head) => open(learning, touch.image, head) };
+}
+
 function readManifest(request: RegistryRequest, name: readonly string[], tail: string): Meaning | null {
   if (!reference.test(tail)) return null;
-  if (request.isRead) return onImage(request, name, 'pull', 'read', tail);
+  if (request.isRead) {
+    const meaning = onImage(request, name, 'pull', 'read', tail);
+    return withAnswer(request, meaning, (learning, image, head) =>
+      learnManifest(learning, image, tail, head),
+    );
+  }
   if (request.method === 'PUT') return onImage(request, name, 'push', 'write', tail);
   return request.method === 'DELETE' ? onImage(request, name, 'delete', 'write', tail) : null;
 }

@@ -1,12 +1,15 @@
 // Requests to Python package indexes: the simple API (PEP 503, 691, 658), files, the JSON API and the legacy upload
 // (docs.pypi.org/api). Which package a file is of is told by its name (PEP 427, PEP 625).
 
+import { isJson } from './answer-reader.ts';
+import { rewriteProject } from './answer-rewrite.ts';
+import { learnProject } from './learn-pypi.ts';
 import { readPypiUpload } from './publish-pypi.ts';
-import { normalisePypiName, pypiPurl } from './purl.ts';
+import { pypiPurl } from './purl.ts';
+import { normalisePypiVersion, readFileName, validName } from './pypi-names.ts';
+import type { FileFacts } from './pypi-names.ts';
 import { packageMeaning, packageTouch, publishHold, unknownMeaning } from './registry-request.ts';
 import type { Meaning, RegistryRequest } from './registry-request.ts';
-
-const validName = /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/;
 
 /** What a request to a Python package index means. */
 export function readPypi(request: RegistryRequest): Meaning {
@@ -42,7 +45,7 @@ function readSimple(request: RegistryRequest, rest: readonly string[]): Meaning 
   if (name === '') return packageMeaning(request, 'index', 'metadata', 'read', { purl: null });
   if (!validName.test(name)) return unknownMeaning(request, 'no name of a project');
   const purl = pypiPurl(name);
-  if (file === '') return packageMeaning(request, 'metadata', 'metadata', 'read', { purl });
+  if (file === '') return { ...projectMeaning(request, purl), rewrite: rewriteProject(request, purl) };
   // Static mirrors keep the files beneath the page.
   const told = readFileName(rest.at(-1)!);
   if (told === null || pypiPurl(told.name) !== purl) return unknownMeaning(request, 'no known file', purl);
@@ -53,15 +56,21 @@ function readJson(request: RegistryRequest, rest: readonly string[]): Meaning {
   const [name = '', second = '', third = ''] = rest;
   if (request.isRead && validName.test(name)) {
     const purl = pypiPurl(name);
-    if (rest.length === 2 && second === 'json')
-      return packageMeaning(request, 'metadata', 'metadata', 'read', { purl });
+    if (rest.length === 2 && second === 'json') return projectMeaning(request, purl);
     if (rest.length === 3 && third === 'json') {
       const version = normalisePypiVersion(second);
-      return packageMeaning(request, 'metadata', 'metadata', 'read', { purl, version });
+      return projectMeaning(request, purl, version);
     }
     return unknownMeaning(request, 'no known path of the JSON API', purl);
   }
   return unknownMeaning(request, 'XML-RPC or no known path of the JSON API');
+}
+
+function projectMeaning(request: RegistryRequest, purl: string, version: string | null = null): Meaning {
+  const { learning } = request;
+  const meaning = packageMeaning(request, 'metadata', 'metadata', 'read', { purl, version });
+  if (learning === null) return meaning;
+  return { ...meaning, answer: (head) => (isJson(head) ? learnProject(learning, purl) : null) };
 }
 
 /** `/packages/{aa}/{bb}/{digest}/{file}`, and the paths of mirrors that end in a file. */
@@ -78,12 +87,28 @@ function readFile(request: RegistryRequest, segments: readonly string[]): Meanin
   return installMeaning(request, told, file, integrity);
 }
 
+/** Of several readings of a file's name the one whose project listed that file; null where none did. */
+function findListed(
+  { learning, registry }: RegistryRequest,
+  told: FileFacts,
+  file: string,
+): FileFacts | null {
+  if (learning === null || told.other === null) return null;
+  for (let facts: FileFacts | null = told; facts !== null; facts = facts.other) {
+    if (learning.times.hasFile(registry, pypiPurl(facts.name), file)) return facts;
+  }
+  return null;
+}
+
 function installMeaning(
   request: RegistryRequest,
   told: FileFacts,
   file: string,
   integrity?: string,
 ): Meaning {
+  const listed = findListed(request, told, file);
+  if (listed !== null && listed !== told)
+    return installMeaning(request, { ...listed, other: null }, file, integrity);
   const act = told.isMetadata ? 'metadata' : 'install';
   const meaning = packageMeaning(request, act, act, 'read', {
     purl: pypiPurl(told.name),
@@ -91,7 +116,7 @@ function installMeaning(
     file: told.isMetadata ? file.replace(/\.(?:metadata|asc|provenance)$/, '') : file,
     ...(integrity === undefined ? {} : { integrity }),
   });
-  if (told.other === null) return meaning;
+  if (told.other === null || listed !== null) return meaning;
   const touches = [...meaning.touches];
   for (let other: FileFacts | null = told.other; other !== null; other = other.other) {
     touches.push(
@@ -106,80 +131,6 @@ function installMeaning(
   };
 }
 
-export interface FileFacts {
-  readonly name: string;
-  readonly version: string;
-  /** `.metadata` (PEP 658), signatures and attestations of a file. */
-  readonly isMetadata: boolean;
-  /** Set when name and version could be split in another place too. */
-  readonly other: FileFacts | null;
-}
-
-const suffix = /\.(?:metadata|asc|provenance)$/;
-const sdist = /\.(?:tar\.gz|tgz|zip|tar\.bz2|tar\.xz|tar\.Z)$/;
-
-/** Reads name and version out of the name of a wheel, an egg, an sdist or an installer; null when it tells neither. */
-export function readFileName(file: string): FileFacts | null {
-  if (file.length > 512) return null;
-  const isMetadata = suffix.test(file);
-  const bare = isMetadata ? file.replace(suffix, '') : file;
-  if (/\.(?:whl|egg)$/.test(bare)) {
-    const parts = bare.replace(/\.(?:whl|egg)$/, '').split('-');
-    const [name = '', version = ''] = parts;
-    const isWheel = bare.endsWith('.whl');
-    if (isWheel ? parts.length < 5 || parts.length > 6 : parts.length < 2) return null;
-    return told(name, version, isMetadata);
-  }
-  if (!sdist.test(bare)) return null;
-  return readSdistName(bare.replace(sdist, ''), isMetadata);
-}
-
-function told(
-  name: string,
-  version: string,
-  isMetadata: boolean,
-  other: FileFacts | null = null,
-): FileFacts | null {
-  if (!validName.test(name) || !/^[0-9v]/i.test(version)) return null;
-  return { name, version: normalisePypiVersion(version), isMetadata, other };
-}
-
-/** Before PEP 625 both parts held dashes: `foo-1.0-1` is a post-release of foo, `foo-2-1.0` the first one of foo-2. */
-function readSdistName(stem: string, isMetadata: boolean): FileFacts | null {
-  const cuts = [...stem.matchAll(/-(?=v?\d)/g)].map((match) => match.index);
-  if (cuts.length === 0 || cuts.length > 8) return null;
-  let facts: FileFacts | null = null;
-  for (const at of cuts) facts = told(stem.slice(0, at), stem.slice(at + 1), isMetadata, facts) ?? facts;
-  return facts;
-}
-
-/** One spelling for a version, as PEP 440 normalises it; what is no version is kept in lower case. */
-export function normalisePypiVersion(text: string): string {
-  const match = pep440.exec(text.trim().toLowerCase());
-  if (match === null) return text.toLowerCase();
-  const [, epoch, release, pre, preNumber, post1, post2, postNumber, dev, devNumber, local] = match;
-  const number = (digits: string | undefined): string => (digits ?? '0').replace(/^0+(?=\d)/, '');
-  let out = epoch === undefined || number(epoch) === '0' ? '' : `${number(epoch)}!`;
-  out += release!.split('.').map(number).join('.');
-  if (pre !== undefined) out += `${preWords[pre] ?? pre}${number(preNumber)}`;
-  if (post1 !== undefined) out += `.post${number(post1)}`;
-  else if (post2 !== undefined) out += `.post${number(postNumber)}`;
-  if (dev !== undefined) out += `.dev${number(devNumber)}`;
-  return local === undefined ? out : `${out}+${local.replaceAll(/[-_]/g, '.')}`;
-}
-
-const preWords: Readonly<Record<string, string>> = {
-  alpha: 'a',
-  beta: 'b',
-  c: 'rc',
-  pre: 'rc',
-  preview: 'rc',
-};
-
-/** PEP 440, appendix B: epoch, release, pre (2), post (3), dev (2), local. */
-export const pep440 =
-  /^v?(?:(\d{1,20})!)?(\d{1,20}(?:\.\d{1,20}){0,30})(?:[-_.]?(a|b|c|rc|alpha|beta|pre|preview)[-_.]?(\d{1,20})?)?(?:-(\d{1,20})|[-_.]?(post|rev|r)[-_.]?(\d{1,20})?)?(?:[-_.]?(dev)[-_.]?(\d{1,20})?)?(?:\+([a-z0-9]+(?:[-_.][a-z0-9]+){0,30}))?$/;
-
 function readUpload(request: RegistryRequest): Meaning {
   const meaning = packageMeaning(request, 'publish', 'publish', 'write', { purl: null });
   return {
@@ -191,7 +142,7 @@ function readUpload(request: RegistryRequest): Meaning {
         if (form === null)
           return { ...meaning, sureness: 'unknown', detail: 'the upload does not tell its project' };
         const facts = {
-          purl: pypiPurl(normalisePypiName(form.name)),
+          purl: pypiPurl(form.name),
           version: normalisePypiVersion(form.version),
         };
         if (form.action !== 'file_upload') return unknownMeaning(request, 'no upload of a file', facts.purl);

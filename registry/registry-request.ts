@@ -1,9 +1,12 @@
 // A request as the readers of each ecosystem see it, and what they make of it: small builders that keep each reader a
 // table. What a reader cannot place is `unknown`: a read or a write by its method, of a package that is not known.
 
-import type { AnswerReader, AskedRequest } from '../flow/asked-request.ts';
+import type { AnswerRewrite, AskedRequest } from '../flow/asked-request.ts';
 import type { HoldLimits, Held } from '../flow/held.ts';
 import type { Access, Ecosystem, Sureness, Touch } from '../flow/operation.ts';
+import type { OpenStream } from './answer-reader.ts';
+import type { AwaitedConfigs } from './learn-oci.ts';
+import type { PackageTimes, TimeClass } from './times.ts';
 
 export interface RegistryRequest {
   readonly ecosystem: Ecosystem;
@@ -17,6 +20,16 @@ export interface RegistryRequest {
   /** Of the path, decoded each by itself; an encoded slash is a slash here. The last is empty behind a slash. */
   readonly segments: readonly string[];
   readonly asked: AskedRequest;
+  /** Where what answers tell is kept; null where nobody asked for it. */
+  readonly learning: Learning | null;
+}
+
+/** Times that answers tell, and who tells them. */
+export interface Learning {
+  readonly times: PackageTimes;
+  readonly timeClass: TimeClass;
+  readonly registry: string;
+  readonly awaited: AwaitedConfigs;
 }
 
 /** What a request means, before it becomes an operation. */
@@ -27,7 +40,9 @@ export interface Meaning {
   readonly sureness: Sureness;
   readonly detail: string | null;
   readonly hold?: HoldLimits & { withBody(body: Held): Meaning };
-  readonly answer?: AnswerReader;
+  /** Reads the body of a successful answer as it passes. */
+  readonly answer?: OpenStream;
+  readonly rewrite?: AnswerRewrite;
 }
 
 export type PackageAct = Extract<Touch, { kind: 'package' }>['act'];

@@ -4,7 +4,7 @@
 import type { AskedRequest } from '../flow/asked-request.ts';
 import type { Ecosystem } from '../flow/operation.ts';
 import { takeName, versionOfTarball } from './npm.ts';
-import { readFileName } from './pypi.ts';
+import { readFileName } from './pypi-names.ts';
 import { splitPath } from './registry-request.ts';
 
 export interface Shape {
