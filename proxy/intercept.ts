@@ -86,8 +86,9 @@ async function endTls(
 async function inTime<T>(leaf: Promise<T>, limitMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<never>((_, reject) => {
-    const error = new SallyportError('keeper-unavailable', `no leaf within ${limitMs} ms`);
-    timer = setTimeout(() => reject(error), limitMs);
+    // Made when it is due: a stack costs as much as the signature that is waited for.
+    const fail = () => reject(new SallyportError('keeper-unavailable', `no leaf within ${limitMs} ms`));
+    timer = setTimeout(fail, limitMs);
   });
   try {
     return await Promise.race([leaf, limit]);
