@@ -8,6 +8,7 @@ import {
   asRequest,
   collect,
   enterNamespace,
+  listenOn,
   makeAuthority,
   makeRig,
   open,
@@ -19,11 +20,7 @@ import type { Rig } from './rig.ts';
 
 enterNamespace();
 const authority = makeAuthority();
-async function listen(server: Server): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, serverAddress, resolve));
-  t.teardown(() => server.close());
-  return (server.address() as AddressInfo).port;
-}
+const listen = (server: Server) => listenOn(t, server);
 const last = 'Connection: close\r\n\r\n';
 
 await t.test('a grant from a redirect opens requests, never a tunnel', async (t) => {

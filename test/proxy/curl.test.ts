@@ -3,12 +3,12 @@
 import { spawn } from 'node:child_process';
 import { createServer as createHttp } from 'node:http';
 import { createServer as createTcp } from 'node:net';
-import type { AddressInfo, Server } from 'node:net';
+import type { Server } from 'node:net';
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { asRequest, enterNamespace, makeAuthority, makeRig, open, serverAddress, shut } from './rig.ts';
+import { asRequest, enterNamespace, listenOn, makeAuthority, makeRig, open, shut } from './rig.ts';
 import type { Rig } from './rig.ts';
 
 enterNamespace();
@@ -17,11 +17,7 @@ const directory = mkdtempSync(join(tmpdir(), 'curl-test-'));
 t.teardown(() => rmSync(directory, { recursive: true }));
 const upload = join(directory, 'upload');
 writeFileSync(upload, 'x'.repeat(100_000));
-async function listen(server: Server): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, serverAddress, resolve));
-  t.teardown(() => server.close());
-  return (server.address() as AddressInfo).port;
-}
+const listen = (server: Server) => listenOn(t, server);
 const rigOf = async (port: number, limits = {}): Promise<Rig> => {
   const rig = await makeRig(authority, port, { limits: { lingerMs: 50, ...limits } });
   t.teardown(() => rig.close());

@@ -14,6 +14,7 @@ import {
   asRequest,
   collect,
   enterNamespace,
+  listenOn,
   makeAuthority,
   makeRig,
   open,
@@ -24,11 +25,7 @@ import type { Rig } from './rig.ts';
 
 enterNamespace();
 const authority = makeAuthority();
-async function listen(server: Server): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, serverAddress, resolve));
-  t.teardown(() => server.close());
-  return (server.address() as AddressInfo).port;
-}
+const listen = (server: Server) => listenOn(t, server);
 const seen: string[] = [];
 const origin = await listen(
   createHttp((request, response) => {

@@ -15,11 +15,11 @@ import {
   asRequest,
   collect,
   enterNamespace,
+  listenOn,
   makeAuthority,
   makeRig,
   open,
   openTls,
-  serverAddress,
   shut,
   talk,
 } from './rig.ts';
@@ -27,11 +27,7 @@ import type { Rig } from './rig.ts';
 
 enterNamespace();
 const authority = makeAuthority();
-async function listen(server: Server): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, serverAddress, resolve));
-  t.teardown(() => server.close());
-  return (server.address() as AddressInfo).port;
-}
+const listen = (server: Server) => listenOn(t, server);
 const tcpServer = (accept: (socket: Socket) => void) =>
   listen(
     createTcp({ allowHalfOpen: true }, (socket) => {

@@ -3,12 +3,13 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, connect } from 'node:net';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls, createSecureContext } from 'node:tls';
 import type { SecureContext, TLSSocket } from 'node:tls';
+import type { Test } from 'tap';
 import type { Cidr } from '../../flow/address.ts';
 import { parseCidr } from '../../flow/address.ts';
 import type { Decision } from '../../flow/decision.ts';
@@ -180,6 +181,13 @@ export const jobNamed = (name: string): Attribution => ({
   certainty: 'certain',
   conflict: false,
 });
+
+/** Listens where names lead until the test ends; resolves with the port. */
+export async function listenOn(test: Pick<Test, 'teardown'>, server: Server): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, serverAddress, resolve));
+  test.teardown(() => server.close());
+  return (server.address() as AddressInfo).port;
+}
 
 export interface Rig {
   readonly proxy: Proxy;

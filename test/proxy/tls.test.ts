@@ -1,8 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { connect as connectHttp2, createSecureServer } from 'node:http2';
-import type { Http2SecureServer } from 'node:http2';
 import { connect as connectTcp, createServer as createTcp } from 'node:net';
-import type { AddressInfo, Server, Socket } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { connect as connectTls, createServer as createTls } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
 import t from 'tap';
@@ -16,6 +15,7 @@ import {
   collect,
   enterNamespace,
   jobNamed,
+  listenOn,
   makeAuthority,
   makeRig,
   open,
@@ -31,12 +31,6 @@ const leaf = authority.filesFor('origin.test');
 const get = (path: string, host = 'origin.test', more = '') =>
   `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n${more}\r\n`;
 const last = 'Connection: close\r\n';
-
-async function listen(t: Test, server: Server | Http2SecureServer): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, serverAddress, resolve));
-  t.teardown(() => server.close());
-  return (server.address() as AddressInfo).port;
-}
 
 interface Answered {
   readonly reasons: string[];
@@ -92,7 +86,7 @@ async function serve(t: Test, speaks: readonly string[], files = leaf, port?: nu
   let dialled = 0;
   server.on('connection', () => dialled++);
   const dials = () => dialled;
-  if (port === undefined) return { port: await listen(t, server), chosen, dials };
+  if (port === undefined) return { port: await listenOn(t, server), chosen, dials };
   await new Promise<void>((resolve) => server.listen(port, serverAddress, resolve));
   t.teardown(() => server.close());
   return { port, chosen, dials };
@@ -206,7 +200,7 @@ await t.test('a remembered answer that turns out wrong closes the connection and
       socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok'),
     );
   });
-  const port = await listen(t, first);
+  const port = await listenOn(t, first);
   const rig = await rigFor(t, port);
   t.match(await collect((await offer(rig, ['h2', 'http/1.1']))!, get('/', 'origin.test', last)), / 200 /);
   await new Promise((resolve) => first.close(resolve));
@@ -286,7 +280,7 @@ async function silentServer(t: Test): Promise<{ port: number; sockets: Socket[];
     socket.on('error', () => {}).resume();
     socket.on('close', () => ended.push(socket));
   });
-  return { port: await listen(t, server), sockets, ended };
+  return { port: await listenOn(t, server), sockets, ended };
 }
 
 await t.test('a client that ends while the server is dialled ends the dial', async (t) => {

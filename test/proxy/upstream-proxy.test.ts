@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttps } from 'node:https';
 import { createServer as createHttp } from 'node:http';
 import { connect, createServer as createTcp } from 'node:net';
-import type { AddressInfo, Server, Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -16,6 +16,7 @@ import {
   asRequest,
   collect,
   enterNamespace,
+  listenOn,
   makeAuthority,
   makeRig,
   open,
@@ -27,11 +28,7 @@ import type { Rig } from './rig.ts';
 enterNamespace();
 const authority = makeAuthority();
 const none = { names: [], ranges: [] };
-async function listen(server: Server): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, serverAddress, resolve));
-  t.teardown(() => server.close());
-  return (server.address() as AddressInfo).port;
-}
+const listen = (server: Server) => listenOn(t, server);
 const rigOf = async (port: number, options: Partial<UpstreamProxyOptions>, limits = {}): Promise<Rig> => {
   const proxy = { host: serverAddress, port: 1, credentials: null, resolve: 'local', direct: none } as const;
   const upstreamProxy = new UpstreamProxy({ ...proxy, ...options });

@@ -20,6 +20,7 @@ import {
   collect,
   enterNamespace,
   jobNamed,
+  listenOn,
   makeAuthority,
   makeRig,
   open,
@@ -35,11 +36,7 @@ const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const get = (path: string, host = 'origin.test', more = '') =>
   `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n${more}\r\n`;
 
-async function listen(server: Server): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, serverAddress, resolve));
-  t.teardown(() => server.close());
-  return (server.address() as AddressInfo).port;
-}
+const listen = (server: Server) => listenOn(t, server);
 
 /** A server that answers every request and remembers its connections. */
 async function countingServer(): Promise<{ port: number; sockets: Socket[] }> {
