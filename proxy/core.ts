@@ -10,6 +10,7 @@ import { Limiter } from './limiter.ts';
 import { defaultLimits } from './limits.ts';
 import type { Limits } from './limits.ts';
 import type { Decider, ProxyPorts } from './options.ts';
+import { Pace } from './pace.ts';
 import { Proposals } from './proposals.ts';
 import { Turns } from './turns.ts';
 import { Upstreams } from './upstream.ts';
@@ -25,6 +26,7 @@ export class Core {
   readonly departures: Departures;
   readonly grants = new FollowGrants();
   readonly turns = new Turns();
+  readonly pace: Pace;
   readonly connections = new Set<Connection>();
   /** Monotonic milliseconds, as of the last tick. */
   nowMs = performance.now();
@@ -37,10 +39,12 @@ export class Core {
     this.ports = ports;
     this.limits = { ...defaultLimits, ...ports.limits };
     this.limiter = new Limiter(this.limits);
+    this.pace = new Pace(() => this.limiter.isShared);
     this.departures = new Departures(this);
     this.proposals = new Proposals(ports.meter, ports.onProposal);
     this.upstreams = new Upstreams({
       resolver: ports.resolver,
+      pace: this.pace,
       connectMs: this.limits.connectMs,
       proxy: ports.upstreamProxy ?? null,
       authorities: new Authorities(ports.extraAuthorities ?? [], ports.hostAuthorities),

@@ -90,6 +90,11 @@ export class Limiter {
     return bytes > 0 ? this.#limitOf(held, 'keptBytes', keptBytesPerRunner, keptBytes) : null;
   }
 
+  /** More than one runner is here. */
+  get isShared(): boolean {
+    return this.#runners.size > 1;
+  }
+
   get connections(): number {
     return this.#all.connections;
   }

@@ -15,6 +15,7 @@ import { findHeadEnd } from './head-bytes.ts';
 import { isHeadProblem, parseRequestHead } from './head.ts';
 import type { RequestHead } from './head.ts';
 import { judge } from './judge.ts';
+import type { PacedReader } from './pace.ts';
 import { refuseUnreadable } from './refuse-unreadable.ts';
 import { Sending } from './sending.ts';
 import { stuckBytes } from './stuck-bytes.ts';
@@ -26,6 +27,7 @@ export class Relay implements Carrier {
   readonly client: Socket;
   readonly #scheme: 'http' | 'https';
   readonly #isExplicit: boolean;
+  readonly #reader: PacedReader;
   readonly #gather = new Gather();
   readonly #sending: Sending;
   readonly #answering: Answering;
@@ -41,6 +43,7 @@ export class Relay implements Carrier {
   constructor(connection: Connection, client: Socket, scheme: 'http' | 'https', isExplicit: boolean) {
     this.connection = connection;
     this.client = client;
+    this.#reader = connection.core.pace.readerOf(client, connection.runner);
     this.#scheme = scheme;
     this.#isExplicit = isExplicit;
     this.#sending = new Sending(this);
@@ -53,11 +56,14 @@ export class Relay implements Carrier {
     const { core } = connection;
     connection.carrier = this;
     connection.setDeadline(core.limits.headMs);
-    client.on('data', (bytes: Buffer) => core.guard(connection, () => this.#onData(bytes)));
+    client.on('data', (bytes: Buffer) => {
+      core.guard(connection, () => this.#onData(bytes));
+      this.#reader.took(bytes.length);
+    });
     client.on('end', () => core.guard(connection, () => this.#onEnd()));
     client.on('drain', () => core.guard(connection, () => this.#onClientDrain()));
     if (initial !== null) this.#onData(initial);
-    if (!this.#isHeld) client.resume();
+    if (!this.#isHeld) this.#reader.release();
   }
 
   #onData(bytes: Buffer): void {
@@ -90,13 +96,13 @@ export class Relay implements Carrier {
   /** Takes nothing more from the client until whatever is full has room again. */
   hold(): void {
     this.#isHeld = true;
-    this.client.pause();
+    this.#reader.hold();
   }
 
   #release(): void {
     if (!this.#isHeld) return;
     this.#isHeld = false;
-    this.client.resume();
+    this.#reader.release();
   }
 
   /** Takes heads while there is no request in flight. A loop, so that pipelined requests cannot deepen the stack. */
@@ -132,7 +138,7 @@ export class Relay implements Carrier {
 
   #onClientDrain(): void {
     this.countKept();
-    if (this.exchange !== null) return void this.exchange.upstream?.socket.resume();
+    if (this.exchange !== null) return this.exchange.upstream?.reader.release();
     if (this.#isLingering) return;
     const { limits } = this.connection.core;
     this.connection.setDeadline(this.#gather.length === 0 ? limits.idleMs : limits.headMs);
@@ -296,7 +302,7 @@ export class Relay implements Carrier {
   toClient(bytes: Buffer): void {
     this.connection.receivedBytes += bytes.length;
     if (this.client.write(bytes)) return;
-    this.exchange?.upstream?.socket.pause();
+    this.exchange?.upstream?.reader.hold();
     this.countKept();
   }
 

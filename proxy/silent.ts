@@ -82,7 +82,7 @@ function firstToSpeak(
       // What becomes of it from here on is nobody's until it is joined: it must not stop the client.
       upstream.owner = null;
       socket.pause();
-      upstream.socket.pause();
+      upstream.reader.hold();
       resolve(first);
     };
     const onData = (bytes: Buffer) => {

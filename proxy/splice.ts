@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net';
 import type { Carrier, Connection } from './connection.ts';
 import type { Reason } from '../flow/reason.ts';
+import type { PacedReader } from './pace.ts';
 import { stuckBytes } from './stuck-bytes.ts';
 import type { Upstream, UpstreamOwner } from './upstream.ts';
 
@@ -18,6 +19,7 @@ export interface TunnelCount {
 export class Splice implements Carrier, UpstreamOwner {
   readonly #connection: Connection;
   readonly #client: Socket;
+  readonly #reader: PacedReader;
   readonly #upstream: Upstream;
   readonly #count: TunnelCount;
   readonly #mustEnd: () => Reason | null;
@@ -32,6 +34,7 @@ export class Splice implements Carrier, UpstreamOwner {
   ) {
     this.#connection = connection;
     this.#client = client;
+    this.#reader = connection.core.pace.readerOf(client, connection.runner);
     this.#upstream = upstream;
     this.#count = count;
     this.#mustEnd = mustEnd;
@@ -45,17 +48,20 @@ export class Splice implements Carrier, UpstreamOwner {
     this.#connection.carrier = this;
     this.#connection.settle();
     this.#touch();
-    this.#client.on('data', (bytes: Buffer) => this.#fromClient(bytes));
+    this.#client.on('data', (bytes: Buffer) => {
+      this.#fromClient(bytes);
+      this.#reader.took(bytes.length);
+    });
     this.#client.on('end', () => this.#upstream.socket.end());
     this.#client.on('drain', () => {
       this.#countKept();
-      this.#upstream.socket.resume();
+      this.#upstream.reader.release();
     });
     if (fromClient !== null && fromClient.length > 0) this.#fromClient(fromClient);
     if (fromUpstream !== null && fromUpstream.length > 0 && !this.#isOver) this.onUpstreamData(fromUpstream);
     if (this.#isOver) return;
-    this.#client.resume();
-    this.#upstream.socket.resume();
+    this.#reader.release();
+    this.#upstream.reader.release();
   }
 
   #fromClient(bytes: Buffer): void {
@@ -63,7 +69,7 @@ export class Splice implements Carrier, UpstreamOwner {
     if (broken !== null) return this.#connection.abort(broken);
     this.#touch();
     if (this.#upstream.socket.write(bytes)) return;
-    this.#client.pause();
+    this.#reader.hold();
     this.#countKept();
   }
 
@@ -72,13 +78,13 @@ export class Splice implements Carrier, UpstreamOwner {
     if (broken !== null) return this.#connection.abort(broken);
     this.#touch();
     if (this.#client.write(bytes)) return;
-    this.#upstream.socket.pause();
+    this.#upstream.reader.hold();
     this.#countKept();
   }
 
   onUpstreamDrain(): void {
     this.#countKept();
-    this.#client.resume();
+    this.#reader.release();
   }
 
   onUpstreamEnd(error: Error | null): void {

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { Authorities } from './authorities.ts';
 import type { AddressCheck } from './address-check.ts';
+import type { Pace, PacedReader } from './pace.ts';
 import { dial, messageOf } from './dial.ts';
 import type { DialFailure, DialOptions, DialTarget } from './dial.ts';
 import { certificateAsked } from './upstream-problem.ts';
@@ -38,6 +39,8 @@ export class Upstream {
   readonly key: string;
   readonly runner: string;
   readonly socket: Socket;
+  /** Holds its bytes back, and lets them come again. */
+  readonly reader: PacedReader;
   /** Null where a proxy in front resolved the name. */
   readonly address: string | null;
   readonly timings: UpstreamTimings;
@@ -55,6 +58,7 @@ export class Upstream {
 
   constructor(
     target: UpstreamTarget,
+    pace: Pace,
     socket: Socket,
     address: string | null,
     timings: UpstreamTimings,
@@ -67,11 +71,15 @@ export class Upstream {
     this.runner = target.runner;
     this.check = target.check;
     this.socket = socket;
+    this.reader = pace.readerOf(socket, target.runner);
     this.address = address;
     this.timings = timings;
     socket.on('data', (bytes: Buffer) => {
       if (this.owner === null) this.destroy();
-      else this.owner.onUpstreamData(bytes);
+      else {
+        this.owner.onUpstreamData(bytes);
+        this.reader.took(bytes.length);
+      }
     });
     socket.on('end', () => this.#over(null));
     socket.on('error', (error: Error) => this.#over(error));
@@ -103,6 +111,7 @@ export class Upstream {
 
 export interface UpstreamOptions extends DialOptions {
   readonly authorities: Authorities;
+  readonly pace: Pace;
   readonly pooledIdleMs: number;
   readonly pooledPerRunner: number;
 }
@@ -149,11 +158,19 @@ export class Upstreams {
   ): Promise<Upstream | DialFailure> {
     const dialled = await dial(target, this.#options, signal);
     if ('failure' in dialled) return dialled;
+    const { pace } = this.#options;
     const { socket, address, resolveMs, connectMs } = dialled;
     if (!target.isTls) {
-      const plain = new Upstream(target, socket, address, { resolveMs, connectMs, handshakeMs: null }, null);
+      const plain = new Upstream(
+        target,
+        pace,
+        socket,
+        address,
+        { resolveMs, connectMs, handshakeMs: null },
+        null,
+      );
       // One that came through a proxy may hold what its server said first: its listeners are there now.
-      if (socket.isPaused()) socket.resume();
+      if (socket.isPaused()) plain.reader.release();
       return plain;
     }
     const startedAt = performance.now();
@@ -163,8 +180,15 @@ export class Upstreams {
     if ('failure' in secured) return secured;
     const handshakeMs = performance.now() - startedAt;
     const chosen = secured.alpnProtocol === false ? null : secured.alpnProtocol;
-    const upstream = new Upstream(target, secured, address, { resolveMs, connectMs, handshakeMs }, chosen);
-    if (chosen === 'h2') secured.pause();
+    const upstream = new Upstream(
+      target,
+      pace,
+      secured,
+      address,
+      { resolveMs, connectMs, handshakeMs },
+      chosen,
+    );
+    if (chosen === 'h2') upstream.reader.hold();
     return upstream;
   }
 
@@ -181,7 +205,7 @@ export class Upstreams {
     }
     upstream.idleSince = performance.now();
     // The last owner may have paused it for its client's sake.
-    if (upstream.socket.isPaused()) upstream.socket.resume();
+    if (upstream.socket.isPaused()) upstream.reader.release();
     const list = this.#idle.get(upstream.key);
     if (list === undefined) this.#idle.set(upstream.key, [upstream]);
     else list.push(upstream);

@@ -9,6 +9,7 @@ import { grantHolder, joinQuery } from '../follow.ts';
 import { Gather } from '../gather.ts';
 import type { AddressCheck } from '../address-check.ts';
 import type { Judgement } from '../judge.ts';
+import type { PacedReader } from '../pace.ts';
 import { handOverRecords } from '../record.ts';
 import { stuckBytes } from '../stuck-bytes.ts';
 import type { Upstream, UpstreamOwner } from '../upstream.ts';
@@ -57,6 +58,7 @@ export class Http2Relay implements Carrier, UpstreamOwner, Leaving {
   readonly connection: Connection;
   readonly client: Socket;
   readonly upstream: Upstream;
+  readonly #reader: PacedReader;
   readonly toClient: Outlet;
   readonly toUpstream: Outlet;
   readonly clientSettings = new Announced(true);
@@ -100,6 +102,7 @@ export class Http2Relay implements Carrier, UpstreamOwner, Leaving {
     this.connection = connection;
     this.client = client;
     this.upstream = upstream;
+    this.#reader = connection.core.pace.readerOf(client, connection.runner);
     this.toClient = new Outlet(client);
     this.toUpstream = new Outlet(upstream.socket);
     this.holding = new Holding(this);
@@ -119,12 +122,15 @@ export class Http2Relay implements Carrier, UpstreamOwner, Leaving {
     upstream.uses++;
     this.#check = upstream.check;
     connection.setDeadline(this.#sweepMs);
-    client.on('data', (bytes: Buffer) => core.guard(connection, () => this.#onClientData(bytes)));
+    client.on('data', (bytes: Buffer) => {
+      core.guard(connection, () => this.#onClientData(bytes));
+      this.#reader.took(bytes.length);
+    });
     client.on('end', () => core.guard(connection, () => this.#onClientEnd()));
     client.on('drain', () => core.guard(connection, () => this.#onClientDrain()));
     if (upstream.isOver) return this.onUpstreamEnd(null);
-    client.resume();
-    upstream.socket.resume();
+    this.#reader.release();
+    upstream.reader.release();
   }
 
   get #sweepMs(): number {
@@ -208,8 +214,8 @@ export class Http2Relay implements Carrier, UpstreamOwner, Leaving {
     const isClientFree = this.toClient.flush((size) => (this.connection.receivedBytes += size));
     this.#waitsForUpstream = !isUpstreamFree;
     this.#waitsForClient = this.client.writableLength > maxUnreadBytes;
-    if (this.#waitsForUpstream || this.#waitsForClient) this.client.pause();
-    if (!isClientFree) this.upstream.socket.pause();
+    if (this.#waitsForUpstream || this.#waitsForClient) this.#reader.hold();
+    if (!isClientFree) this.upstream.reader.hold();
     this.#countKept();
   }
 
@@ -224,7 +230,7 @@ export class Http2Relay implements Carrier, UpstreamOwner, Leaving {
   #onClientDrain(): void {
     this.#waitsForClient = false;
     this.#countKept();
-    this.upstream.socket.resume();
+    this.upstream.reader.release();
     this.#resumeClient();
   }
 
@@ -235,7 +241,7 @@ export class Http2Relay implements Carrier, UpstreamOwner, Leaving {
   }
 
   #resumeClient(): void {
-    if (!this.#waitsForClient && !this.#waitsForUpstream) this.client.resume();
+    if (!this.#waitsForClient && !this.#waitsForUpstream) this.#reader.release();
   }
 
   onUpstreamData(bytes: Buffer): void {

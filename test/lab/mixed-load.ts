@@ -1,6 +1,7 @@
 // A program that runs on a runner and does what jobs do, at a steady rate, until SIGTERM: requests over kept and over
 // fresh connections, blocked ones, uploads, long downloads, WebSockets, TLS that is passed through, and DNS over UDP and
-// TCP. At its end it prints how many of each it began, how many came back whole, and what became of the rest.
+// TCP. At its end it prints how many of each it began, how many came back whole, and what became of the rest; at SIGUSR2
+// how long those took that have come back since it was last asked.
 
 import { createSocket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
@@ -43,6 +44,8 @@ export interface MixedOptions {
   readonly downloadBytesPerSecond: number;
   /** Address of this runner to speak from; default: the system's choice. */
   readonly source?: string;
+  /** Asked over `web` instead of `allowed`. */
+  readonly site?: string;
 }
 
 export interface KindCount {
@@ -55,6 +58,11 @@ export interface KindCount {
   p99Ms: number;
 }
 export type MixedCounts = Record<string, KindCount>;
+/** How many came back in a while, and the milliseconds of the median and of the slowest hundredth. */
+export type MixedTimes = Record<
+  string,
+  { readonly done: number; readonly p50Ms: number; readonly p99Ms: number }
+>;
 
 export const mixedHosts = {
   allowed: 'allowed.example.com',
@@ -68,6 +76,7 @@ async function main(text: string): Promise<void> {
   const load = new MixedLoad(JSON.parse(text) as MixedOptions);
   const ended = Promise.withResolvers<void>();
   process.on('SIGTERM', () => ended.resolve());
+  process.on('SIGUSR2', () => process.stdout.write(`${JSON.stringify(load.takeTimes())}\n`));
   load.start();
   process.stdout.write('started\n');
   await ended.promise;
@@ -98,10 +107,14 @@ class MixedLoad {
     this.#agent = new Agent({ keepAlive: true, maxSockets: options.connections, scheduling: 'fifo' });
   }
 
+  get #site(): string {
+    return this.#options.site ?? mixedHosts.allowed;
+  }
+
   start(): void {
     const kinds = {
-      kept: () => this.#get(mixedHosts.allowed, 200, this.#agent),
-      fresh: () => this.#get(mixedHosts.allowed, 200, null),
+      kept: () => this.#get(this.#site, 200, this.#agent),
+      fresh: () => this.#get(this.#site, 200, null),
       blocked: () => this.#get(mixedHosts.blocked, 403, null),
       uploads: () => this.#upload(),
       passed: () => this.#get(mixedHosts.opaque, 200, null),
@@ -126,13 +139,21 @@ class MixedLoad {
     for (const timer of this.#timers) clearInterval(timer);
     await Promise.all(this.#open);
     this.#session?.close();
+    for (const [kind, { p50Ms, p99Ms }] of Object.entries(this.takeTimes()))
+      Object.assign(this.#countOf(kind), { p50Ms, p99Ms });
+    return this.#counts;
+  }
+
+  /** What has come back since the last call. */
+  takeTimes(): MixedTimes {
+    const taken: MixedTimes = {};
     for (const [kind, times] of this.#times) {
       const sorted = times.toSorted((a, b) => a - b);
-      const count = this.#countOf(kind);
-      count.p50Ms = sorted[Math.floor(sorted.length * 0.5)] ?? 0;
-      count.p99Ms = sorted[Math.floor(sorted.length * 0.99)] ?? 0;
+      const [p50Ms, p99Ms] = [0.5, 0.99].map((part) => sorted[Math.floor(sorted.length * part)] ?? 0);
+      taken[kind] = { done: times.length, p50Ms: p50Ms!, p99Ms: p99Ms! };
     }
-    return this.#counts;
+    this.#times.clear();
+    return taken;
   }
 
   #repeat(kind: string, perSecond: number, act: () => Promise<void>): void {

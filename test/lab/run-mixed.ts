@@ -5,13 +5,15 @@ import { join } from 'node:path';
 import { runIpBatch } from '../../netns/ip.ts';
 import { waitUntil } from './gateway.ts';
 import type { Lab } from './lab.ts';
-import { mixedHosts, type MixedCounts, type MixedOptions } from './mixed-load.ts';
+import { mixedHosts, type MixedCounts, type MixedOptions, type MixedTimes } from './mixed-load.ts';
 import { ModernServer } from './modern-server.ts';
 import { labAddresses } from './origins.ts';
 
 export interface RunningLoad {
   /** Ends it: begins nothing more, waits for what is open. Resolves with what came of it. */
   stop(): Promise<MixedCounts>;
+  /** How long those took that have come back since the last call. */
+  times(): Promise<MixedTimes>;
   /** Ends it at once. */
   kill(): Promise<void>;
 }
@@ -42,11 +44,12 @@ export async function startModern(lab: Lab): Promise<ModernServer> {
   return server;
 }
 
-/** Starts the load on a runner; resolves when it has begun. */
+/** Starts the load on a runner, under the program that `prefix` names; resolves when it has begun. */
 export async function startMixed(
   lab: Lab,
   options: Pick<MixedOptions, 'rates'> & Partial<MixedOptions>,
   runner = 0,
+  prefix: readonly string[] = [],
 ): Promise<RunningLoad> {
   const settings: MixedOptions = {
     // What is passed through bears the certificate of the lab's own server.
@@ -61,7 +64,7 @@ export async function startMixed(
   };
   const program = join(import.meta.dirname, 'mixed-load.ts');
   const node = [process.execPath, '--disable-warning=ExperimentalWarning'];
-  const child = lab.spawn([...node, program, JSON.stringify(settings)], runner);
+  const child = lab.spawn([...prefix, ...node, program, JSON.stringify(settings)], runner);
   let [stdout, stderr] = ['', ''];
   child.stdout?.on('data', (chunk) => (stdout += String(chunk)));
   child.stderr?.on('data', (chunk) => (stderr += String(chunk)));
@@ -69,6 +72,13 @@ export async function startMixed(
   await waitUntil(() => stdout.includes('started\n') || isOver(), 20_000);
   if (isOver()) throw new Error(`the load did not start: ${stderr.slice(-2000)}`);
   return {
+    times: async () => {
+      const before = stdout.length;
+      child.kill('SIGUSR2');
+      await waitUntil(() => stdout.indexOf('\n', before) > 0 || isOver(), 20_000);
+      // Printed by mixed-load.ts in this shape.
+      return JSON.parse(stdout.slice(before).split('\n')[0]!) as MixedTimes;
+    },
     kill: async () => {
       const ended = once(child, 'close');
       child.kill('SIGKILL');
