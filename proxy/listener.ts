@@ -8,6 +8,7 @@ import type { Carrier } from './connection.ts';
 import { Core } from './core.ts';
 import type { ProxyPorts } from './options.ts';
 import { carry } from './path.ts';
+import { hasUnintroduced } from './proxied.ts';
 
 /** What a worker holds of the proxy. */
 export interface Proxy {
@@ -91,7 +92,7 @@ async function retire(core: Core, limitMs: number): Promise<void> {
   core.isDraining = true;
   const until = performance.now() + limitMs;
   let toldAt = Number.NEGATIVE_INFINITY;
-  while (core.connections.size > 0 && performance.now() < until) {
+  while ((core.connections.size > 0 || hasUnintroduced()) && performance.now() < until) {
     if (performance.now() - toldAt >= retireEveryMs) {
       toldAt = performance.now();
       for (const connection of core.connections) core.guard(connection, () => connection.carrier?.retire?.());

@@ -56,15 +56,17 @@ async function introduce(
   runner: string,
   original: Origin['original'],
 ): Promise<void> {
-  const { peers } = core.ports;
+  const { ports, isDraining } = core;
+  const { peers } = ports;
   if (peers?.isPeer(runner) !== true)
-    return carryFrom(core, socket, arrival, { runner, port: socket.remotePort ?? 0, original });
+    return carryFrom(core, socket, arrival, { runner, port: socket.remotePort ?? 0, original, isDraining });
   // A load balancer's connection is that of whom it names, or nobody's.
   const introduced = await readIntroduction(socket, peers);
   if (introduced === null) return void socket.destroy();
-  if (!('refused' in introduced)) return carryFrom(core, socket, arrival, { ...introduced, original });
+  if (!('refused' in introduced))
+    return carryFrom(core, socket, arrival, { ...introduced, original, isDraining });
   const { refused, detail } = introduced;
-  return carryFrom(core, socket, arrival, { runner, port: 0, original, refused, detail });
+  return carryFrom(core, socket, arrival, { runner, port: 0, original, isDraining, refused, detail });
 }
 
 /** Where a connection comes from and was going. */
@@ -72,6 +74,8 @@ interface Origin {
   readonly runner: string;
   readonly port: number;
   readonly original: { readonly address: string; readonly port: number } | null;
+  /** Nothing new was taken any more when it came. */
+  readonly isDraining: boolean;
   /** Why it ends before anything else, and what a record says of it. */
   readonly refused?: Reason;
   readonly detail?: string;
@@ -84,7 +88,7 @@ async function carryFrom(core: Core, socket: Socket, arrival: Arrival, origin: O
     // Reading an introduction has paused it.
     return void socket.resume();
   }
-  const limit = core.isDraining ? 'drained' : core.limiter.enterConnection(runner);
+  const limit = origin.isDraining ? 'drained' : core.limiter.enterConnection(runner);
   const connection = new Connection(core, socket, runner, origin.port, limit === null);
   core.add(connection);
   try {

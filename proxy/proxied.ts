@@ -24,6 +24,11 @@ const headerMs = 5_000;
 const maxWaiting = 1_024;
 let waiting = 0;
 
+/** True while connections are here of which it is not known yet who speaks. */
+export function hasUnintroduced(): boolean {
+  return waiting > 0;
+}
+
 /** Reads the header of a peer's connection and puts back what follows it. Never rejects. */
 export function readIntroduction(socket: Socket, peers: PeerPort): Promise<Introduced> {
   if (waiting >= maxWaiting)

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect, createServer as createTcp } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { connect as connectTls, createServer as createTls } from 'node:tls';
@@ -210,3 +211,27 @@ await t.test('a client cannot hold a tunnel whose server has ended it', async (t
   client.destroy();
   t.ok(true, 'it was closed');
 });
+
+await t.test(
+  'who was accepted before its worker retired is served, also by way of a load balancer',
+  async (t) => {
+    const peers = { isPeer: () => true, isRunner: () => true };
+    const rig = await makeRig(authority, 80, { peers, limits: { lingerMs: 50 } });
+    t.teardown(() => rig.close());
+    rig.request = () => asRequest(shut);
+    const client = connect(rig.port, '127.0.0.1');
+    await once(client, 'connect');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    let isOver = false;
+    const retired = rig.proxy.retire(2_000).then(() => (isOver = true));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    t.notOk(isOver, 'it is waited for');
+    const header = Buffer.from('0d0a0d0a000d0a515549540a2111000c0a4d010a0a4d0001c35001bb', 'hex');
+    const answer = collect(
+      client,
+      Buffer.concat([header, Buffer.from(`GET / HTTP/1.1\r\nHost: a.test\r\n${last}`)]),
+    );
+    t.match(await answer, /^HTTP\/1\.1 403 /);
+    await retired;
+  },
+);
