@@ -108,4 +108,6 @@ export interface StorageGrant {
 /** Says what requests mean; null when the request is none of its business. */
 export interface Interpreter {
   understand(request: AskedRequest): Understanding | null;
+  /** False where no request to this host is ever held for its body; left out: it may be. */
+  mayHold?(host: string): boolean;
 }

@@ -13,6 +13,7 @@ export function inOrder(interpreters: readonly Interpreter[]): Interpreter {
       }
       return null;
     },
+    mayHold: (host) => interpreters.some((interpreter) => interpreter.mayHold?.(host) ?? true),
   };
 }
 

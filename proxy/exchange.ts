@@ -13,6 +13,7 @@ import type { DialFailure } from './dial.ts';
 import { byChunks, byLength } from './framing.ts';
 import type { Framer } from './framing.ts';
 import type { RequestHead } from './head.ts';
+import type { HeldBody } from './held-body.ts';
 import { reasonToEnd } from './judge.ts';
 import type { Judgement } from './judge.ts';
 import { recordClosed, recordOpened, recordOpenedTogether } from './record.ts';
@@ -33,13 +34,15 @@ export class Exchange implements Told {
   readonly head: RequestHead;
   /** The head's bytes as they arrived. */
   readonly headBytes: Buffer;
-  readonly judgement: Judgement;
+  judgement: Judgement;
   readonly scheme: 'http' | 'https';
   readonly tls = null;
   readonly policyRevision: string | null;
   readonly requestFramer: Framer;
   decision: Decision;
   upstream: Upstream | null = null;
+  /** What of its body is waited for before it is decided. */
+  held: HeldBody | null = null;
   /** The upstream came from the pool and nothing was answered on it yet. */
   isReused = false;
   /** Why its upstream came to nothing. */
@@ -60,6 +63,7 @@ export class Exchange implements Told {
   receivedBytes = 0;
   readonly #startedAt = performance.now();
   #firstByteMs: number | null = null;
+  #isOpened = false;
   #isClosed = false;
 
   constructor(
@@ -106,6 +110,7 @@ export class Exchange implements Told {
 
   /** Writes the opened record; false when the request must be refused for want of it. */
   open(): boolean {
+    this.#isOpened = true;
     const isWritten = recordOpened(this.connection.core.ports, this);
     if (!isWritten) this.decision = blocked('record-unavailable');
     return isWritten;
@@ -113,12 +118,15 @@ export class Exchange implements Told {
 
   /** The same for one that waits until the records of others are written with its own. */
   openTogether(): void {
+    this.#isOpened = true;
     if (!recordOpenedTogether(this.connection.core.ports, this))
       this.decision = blocked('record-unavailable');
   }
 
   /** Why it would be decided otherwise now, the upstream's address included, or null. */
   mustEnd(address = this.upstream?.address ?? null): Reason | null {
+    // What waits for its body is decided by the policy of that moment.
+    if (this.held !== null) return null;
     return reasonToEnd(this.connection, this.judgement, this.head.override, address);
   }
 
@@ -137,6 +145,8 @@ export class Exchange implements Told {
   close(ended: Reason | null): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    // One that ended while it was held has both records all the same.
+    if (!this.#isOpened) this.open();
     if (this.isCounted) this.connection.core.limiter.leaveRequest(this.runner);
     const isFresh = this.upstream !== null && this.upstream.uses === 1;
     const bytes = { sent: this.sentBytes, received: this.receivedBytes };

@@ -5,6 +5,7 @@ import { blocked, isOpen } from '../flow/decision.ts';
 import type { Decision, Mode } from '../flow/decision.ts';
 import type { Cidr } from '../flow/address.ts';
 import type { Evidence } from '../flow/evidence.ts';
+import type { AnswerReader, Understanding } from '../flow/asked-request.ts';
 import type { Operation } from '../flow/operation.ts';
 import type { Reason } from '../flow/reason.ts';
 import { canonicaliseHost } from '../policy/canonicalise-host.ts';
@@ -16,7 +17,9 @@ import type { Connection } from './connection.ts';
 import { joinQuery } from './follow.ts';
 import type { FollowGrant } from './follow.ts';
 import type { RequestHead } from './head.ts';
-import type { RequestQuery, Understanding } from './options.ts';
+import { understandHead } from './asking.ts';
+import type { Fields } from './fields.ts';
+import type { RequestQuery } from './options.ts';
 
 /** What judging needs of a request's head, whichever version of HTTP brought it. */
 export type AskedHead = Pick<
@@ -33,6 +36,10 @@ export interface Judgement {
   readonly search: string;
   readonly evidence: readonly Evidence[];
   readonly operation: Operation | null;
+  /** Set when the body decides and is to be held. */
+  readonly hold: NonNullable<Understanding['hold']> | null;
+  /** Who reads the answer, or null. */
+  readonly answer: AnswerReader | null;
   readonly allowed: readonly Cidr[];
   readonly maxUploadBytes: number | null;
   /** Set when the answer's Location is to be opened. */
@@ -52,7 +59,26 @@ interface Target {
 
 const noCidrs: readonly Cidr[] = [];
 // Reasons that say "nothing allows it", which a grant may supply; a block by rule or list stays.
-const grantable: ReadonlySet<Reason> = new Set(['no-rule', 'path', 'method', 'not-exclusive']);
+const grantable: ReadonlySet<Reason> = new Set([
+  'no-rule',
+  'path',
+  'method',
+  'not-exclusive',
+  'repository',
+  'access',
+  'not-understood',
+]);
+// What no body changes: such a request is not held to be refused after all.
+const settledByHead: ReadonlySet<Reason> = new Set([
+  'blocklist',
+  'unattributed',
+  'never-address',
+  'private-address',
+  'encrypted-dns',
+  'policy-unavailable',
+  'websocket',
+  'request-smuggling',
+]);
 
 /** Judges the request; `isExplicit` allows it to name any host in absolute-form. */
 export function judge(
@@ -60,6 +86,7 @@ export function judge(
   head: AskedHead,
   scheme: 'http' | 'https',
   isExplicit: boolean,
+  fields: Fields,
 ): Judgement {
   const target = readTarget(head, scheme, connection.port, isExplicit);
   if ('reason' in target) return refused(target.reason, target.detail, null);
@@ -73,30 +100,40 @@ export function judge(
   const upgrade = head.upgrade === null ? null : offeredUpgrade(head.upgrade);
   const { host, port } = target;
   const base = { scheme, host, port, method: head.method, path: path.path, hasBody: head.hasBody, upgrade };
-  return decide(connection, head, { ...base, evidence: connection.evidence }, path.query, target);
+  const bare = { ...base, evidence: connection.evidence, operation: null };
+  return decide(connection, head, bare, { search: path.query, target, fields });
+}
+
+interface Asked {
+  readonly search: string;
+  readonly target: Target;
+  readonly fields: Fields;
 }
 
 function decide(
   connection: Connection,
   head: AskedHead,
   bare: RequestQuery,
-  search: string,
-  target: Target,
+  { search, target, fields }: Asked,
 ): Judgement {
-  const { core } = connection;
-  const understood = core.ports.understand?.(bare);
+  const understood = understandHead(connection, bare, search, fields);
+  const operation = understood?.operation ?? null;
+  if (operation !== null && fields.isRepeated('authorization'))
+    return refused('request-smuggling', 'two Authorization fields', bare.host);
   const evidence = [...connection.evidence, ...(understood?.evidence ?? [])];
   if (head.override !== null)
     evidence.push({ kind: 'method-override', detail: `the request asks to be read as ${head.override}` });
   const dns = findEncryptedDns({ path: bare.path, query: search, mediaTypes: head.dnsTypes });
   if (dns !== null) evidence.push({ kind: 'encrypted-dns', detail: dns });
-  const query = evidence.length === 0 ? bare : { ...bare, evidence };
+  const query = evidence.length === 0 && operation === null ? bare : { ...bare, evidence, operation };
   const told = {
     host: query.host,
     query,
     search,
     evidence,
-    operation: understood?.operation ?? null,
+    operation,
+    hold: bare.hasBody ? (understood?.hold ?? null) : null,
+    answer: understood?.answer ?? null,
     originForm: target.originForm,
     detail: '',
   };
@@ -138,9 +175,11 @@ export function rejudge(
 ): Judgement {
   if (judged.query === null) return judged;
   const evidence = found === null ? judged.evidence : [...judged.evidence, ...found.evidence];
-  const query = { ...judged.query, evidence };
   const operation = found?.operation ?? judged.operation;
-  return { ...judged, query, evidence, operation, ...settle(connection, query, judged.search, override) };
+  const answer = found?.answer ?? judged.answer;
+  const query = { ...judged.query, evidence, operation };
+  const told = { query, evidence, operation, answer, hold: null };
+  return { ...judged, ...told, ...settle(connection, query, judged.search, override) };
 }
 
 /** Why a request in flight would be decided otherwise now, or why its upstream's address may no longer be used; or null. */
@@ -160,6 +199,12 @@ export function reasonToEnd(
 /** The decision that a grant supplies in place of "nothing allows it". */
 export function grantDecision(grant: FollowGrant, mode: Mode): Decision {
   return { verdict: 'allow', enforced: true, mode, rule: grant.rule, scope: grant.scope, reason: 'rule' };
+}
+
+/** True when the request must be held until its body has been read. */
+export function mustHold({ hostDecision }: Connection, { decision, hold }: Judgement): boolean {
+  if (hold === null || (hostDecision !== null && !isOpen(hostDecision))) return false;
+  return isOpen(decision) || !settledByHead.has(decision.reason);
 }
 
 /** True for a block that a grant from a redirect may lift. */
@@ -281,9 +326,10 @@ function misdirected(connection: Connection, host: string, by: string): Judgemen
 }
 
 function refused(reason: Reason, detail: string, host: string | null): Judgement {
-  const none = { query: null, search: '', evidence: [], operation: null, allowed: noCidrs };
+  const none = { query: null, search: '', evidence: [], operation: null, hold: null, answer: null };
   return {
     ...none,
+    allowed: noCidrs,
     decision: blocked(reason),
     host,
     maxUploadBytes: null,

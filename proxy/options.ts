@@ -6,14 +6,14 @@ import type { SecureContext, TLSSocket } from 'node:tls';
 import type { Cidr } from '../flow/address.ts';
 import type { Evidence } from '../flow/evidence.ts';
 import type { Attribution, AttributionPort } from '../flow/job.ts';
-import type { Operation } from '../flow/operation.ts';
+import type { Interpreter } from '../flow/asked-request.ts';
+import type { CredentialKind, Operation } from '../flow/operation.ts';
 import type { Meter, NameJudgement, Recorder, ResolverPort, VirtualPort } from '../flow/ports.ts';
 import type { Reason } from '../flow/reason.ts';
 import type { Decision } from '../flow/decision.ts';
 import type { HostDecision, RequestDecision } from '../policy/decide.ts';
 import type { HostAuthorities } from './authorities.ts';
 import type { Connection } from './connection.ts';
-import type { Held, HoldLimits } from './hold.ts';
 import type { Limits } from './limits.ts';
 import type { Proposal } from './proposals.ts';
 import type { ProxyUsers } from './proxy-users.ts';
@@ -40,6 +40,8 @@ export interface RequestQuery {
   readonly hasBody: boolean;
   readonly upgrade: string | null;
   readonly evidence: readonly Evidence[];
+  /** What it means, or null. */
+  readonly operation: Operation | null;
 }
 
 /** One policy revision as the path sees it: three synchronous questions. */
@@ -51,12 +53,6 @@ export interface Decider {
   name(attribution: Attribution, name: string): NameJudgement;
   /** Why an address that a host led to may not be dialled, or null; `allowed` are private ranges that rules open. */
   dial(attribution: Attribution, address: string, port: number, allowed: readonly Cidr[]): Reason | null;
-}
-
-/** What a request means to a platform or registry, and the evidence found on it. */
-export interface Understanding {
-  readonly operation: Operation | null;
-  readonly evidence: readonly Evidence[];
 }
 
 export interface LeafPort {
@@ -115,11 +111,10 @@ export interface ProxyPorts {
   readonly extraAuthorities?: readonly string[];
   /** Further ones for single hosts. */
   readonly hostAuthorities?: readonly HostAuthorities[];
-  understand?(query: RequestQuery): Understanding;
-  /** How much of a request's body is to be read before it is decided; null: nothing, its head is enough. HTTP/2 only. */
-  holds?(query: RequestQuery): HoldLimits | null;
-  /** What a body that was held means; the request is decided with it. */
-  understandBody?(query: RequestQuery, body: Held): Understanding;
+  /** Who says what requests mean; absent: nobody. */
+  readonly interpreter?: Interpreter;
+  /** Whose credential a request carries; absent: unknown. */
+  credential?(attribution: Attribution, header: (name: string) => string | null): CredentialKind;
   /** Told when a pass-through is proposed; defaults to nothing. */
   onProposal?(proposal: Proposal): void;
   /** Told of every unforeseen error, after the flow was blocked; defaults to nothing. */

@@ -14,7 +14,11 @@ export function deciderOf(policy: Policy): Decider {
   const decider: Decider = {
     revision: policy.revision,
     host: (attribution, query) => decideHost(effectivePolicy(policy, attribution), query),
-    request: (attribution, query) => decideRequest(effectivePolicy(policy, attribution), query),
+    request: (attribution, query) =>
+      decideRequest(
+        effectivePolicy(policy, attribution),
+        query.operation === null ? query : { ...query, attribution },
+      ),
     name: (attribution, name) => decideName(effectivePolicy(policy, attribution), { name }),
     dial: (attribution, address, port, allowed) =>
       checkDial(effectivePolicy(policy, attribution), address, port, allowed),

@@ -4,6 +4,7 @@
 import type { Socket } from 'node:net';
 import { blocked, isOpen } from '../flow/decision.ts';
 import type { Decision } from '../flow/decision.ts';
+import type { Held } from '../flow/held.ts';
 import type { Reason } from '../flow/reason.ts';
 import { Answering } from './answering.ts';
 import { blockedAnswer, statusOf } from './blocked-answer.ts';
@@ -14,12 +15,16 @@ import { Gather } from './gather.ts';
 import { findHeadEnd } from './head-bytes.ts';
 import { isHeadProblem, parseRequestHead } from './head.ts';
 import type { RequestHead } from './head.ts';
-import { judge } from './judge.ts';
+import { HeadFields } from './fields.ts';
+import { HeldBody } from './held-body.ts';
+import { judge, mustHold, rejudge } from './judge.ts';
 import type { PacedReader } from './pace.ts';
 import { refuseUnreadable } from './refuse-unreadable.ts';
 import { Sending } from './sending.ts';
 import { stuckBytes } from './stuck-bytes.ts';
 import { isBadHandshake } from './websocket-tunnel.ts';
+
+const continueAnswer = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n');
 
 /** Relays requests of one client until either side ends. */
 export class Relay implements Carrier {
@@ -78,6 +83,7 @@ export class Relay implements Carrier {
     }
     const gathered = this.#gather.push(bytes);
     if (exchange === null) this.#pump(gathered);
+    else if (exchange.held !== null && !exchange.held.isDeciding) this.#followHeld(exchange, gathered);
     else if (gathered.length >= this.connection.core.limits.pipelineBytes) this.hold();
     this.countKept();
   }
@@ -168,14 +174,10 @@ export class Relay implements Carrier {
 
   #begin(head: RequestHead, bytes: Buffer): Buffer | null {
     const { connection } = this;
-    const judgement = judge(connection, head, this.#scheme, this.#isExplicit);
-    const exchange = new Exchange(
-      connection,
-      head,
-      bytes.subarray(head.start, head.bodyStart),
-      judgement,
-      this.#scheme,
-    );
+    const headBytes = bytes.subarray(head.start, head.bodyStart);
+    const fields = new HeadFields(headBytes);
+    const judgement = judge(connection, head, this.#scheme, this.#isExplicit, fields);
+    const exchange = new Exchange(connection, head, headBytes, judgement, this.#scheme);
     const limit = connection.core.limiter.enterRequest(connection.runner);
     exchange.isCounted = limit === null;
     if (limit !== null) exchange.decision = blocked(limit);
@@ -187,16 +189,65 @@ export class Relay implements Carrier {
     this.exchange = exchange;
     exchange.sentBytes = exchange.headBytes.length;
     if (isOpen(exchange.decision) && exchange.requestFramer.isDone) return this.#depart(exchange, bytes);
+    // What this connection itself refuses is not held first.
+    if (exchange.decision === judgement.decision && mustHold(connection, judgement)) {
+      exchange.held = new HeldBody(head, fields.header('content-encoding') ?? '', judgement.hold!);
+      return this.#beginHeld(exchange, bytes);
+    }
+    if (!this.#admit(exchange)) return this.#isLingering ? null : bytes.subarray(head.bodyStart);
+    return this.#send(exchange, bytes);
+  }
+
+  /** Records the request as decided; false when it was answered here. */
+  #admit(exchange: Exchange): boolean {
     const isRecorded = exchange.open();
-    const maxUpload = judgement.maxUploadBytes;
-    if (isRecorded && isOpen(exchange.decision) && maxUpload !== null && head.bodyBytes > maxUpload) {
+    const { maxUploadBytes } = exchange.judgement;
+    const bytes = exchange.head.bodyBytes;
+    if (isRecorded && isOpen(exchange.decision) && maxUploadBytes !== null && bytes > maxUploadBytes) {
       exchange.decision = { ...exchange.decision, verdict: 'block', enforced: true, reason: 'max-upload' };
     }
-    if (!isRecorded || !isOpen(exchange.decision)) {
-      this.answer(exchange, exchange.decision);
-      return this.#isLingering ? null : bytes.subarray(head.bodyStart);
-    }
-    return this.#send(exchange, bytes);
+    if (isRecorded && isOpen(exchange.decision)) return true;
+    this.answer(exchange, exchange.decision);
+    return false;
+  }
+
+  /** The body decides: nothing leaves, and what comes is gathered, until it is read. */
+  #beginHeld(exchange: Exchange, bytes: Buffer): Buffer | null {
+    const body = bytes.subarray(exchange.head.bodyStart);
+    // The client waits for leave to send it (RFC 9110 §10.1.1), which nobody else can give yet.
+    if (exchange.head.expectsContinue && body.length === 0) this.toClient(continueAnswer);
+    this.connection.setDeadline(this.connection.core.limits.bodyIdleMs);
+    if (body.length > 0) this.#followHeld(exchange, body);
+    return this.#isLingering ? null : body;
+  }
+
+  #followHeld(exchange: Exchange, gathered: Buffer): void {
+    const { connection } = this;
+    const held = exchange.held!;
+    const state = held.follow(gathered);
+    if (state === 'more') return;
+    if (state === 'broken') return this.cutExchange(exchange, 'request-smuggling');
+    this.hold();
+    held.decode(gathered).then(
+      (body) => connection.core.guard(connection, () => this.#decideHeld(exchange, body)),
+      (error: unknown) =>
+        connection.core.guard(connection, () => {
+          throw error;
+        }),
+    );
+  }
+
+  #decideHeld(exchange: Exchange, body: Held): void {
+    if (this.exchange !== exchange) return;
+    const { connection } = this;
+    const found = exchange.judgement.hold?.withBody(body) ?? null;
+    exchange.judgement = rejudge(connection, exchange.judgement, exchange.head.override, found);
+    exchange.decision = exchange.judgement.decision;
+    exchange.held = null;
+    if (!this.#admit(exchange)) return;
+    connection.setDeadline(connection.core.limits.firstByteMs);
+    if (this.#answering.takePooled(exchange) === null) this.#answering.dial(exchange);
+    else this.sendGathered(exchange);
   }
 
   /** A request that is whole leaves with the others that have come meanwhile. */
@@ -346,7 +397,8 @@ export class Relay implements Carrier {
   #onEnd(): void {
     this.#clientEnded = true;
     const { exchange } = this;
-    if (exchange !== null && !exchange.requestFramer.isDone) return this.connection.abort('client-closed');
+    const isCut = exchange !== null && !exchange.requestFramer.isDone && exchange.held?.isWhole !== true;
+    if (isCut) return this.connection.abort('client-closed');
     if (exchange !== null) return;
     if (this.#isLingering) this.client.destroySoon();
     else if (!this.client.writableNeedDrain) this.#endOfRequests();

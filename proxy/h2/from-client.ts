@@ -4,7 +4,8 @@
 import { blocked, isOpen } from '../../flow/decision.ts';
 import type { Decision } from '../../flow/decision.ts';
 import type { Reason } from '../../flow/reason.ts';
-import { judge } from '../judge.ts';
+import { BlockFields } from '../fields.ts';
+import { judge, mustHold } from '../judge.ts';
 import type { Judgement } from '../judge.ts';
 import { Bucket, idleFrameRate, resetRate } from './floods.ts';
 import { errors, flags, frameHeaderBytes, frameTypes, makeGoaway, makeWindowUpdate } from './frames.ts';
@@ -86,7 +87,9 @@ export class FromClient implements FrameTaker {
     const relay = this.#relay;
     const { connection, streams, upstream } = relay;
     if (streams.size >= maxRememberedStreams) return this.#refuse(errors.enhanceYourCalm);
-    const judgement = judge(connection, request, 'https', false);
+    const fields = new BlockFields(block);
+    const judgement = judge(connection, request, 'https', false, fields);
+    if (judgement.hold !== null || judgement.answer !== null) fields.keep();
     const stream = new Stream(connection, upstream, id, request, judgement);
     stream.isClientDone = isLast;
     stream.sentBytes = size;
@@ -97,10 +100,11 @@ export class FromClient implements FrameTaker {
     const isFull = streams.open >= maxOpenStreams;
     if (isFull) stream.decision = blocked('runner-limit');
     streams.add(stream);
-    const limits = isOpen(stream.decision) && !isFull ? relay.holding.limitsOf(stream) : null;
-    if (limits !== null) {
+    const { hold } = judgement;
+    // What this connection itself refuses is not held first.
+    if (hold !== null && stream.decision === judgement.decision && mustHold(connection, judgement)) {
       stream.deadlineMs = connection.core.nowMs + connection.core.limits.bodyIdleMs;
-      relay.holding.begin(stream, block, limits);
+      relay.holding.begin(stream, block, hold);
       return false;
     }
     const isRecorded = stream.open();

@@ -20,6 +20,8 @@ const maxUnpaidBytes = 32_768;
 /** The held requests of one connection. */
 export class Holding {
   readonly #relay: Http2Relay;
+  /** Without it no window is kept back. */
+  readonly #mayHold: boolean;
   #pool = 0;
   /** What the client may still send on the connection, as it sees it. */
   #clientWindow = initialWindow;
@@ -29,13 +31,9 @@ export class Holding {
 
   constructor(relay: Http2Relay) {
     this.#relay = relay;
-  }
-
-  /** How much of this request's body is to be held, or null. */
-  limitsOf(stream: Stream): HoldLimits | null {
-    const { query } = stream.judgement;
-    if (query === null || !stream.request.hasBody) return null;
-    return this.#relay.connection.core.ports.holds?.(query) ?? null;
+    const { core, host } = relay.connection;
+    const { interpreter } = core.ports;
+    this.#mayHold = interpreter !== undefined && (interpreter.mayHold?.(host ?? '') ?? true);
   }
 
   /** Keeps a request that was judged by its head until its body has come. */
@@ -59,7 +57,7 @@ export class Holding {
 
   /** The upstream opened the connection's window by so much: what of it goes on to the client. */
   skim(increment: number): number {
-    if (this.#relay.connection.core.ports.holds === undefined) return increment;
+    if (!this.#mayHold) return increment;
     const spare = Math.max(0, this.#clientWindow + increment - initialWindow);
     const kept = Math.min(poolBytes - this.#pool, spare, increment);
     this.#pool += kept;
@@ -104,10 +102,10 @@ export class Holding {
     held.body = body;
     if (held.isMidFrame) return;
     const { connection, streams } = relay;
-    const { query } = stream.judgement;
-    const understood = query === null ? null : connection.core.ports.understandBody?.(query, body);
-    stream.judgement = rejudge(connection, stream.judgement, stream.request.override, understood ?? null);
+    const understood = stream.judgement.hold?.withBody(body) ?? null;
+    stream.judgement = rejudge(connection, stream.judgement, stream.request.override, understood);
     stream.decision = stream.judgement.decision;
+    stream.policyRevision = connection.core.decider?.revision ?? null;
     const mayGo = stream.open() && isOpen(stream.decision);
     relay.noteOpened(stream.decision.mode);
     const reason = mayGo ? this.#lateReason(stream) : null;
@@ -123,6 +121,7 @@ export class Holding {
   #lateReason(stream: Stream): Reason | null {
     const { bodyBytes, judgement, request } = stream;
     const { maxUploadBytes } = judgement;
+    if (judgement.originForm !== null) return 'malformed-request';
     if (maxUploadBytes !== null && Math.max(bodyBytes, request.length) > maxUploadBytes) return 'max-upload';
     return this.#relay.addressReason(judgement);
   }

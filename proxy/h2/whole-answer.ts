@@ -10,6 +10,7 @@ import type { Decision } from '../../flow/decision.ts';
 import type { Reason } from '../../flow/reason.ts';
 import { explainRefused } from '../blocked-answer.ts';
 import type { Carrier, Connection } from '../connection.ts';
+import { BlockFields } from '../fields.ts';
 import { judge } from '../judge.ts';
 import { HpackBlock } from './hpack.ts';
 import { HpackField } from './hpack-static.ts';
@@ -69,12 +70,13 @@ class WholeAnswer implements Carrier {
     const connection = this.#connection;
     connection.setDeadline(idleMs);
     stream.resume();
-    const request = readRequest(blockOf(raw), stream.endAfterHeaders);
+    const block = blockOf(raw);
+    const request = readRequest(block, stream.endAfterHeaders);
     if (typeof request === 'string') {
       recordMalformed(connection, request, 0);
       return stream.close(protocolError);
     }
-    const judgement = judge(connection, request, 'https', false);
+    const judgement = judge(connection, request, 'https', false, new BlockFields(block));
     const told = new Stream(connection, null, stream.id ?? 0, request, judgement);
     const limit = connection.core.limiter.enterRequest(connection.runner);
     told.isCounted = limit === null;

@@ -4,7 +4,16 @@ import type { ClientHttp2Session, IncomingHttpHeaders, ServerHttp2Stream } from 
 import { connect as connectTls } from 'node:tls';
 import t from 'tap';
 import { startHttp2 } from '../../proxy/h2/relay.ts';
-import { asRequest, enterNamespace, makeAuthority, makeRig, open, serverAddress, shut } from './rig.ts';
+import {
+  asRequest,
+  enterNamespace,
+  makeAuthority,
+  makeRig,
+  open,
+  serverAddress,
+  shut,
+  holdsBodies,
+} from './rig.ts';
 
 // Node's client and server, with the relay between them and without: the same plan of streams, told by the seed.
 enterNamespace();
@@ -139,8 +148,9 @@ await new Promise<void>((resolve) => origin.listen(443, serverAddress, resolve))
 const rig = await makeRig(authority, 443, {
   http2: { start: startHttp2, answer: () => {} },
   // Some wait for their body, and are overtaken: numbers and tables of the two sides differ from then on.
-  holds: ({ path }) =>
+  interpreter: holdsBodies((path) =>
     path.startsWith('/held') ? { maxBytes: 20_000, maxDecodedBytes: 20_000, maxRatio: 10 } : null,
+  ),
 });
 rig.request = ({ path }) => asRequest(path.startsWith('/blocked') ? shut : open);
 

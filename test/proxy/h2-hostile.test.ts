@@ -32,6 +32,7 @@ import {
   open,
   serverAddress,
   shut,
+  holdsBodies,
 } from './rig.ts';
 import type { Rig } from './rig.ts';
 
@@ -41,13 +42,17 @@ const raw = await startRawServer(authority);
 const answerEach = raw.onFrame;
 t.teardown(() => raw.close());
 
-const holds: NonNullable<ProxyPorts['holds']> = ({ path }) =>
+const limitsOf = (path: string) =>
   path.startsWith('/held') ? { maxBytes: 40_000, maxDecodedBytes: 40_000, maxRatio: 100 } : null;
 
 async function start(t: Test, ports: Partial<ProxyPorts> = {}): Promise<Rig> {
   raw.onFrame = answerEach;
   const http2 = { start: startHttp2, answer: answerHttp2 };
-  const usual: Partial<ProxyPorts> = { http2, holds, limits: { lingerMs: 100 } };
+  const usual: Partial<ProxyPorts> = {
+    http2,
+    interpreter: holdsBodies(limitsOf),
+    limits: { lingerMs: 100 },
+  };
   const rig = await makeRig(authority, 443, { ...usual, ...ports });
   rig.request = ({ path }) => asRequest(path.startsWith('/blocked') ? shut : open);
   t.teardown(() => rig.close());
@@ -286,16 +291,52 @@ t.test('a path is a path: the form of proxies is refused, as is a body of paddin
 
 t.test('a body by which a request comes under another rule is measured by that one', async (t) => {
   const rig = await start(t, {
-    understandBody: () => ({ operation: null, evidence: [{ kind: 'opaque-body', detail: 'so it is' }] }),
+    interpreter: holdsBodies(limitsOf, () => ({
+      operation: null,
+      evidence: [{ kind: 'opaque-body', detail: 'so it is' }],
+    })),
   });
+  // Policy changes while the body is awaited: the record names the one that decided.
   rig.request = ({ evidence }) => asRequest(open, { maxUploadBytes: evidence.length > 0 ? 5 : null });
   const peer = await openPeer(rig.port, authority.ca);
-  peer.send(post(1, '/held'), data(1, '123456', flag.end), post(3, '/held'), data(3, '12345', flag.end));
+  peer.send(post(1, '/held'), post(3, '/held'), get(5));
+  await peer.until(() => peer.status(5) !== null);
+  rig.revision = 'r1';
+  peer.send(data(1, '123456', flag.end), data(3, '12345', flag.end));
   await peer.until(() => peer.status(1) !== null);
-  await server().until(({ counts }) => counts.get(type.headers) === 1);
+  await server().until(({ counts }) => counts.get(type.headers) === 2);
   t.equal(peer.status(1), '413');
+  await rig.until(() => requestRecord(rig, '/held') !== undefined);
+  t.equal(requestRecord(rig, '/held')?.policyRevision, 'r1');
   t.equal(server().of(type.data)[0]?.payload.toString(), '12345');
   peer.close();
+});
+
+t.test('answers of streams that are over are no way around the records', async (t) => {
+  const rig = await start(t);
+  const late = Buffer.concat(Array.from({ length: 6_000 }, () => answer(1, ['x-data', 'y'.repeat(20)])));
+  raw.onFrame = (one, peer) => {
+    if (one.type === type.reset) peer.send(late);
+  };
+  const peer = await openPeer(rig.port, authority.ca);
+  peer.send(get(1), reset(1));
+  t.ok(await peer.until(({ isClosed }) => isClosed));
+  await server().until(({ goaway }) => goaway !== null);
+  t.equal(server().goaway, 11, 'the server is told');
+  t.ok((peer.counts.get(type.headers) ?? 0) < 4_500, `${peer.counts.get(type.headers)} came`);
+});
+
+t.test('a server speaks of its own settings before it acknowledges others', async (t) => {
+  const rig = await start(t);
+  const silent = await startRawServer(authority, frame(type.settings, flag.ack, 0), 8_443);
+  t.teardown(() => silent.close());
+  rig.original = { address: '203.0.113.9', port: 8_443 };
+  const peer = await openPeer(rig.port, authority.ca).catch(() => null);
+  await rig.until(() => silent.peers.length > 0);
+  await silent.peers[0]!.until(({ goaway }) => goaway !== null);
+  t.equal(silent.peers[0]!.goaway, 1);
+  t.equal(peer?.frames[0]?.flags, 0, 'what the client hears first are settings');
+  peer?.close();
 });
 
 t.test('a host that policy closed during the dial leaves no connection to its server', async (t) => {

@@ -18,6 +18,7 @@ import {
   open,
   serverAddress,
   shut,
+  holdsBodies,
 } from './rig.ts';
 import type { Rig } from './rig.ts';
 import type { ProxyPorts, RequestQuery } from '../../proxy/options.ts';
@@ -271,17 +272,19 @@ t.test('a request that waits for its body is decided by it, while later ones ove
     stream.on('trailers', (trailers) => seen.push(`trailer ${String(trailers['x-t'])}`));
   });
   const rig = await start(t, port, {
-    holds: (query) =>
-      query.path.startsWith('/held') ? { maxBytes: 20_000, maxDecodedBytes: 40_000, maxRatio: 100 } : null,
-    understandBody: (_query, held) => ({
-      operation: null,
-      evidence:
-        held.kind === 'opaque'
-          ? [{ kind: 'opaque-body', detail: held.detail }]
-          : held.body.includes('secret')
-            ? [{ kind: 'secret-in-request', detail: 'a secret' }]
-            : [],
-    }),
+    interpreter: holdsBodies(
+      (path) =>
+        path.startsWith('/held') ? { maxBytes: 20_000, maxDecodedBytes: 40_000, maxRatio: 100 } : null,
+      (held) => ({
+        operation: null,
+        evidence:
+          held.kind === 'opaque'
+            ? [{ kind: 'opaque-body', detail: held.detail }]
+            : held.body.includes('secret')
+              ? [{ kind: 'secret-in-request', detail: 'a secret' }]
+              : [],
+      }),
+    ),
   });
   rig.request = (query) =>
     asRequest(query.evidence.some(({ kind }) => kind === 'secret-in-request') ? shut : open);
@@ -613,8 +616,9 @@ t.test('fields and bodies stay whole over blocked, held, reset streams and table
     });
   });
   const rig = await start(t, port, {
-    holds: ({ path }) =>
+    interpreter: holdsBodies((path) =>
       path.startsWith('/held') ? { maxBytes: 20_000, maxDecodedBytes: 20_000, maxRatio: 10 } : null,
+    ),
   });
   rig.request = (query) => asRequest(query.path.endsWith('/no') ? shut : open);
   const session = client(t, rig);

@@ -485,8 +485,10 @@ await t.test('the door stays shut without policy, records, leaves or a working p
     [
       'an understanding that throws',
       {
-        understand: () => {
-          throw new Error('bug');
+        interpreter: {
+          understand: () => {
+            throw new Error('bug');
+          },
         },
       },
       /^$/,

@@ -3,6 +3,8 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, connect } from 'node:net';
+import type { Interpreter, Understanding } from '../../flow/asked-request.ts';
+import type { Held, HoldLimits } from '../../flow/held.ts';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -71,6 +73,20 @@ export const asRequest = (decision: Decision, more: Partial<RequestDecision> = {
   follow: false,
   ...more,
 });
+
+/** Says nothing of a request but that it waits for its body, and what that means. */
+export function holdsBodies(
+  limitsOf: (path: string) => HoldLimits | null,
+  meaningOf: (body: Held) => Understanding = () => nothingMeant,
+): Interpreter {
+  return {
+    understand: ({ path }) => {
+      const limits = limitsOf(path);
+      return limits === null ? null : { ...nothingMeant, hold: { ...limits, withBody: meaningOf } };
+    },
+  };
+}
+const nothingMeant: Understanding = { operation: null, evidence: [] };
 
 export interface Authority {
   readonly ca: string;
