@@ -33,7 +33,9 @@ export function understandRest(
   request: AskedRequest,
   segments: readonly string[],
 ): Understanding {
-  const route = findRoute(tree, request.method, segments);
+  // No owner, repository or number is written with a percent sign: whoever reads one there reads another path.
+  const isPlain = !segments.slice(0, 3).some((segment) => segment.includes('%'));
+  const route = isPlain ? findRoute(tree, request.method, segments) : null;
   if (route === null) {
     const touches = [placeOf(server, request, segments, accessByMethod(request.method), null)];
     return { operation: unknownOperation(server, request, 'rest/unknown', touches), evidence: [] };
