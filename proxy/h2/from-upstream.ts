@@ -63,6 +63,8 @@ export class FromUpstream implements FrameTaker {
     const stream = relay.streams.ofUpstream(id);
     // Reset by the client meanwhile, who knows what to make of it, by its own number.
     if (stream === undefined) {
+      // No record counts it: as many as there may be resets of streams that were being answered.
+      if (!this.#resets.take(relay.connection.core.nowMs, 0.25)) return this.#refuse(errors.enhanceYourCalm);
       if (relay.isRenumbered) return relay.answerTables.withhold(block);
       return relay.answerTables.pass(block, id, isLast, maxFrameBytes);
     }
@@ -162,7 +164,9 @@ export class FromUpstream implements FrameTaker {
   takeFrame(type: number, flagBits: number, id: number, length: number, bytes: Buffer, at: number): Fate {
     const relay = this.#relay;
     const isAck = (flagBits & flags.ack) !== 0;
-    if (type !== frameTypes.settings && !relay.serverSettings.isKnown) return this.#refuse(errors.protocol);
+    // Its own SETTINGS come first, not what it makes of the client's (RFC 9113 §3.4).
+    if ((type !== frameTypes.settings || isAck) && !relay.serverSettings.isKnown)
+      return this.#refuse(errors.protocol);
     switch (type) {
       case frameTypes.rstStream:
         return this.#takeReset(id, length, bytes, at);

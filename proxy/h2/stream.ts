@@ -28,7 +28,7 @@ export class Stream implements Told {
   readonly parent: string;
   readonly runner: string;
   readonly attribution: Attribution;
-  readonly policyRevision: string | null;
+  policyRevision: string | null;
   readonly connection: Connection;
   /** Null where the whole connection is answered here. */
   readonly upstream: Upstream | null;

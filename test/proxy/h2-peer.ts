@@ -278,10 +278,11 @@ export interface RawServer {
   close(): void;
 }
 
-/** A server on port 443 that speaks h2 by frames of the test. */
+/** A server, on port 443 unless told otherwise, that speaks h2 by frames of the test. */
 export async function startRawServer(
   authority: Authority,
   first: Buffer = settings([3, 1_000]),
+  port = 443,
 ): Promise<RawServer> {
   const peers: Peer[] = [];
   const raw = {
@@ -296,7 +297,7 @@ export async function startRawServer(
     peer.send(first);
     peers.push(peer);
   });
-  await new Promise<void>((resolve) => server.listen(443, serverAddress, resolve));
+  await new Promise<void>((resolve) => server.listen(port, serverAddress, resolve));
   return Object.assign(raw, {
     server,
     close: () => {
