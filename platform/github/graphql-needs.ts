@@ -188,8 +188,19 @@ function nodeTypeOf(name: string): string | null {
   return through?.type ?? null;
 }
 
-/** What a field needs; `target` is the type of its fields, or null. */
+const byField = new Map<string, Map<string, GraphqlNeed>>();
+
+/** What a field of the schema needs; `target` is the type of its fields, or null. */
 export function fieldNeed(parent: string, field: string, target: string | null): GraphqlNeed {
+  const known = byField.get(parent) ?? new Map<string, GraphqlNeed>();
+  const found = known.get(field);
+  if (found !== undefined) return found;
+  const need = findFieldNeed(parent, field, target);
+  byField.set(parent, known.set(field, need));
+  return need;
+}
+
+function findFieldNeed(parent: string, field: string, target: string | null): GraphqlNeed {
   const own = fields.exact.get(`${parent}.${field}`);
   if (own === undefined) return target === null ? nothing : typeNeed(target);
   return own === nothing || target === null ? own : both(own, typeNeed(target));

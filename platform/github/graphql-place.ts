@@ -23,6 +23,12 @@ export interface Step {
   readonly touch: Touch | null;
 }
 
+/** The same text for the same place. */
+export function placeKey(place: Place): string {
+  if (place.kind === 'elsewhere') return '';
+  return `${place.kind} ${place.owner} ${place.kind === 'repository' ? place.name : ''}`;
+}
+
 export const elsewhere: Place = { kind: 'elsewhere' };
 const nameShape = /^[A-Za-z0-9._-]{1,100}$/;
 
@@ -94,7 +100,7 @@ export function stepThrough(
     if (parent.endsWith('Payload')) return { place: elsewhere, touch: null };
     return { place: elsewhere, touch: isContent(target) ? hiddenRepository('read') : null };
   }
-  const stays = staysInside(target) && !links.has(`${parent}.${name}`);
+  const stays = staysInside(target) && links.get(parent)?.has(name) !== true;
   return { place: stays ? place : elsewhere, touch: null };
 }
 
@@ -123,15 +129,26 @@ const accounts: ReadonlySet<string> = new Set(['Organization', 'RepositoryOwner'
 const backReferences: ReadonlySet<string> = new Set(['repository', 'baseRepository']);
 
 /** Fields whose objects may belong to another repository, though their type does not say so. */
-const links: ReadonlySet<string> = new Set(
-  `Issue.closedByPullRequestsReferences Issue.parent Issue.subIssues Issue.trackedInIssues Issue.trackedIssues
-  Issue.blockedBy Issue.blocking PullRequest.closingIssuesReferences PullRequest.headRef
-  Commit.associatedPullRequests Ref.associatedPullRequests CheckSuite.matchingPullRequests
-  CrossReferencedEvent.source CrossReferencedEvent.target ConnectedEvent.source ConnectedEvent.subject
-  DisconnectedEvent.source DisconnectedEvent.subject MarkedAsDuplicateEvent.canonical
-  MarkedAsDuplicateEvent.duplicate UnmarkedAsDuplicateEvent.canonical UnmarkedAsDuplicateEvent.duplicate
-  ReferencedEvent.commit ReferencedEvent.subject SubIssueAddedEvent.subIssue SubIssueRemovedEvent.subIssue
-  ParentIssueAddedEvent.parent ParentIssueRemovedEvent.parent LinkedBranch.ref`.split(/\s+/),
+const links: ReadonlyMap<string, ReadonlySet<string>> = new Map(
+  `Issue closedByPullRequestsReferences parent subIssues trackedInIssues trackedIssues blockedBy blocking
+  PullRequest closingIssuesReferences headRef
+  Commit associatedPullRequests
+  Ref associatedPullRequests
+  CheckSuite matchingPullRequests
+  CrossReferencedEvent source target
+  ConnectedEvent source subject
+  DisconnectedEvent source subject
+  MarkedAsDuplicateEvent canonical duplicate
+  UnmarkedAsDuplicateEvent canonical duplicate
+  ReferencedEvent commit subject
+  SubIssueAddedEvent subIssue
+  SubIssueRemovedEvent subIssue
+  ParentIssueAddedEvent parent
+  ParentIssueRemovedEvent parent
+  LinkedBranch ref`
+    .split('\n')
+    .map((line) => line.trim().split(' '))
+    .map(([type = '', ...fields]) => [type, new Set(fields)] as const),
 );
 /** Types that need a repository's permissions and lead out of it. */
 const doors: ReadonlySet<string> = new Set([

@@ -13,6 +13,7 @@ import { fieldNeed, type GraphqlNeed, mutationNeed, typeNeed } from './graphql-n
 import {
   elsewhere,
   type Place,
+  placeKey,
   type Step,
   stepFromRoot,
   stepIntoType,
@@ -63,6 +64,8 @@ interface Needs {
   /** Which alternative it is, a target decides. */
   byTarget: NeedSet;
   readonly joined: Set<NeedSet>;
+  /** Fragments of the operation that were walked from a place on: again they come to the same. */
+  readonly walked: Set<string>;
 }
 
 /** Answers why, when the documents are opaque. Never throws. */
@@ -79,6 +82,7 @@ export function walkDocuments(documents: readonly GraphqlDocument[]): Walked | {
     for (const document of documents)
       for (const operation of document.operations) {
         const variables = variablesOf(operation, document.variables);
+        needs.walked.clear();
         const walk: Walk = { document, variables, found, open: new Set() };
         const root = operation.operation === OperationTypeNode.MUTATION ? 'Mutation' : 'Query';
         walkSelections(walk, operation.selectionSet, placed(root), elsewhere, needs, true);
@@ -98,7 +102,7 @@ export function walkDocuments(documents: readonly GraphqlDocument[]): Walked | {
   };
 }
 
-const noneYet = (): Needs => ({ either: noNeeds, byTarget: noNeeds, joined: new Set() });
+const noneYet = (): Needs => ({ either: noNeeds, byTarget: noNeeds, joined: new Set(), walked: new Set() });
 const settled = (needs: Needs): NeedSet => settle(needs.byTarget, needs.either);
 
 function placed(name: string): GraphqlType {
@@ -157,15 +161,26 @@ function walkSelection(
     else walkField(walk, selection, type, place, needs);
   } else if (selection.kind === Kind.INLINE_FRAGMENT)
     walkFragment(walk, selection, type, place, needs, branches);
-  else {
-    const name = selection.name.value;
-    const fragment = walk.document.fragments.get(name);
-    if (fragment === undefined) throw new Opaque('a fragment that is not there');
-    if (walk.open.has(name)) throw new Opaque('fragments that spread one another');
-    walk.open.add(name);
-    walkFragment(walk, fragment, type, place, needs, branches);
-    walk.open.delete(name);
-  }
+  else walkSpread(walk, selection.name.value, type, place, needs, branches);
+}
+
+function walkSpread(
+  walk: Walk,
+  name: string,
+  type: GraphqlType,
+  place: Place,
+  needs: Needs,
+  branches: Branches | null,
+): void {
+  const fragment = walk.document.fragments.get(name);
+  if (fragment === undefined) throw new Opaque('a fragment that is not there');
+  if (walk.open.has(name)) throw new Opaque('fragments that spread one another');
+  const key = branches === null ? `${name} ${type.name} ${placeKey(place)}` : '';
+  if (needs.walked.has(key)) return;
+  walk.open.add(name);
+  walkFragment(walk, fragment, type, place, needs, branches);
+  walk.open.delete(name);
+  if (key !== '') needs.walked.add(key);
 }
 
 function walkFragment(
@@ -185,7 +200,9 @@ function walkFragment(
   const inner = placed(name);
   if ((inner.name === 'Mutation') !== (type.name === 'Mutation')) throw new Opaque('a fragment out of place');
   const own = branches === null ? needs : branchOf(branches, name);
-  count(walk, name, typeNeed(name), own);
+  const need = typeNeed(name);
+  if (need.isUnknown) note(walk, name);
+  count(walk, need, own);
   touch(walk, stepIntoType(place, name));
   walkSelections(walk, fragment.selectionSet, inner, place, own, branches === null);
 }
@@ -202,7 +219,9 @@ function walkField(walk: Walk, field: FieldNode, type: GraphqlType, place: Place
   const known = type.fields.get(name);
   if (known === undefined)
     throw new Opaque(`the field ${type.name}.${name.slice(0, 80)} is not in the schema`);
-  count(walk, `${type.name}.${name}`, fieldNeed(type.name, name, known.type), needs);
+  const need = fieldNeed(type.name, name, known.type);
+  if (need.isUnknown) note(walk, `${type.name}.${name}`);
+  count(walk, need, needs);
   if (known.type === null) {
     if (type.name === 'Query') touch(walk, stepFromRoot(field, walk.variables).touch);
     return;
@@ -225,7 +244,7 @@ function walkMutation(walk: Walk, field: FieldNode, needs: Needs): void {
   touch(walk, own);
   const need = mutationNeed(name);
   if (need === null) note(walk, name);
-  else count(walk, name, need, needs);
+  else count(walk, need, needs);
   const also = alsoNeeded(field, walk.variables);
   if (also !== null) walk.found.ungrantable.add(also);
   const payload = findType('Mutation')?.fields.get(name)?.type ?? null;
@@ -239,8 +258,7 @@ function placeOf(own: Touch): Place {
   return { kind: 'repository', owner: own.owner, name: own.name };
 }
 
-function count(walk: Walk, name: string, need: GraphqlNeed, needs: Needs): void {
-  if (need.isUnknown) note(walk, name);
+function count(walk: Walk, need: GraphqlNeed, needs: Needs): void {
   if (need.ungrantable !== null) walk.found.ungrantable.add(need.ungrantable);
   add(needs, need);
 }
