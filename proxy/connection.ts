@@ -38,7 +38,7 @@ export interface Carrier {
 }
 
 const uncountedBytes = 4_096;
-// What stands in a record when a connection ends before anything was decided and nothing says why.
+// Until something is decided: a failure that nothing names is ours, an end by itself the client's.
 const undecided = blocked('internal-error');
 
 /** A connection from accept to close. */
@@ -233,6 +233,10 @@ export class Connection implements Told {
   #close(): void {
     if (this.isClosed) return;
     this.keep(0);
+    if (this.decision === undecided) {
+      this.ended ??= 'client-closed';
+      this.decision = blocked(this.ended);
+    }
     this.isClosed = true;
     this.core.remove(this);
     // First what it carries: a request is counted for the subnet as long as its connection is.

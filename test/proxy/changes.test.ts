@@ -235,3 +235,20 @@ await t.test(
     await retired;
   },
 );
+
+await t.test('a client that resets before it has said enough is no error of ours', async (t) => {
+  const rig = await makeRig(authority, 443);
+  t.teardown(() => rig.close());
+  for (const [index, said] of ['', '\x16\x03', 'GET / HT'].entries()) {
+    const client = connect(rig.port, '127.0.0.1').on('error', () => {});
+    await once(client, 'connect');
+    if (said !== '') client.write(said);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    client.resetAndDestroy();
+    await rig.until(() => rig.closed('connection').length > index);
+    t.match(rig.closed('connection')[index], {
+      decision: { reason: 'client-closed' },
+      ended: 'client-closed',
+    });
+  }
+});
