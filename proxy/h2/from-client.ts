@@ -11,6 +11,7 @@ import { Bucket, idleFrameRate, resetRate } from './floods.ts';
 import { errors, flags, frameHeaderBytes, frameTypes, makeGoaway, makeWindowUpdate } from './frames.ts';
 import type { HeldRequest } from './held-request.ts';
 import type { HpackBlock } from './hpack.ts';
+import { passSettings } from './pass-settings.ts';
 import type { Http2Relay } from './relay.ts';
 import { areTrailers, readRequest } from './request-block.ts';
 import type { BlockProblem, RequestBlock } from './request-block.ts';
@@ -74,10 +75,10 @@ export class FromClient implements FrameTaker {
     if ((id & 1) === 0) return this.#refuse(errors.protocol);
     const block = relay.requestTables.decode(bytes, start, end);
     if (typeof block === 'string') return this.#refuse(errors.compression);
-    if (id <= relay.maxId) return this.#takeTrailers(id, isLast, block, size);
+    if (id <= relay.numbers.maxId) return this.#takeTrailers(id, isLast, block, size);
     // Neither side serves it any more: the client sends it again elsewhere, and is told nothing.
-    if (id > relay.lastServedId) return relay.requestTables.withhold(block);
-    relay.maxId = id;
+    if (id > relay.numbers.lastServedId) return relay.requestTables.withhold(block);
+    relay.numbers.maxId = id;
     const request = readRequest(block, isLast);
     if (typeof request === 'string') return this.#takeMalformed(id, isLast, request, block, size);
     return this.#takeRequest(id, isLast, request, block, size);
@@ -110,7 +111,7 @@ export class FromClient implements FrameTaker {
     const isRecorded = stream.open();
     relay.noteOpened(stream.decision.mode);
     const isLet = isRecorded && isOpen(stream.decision);
-    if (isLet && relay.mayForward(id)) return this.#forward(stream, isLast, block);
+    if (isLet && relay.numbers.mayForward(id)) return this.#forward(stream, isLast, block);
     if (isLet) streams.stop(stream, stream.decision, 'upstream-closed', errors.refusedStream);
     else if (isFull) streams.stop(stream, stream.decision, null, errors.refusedStream);
     else streams.stop(stream, stream.decision, null);
@@ -148,7 +149,7 @@ export class FromClient implements FrameTaker {
       stream.webSocket = new WebSocket(block);
       relay.webSockets++;
     }
-    const id = relay.nextUpstreamId(stream.number);
+    const id = relay.numbers.next(stream.number);
     relay.streams.forward(stream, id);
     return relay.requestTables.pass(block, id, isLast, relay.serverSettings.maxFrameBytes);
   }
@@ -163,9 +164,9 @@ export class FromClient implements FrameTaker {
   }
 
   #takeTrailers(id: number, isLast: boolean, block: HpackBlock, size: number): Fate {
-    const { lastServedId, requestTables, serverSettings, streams } = this.#relay;
+    const { numbers, requestTables, serverSettings, streams } = this.#relay;
     const stream = streams.get(id);
-    if (stream === undefined && (id > lastServedId || streams.isIgnored(id)))
+    if (stream === undefined && (id > numbers.lastServedId || streams.isIgnored(id)))
       return requestTables.withhold(block);
     // A number that was passed over is a stream that is over (RFC 9113 §5.1.1): never one that begins.
     if (stream === undefined) return this.#refuse(errors.streamClosed);
@@ -247,8 +248,9 @@ export class FromClient implements FrameTaker {
   }
 
   #takeStrayData(id: number): false {
-    if (id !== 0 && (id > this.#relay.lastServedId || this.#relay.streams.isIgnored(id))) return false;
-    return this.#refuse(id === 0 || id > this.#relay.maxId ? errors.protocol : errors.streamClosed);
+    if (id !== 0 && (id > this.#relay.numbers.lastServedId || this.#relay.streams.isIgnored(id)))
+      return false;
+    return this.#refuse(id === 0 || id > this.#relay.numbers.maxId ? errors.protocol : errors.streamClosed);
   }
 
   #swallow(stream: Stream, isLast: boolean): false {
@@ -300,7 +302,7 @@ export class FromClient implements FrameTaker {
         return this.#takeWindowUpdate(id, length, bytes, at);
       case frameTypes.settings:
         if (!this.#mayIdle()) return this.#refuse(errors.enhanceYourCalm);
-        return this.#relay.takeSettings(true, isAck, id, length, bytes, at);
+        return passSettings(this.#relay, true, isAck, id, length, bytes, at);
       case frameTypes.ping:
         if (id !== 0) return this.#refuse(errors.protocol);
         if (length !== 8) return this.#refuse(errors.frameSize);
@@ -337,8 +339,8 @@ export class FromClient implements FrameTaker {
     const relay = this.#relay;
     if (length !== 4) return this.#refuse(errors.frameSize);
     if (id === 0) return this.#refuse(errors.protocol);
-    if (id > relay.lastServedId) return false;
-    if (id > relay.maxId) return this.#refuse(errors.protocol);
+    if (id > relay.numbers.lastServedId) return false;
+    if (id > relay.numbers.maxId) return this.#refuse(errors.protocol);
     if (!this.#mayReset(1)) return this.#refuse(errors.enhanceYourCalm);
     const stream = relay.streams.get(id);
     if (stream === undefined) return false;
@@ -359,8 +361,8 @@ export class FromClient implements FrameTaker {
       if (rest === increment) return true;
       return rest > 0 && makeWindowUpdate(0, rest);
     }
-    if (id > relay.lastServedId) return false;
-    if (increment === 0 || id > relay.maxId) return this.#refuse(errors.protocol);
+    if (id > relay.numbers.lastServedId) return false;
+    if (increment === 0 || id > relay.numbers.maxId) return this.#refuse(errors.protocol);
     const stream = relay.streams.get(id);
     if (stream === undefined || stream.isStopped) return false;
     if (stream.held !== null) {

@@ -4,6 +4,7 @@
 import { errors, flags, frameHeaderBytes, frameTypes, makeHeaders, makeWindowUpdate } from './frames.ts';
 import { Bucket, idleFrameRate, resetRate } from './floods.ts';
 import type { HpackBlock } from './hpack.ts';
+import { passSettings } from './pass-settings.ts';
 import type { Http2Relay } from './relay.ts';
 import { AnswerBlock, areTrailers } from './request-block.ts';
 import type { Stream } from './stream.ts';
@@ -55,7 +56,7 @@ export class FromUpstream implements FrameTaker {
 
   takeBlock(id: number, isLast: boolean, bytes: Buffer, start: number, end: number, size: number): Fate {
     const relay = this.#relay;
-    if (!relay.serverSettings.isKnown || (id & 1) === 0 || id > relay.upstreamMaxId)
+    if (!relay.serverSettings.isKnown || (id & 1) === 0 || id > relay.numbers.upstreamMaxId)
       return this.#refuse(errors.protocol);
     const block = relay.answerTables.decode(bytes, start, end);
     if (typeof block === 'string') return this.#refuse(errors.compression);
@@ -65,7 +66,7 @@ export class FromUpstream implements FrameTaker {
     if (stream === undefined) {
       // No record counts it: as many as there may be resets of streams that were being answered.
       if (!this.#resets.take(relay.connection.core.nowMs, 0.25)) return this.#refuse(errors.enhanceYourCalm);
-      if (relay.isRenumbered) return relay.answerTables.withhold(block);
+      if (relay.numbers.isRenumbered) return relay.answerTables.withhold(block);
       return relay.answerTables.pass(block, id, isLast, maxFrameBytes);
     }
     if (stream.isStopped) {
@@ -121,7 +122,7 @@ export class FromUpstream implements FrameTaker {
     at: number,
   ): boolean {
     const relay = this.#relay;
-    if (!relay.serverSettings.isKnown || id === 0 || id > relay.upstreamMaxId)
+    if (!relay.serverSettings.isKnown || id === 0 || id > relay.numbers.upstreamMaxId)
       return this.#refuse(errors.protocol);
     if (length === padBytes && !isLast && !this.#mayIdle()) return this.#refuse(errors.enhanceYourCalm);
     const stream = relay.streams.ofUpstream(id);
@@ -174,7 +175,7 @@ export class FromUpstream implements FrameTaker {
         return this.#takeWindowUpdate(id, length, bytes, at);
       case frameTypes.settings:
         if (!this.#mayIdle()) return this.#refuse(errors.enhanceYourCalm);
-        return relay.takeSettings(false, isAck, id, length, bytes, at);
+        return passSettings(relay, false, isAck, id, length, bytes, at);
       case frameTypes.ping:
         if (id !== 0) return this.#refuse(errors.protocol);
         if (length !== 8) return this.#refuse(errors.frameSize);
@@ -184,7 +185,7 @@ export class FromUpstream implements FrameTaker {
         if (id !== 0) return this.#refuse(errors.protocol);
         if (length < 8) return this.#refuse(errors.frameSize);
         if (!this.#mayIdle()) return this.#refuse(errors.enhanceYourCalm);
-        return relay.takeGoaway(bytes, at, length);
+        return relay.numbers.takeGoaway(bytes, at, length);
       case frameTypes.pushPromise:
         return this.#refuse(errors.protocol);
       default:
@@ -196,7 +197,7 @@ export class FromUpstream implements FrameTaker {
   #takeReset(id: number, length: number, bytes: Buffer, at: number): Fate {
     const relay = this.#relay;
     if (length !== 4) return this.#refuse(errors.frameSize);
-    if (id === 0 || id > relay.upstreamMaxId) return this.#refuse(errors.protocol);
+    if (id === 0 || id > relay.numbers.upstreamMaxId) return this.#refuse(errors.protocol);
     // A client can make a server reset its streams (MadeYouReset): the flood is the same.
     if (!this.#resets.take(relay.connection.core.nowMs)) {
       relay.failClient(errors.enhanceYourCalm, 'h2-flood');
@@ -215,7 +216,7 @@ export class FromUpstream implements FrameTaker {
     const relay = this.#relay;
     if (length !== 4) return this.#refuse(errors.frameSize);
     const increment = numberAt(bytes, at + frameHeaderBytes) & 0x7fff_ffff;
-    if (increment === 0 || id > relay.upstreamMaxId) return this.#refuse(errors.protocol);
+    if (increment === 0 || id > relay.numbers.upstreamMaxId) return this.#refuse(errors.protocol);
     if (id === 0) {
       const rest = relay.holding.skim(increment);
       if (rest === increment) return true;

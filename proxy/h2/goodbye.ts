@@ -50,7 +50,7 @@ export class Goodbye {
     if (this.isSaid) return;
     const relay = this.#relay;
     this.isSaid = true;
-    relay.lastServedId = Math.min(relay.lastServedId, relay.maxId);
-    relay.toClient.inject(makeGoaway(relay.lastServedId, errors.none));
+    relay.numbers.lastServedId = Math.min(relay.numbers.lastServedId, relay.numbers.maxId);
+    relay.toClient.inject(makeGoaway(relay.numbers.lastServedId, errors.none));
   }
 }

@@ -115,7 +115,10 @@ function sizeOf(block: HpackBlock): number {
   return size;
 }
 
+/** All values of the field: of two codings none is passed over. */
 function fieldOf(block: HpackBlock, name: string): string {
-  for (let i = 0; i < block.count; i++) if (block.fields[i]!.name === name) return block.fields[i]!.value;
-  return '';
+  const values: string[] = [];
+  for (let i = 0; i < block.count; i++)
+    if (block.fields[i]!.name === name) values.push(block.fields[i]!.value);
+  return values.join(', ');
 }

@@ -110,7 +110,7 @@ export class Holding {
     relay.noteOpened(stream.decision.mode);
     const reason = mayGo ? this.#lateReason(stream) : null;
     if (reason !== null) streams.cut(stream, reason);
-    else if (mayGo && !relay.mayForward(stream.number))
+    else if (mayGo && !relay.numbers.mayForward(stream.number))
       streams.stop(stream, stream.decision, 'upstream-closed', errors.refusedStream);
     else if (mayGo) this.#release(stream, held);
     else streams.stop(stream, stream.decision, null);
@@ -129,7 +129,7 @@ export class Holding {
   #release(stream: Stream, held: HeldRequest): void {
     const relay = this.#relay;
     const { limits, nowMs } = relay.connection.core;
-    const id = relay.nextUpstreamId(stream.number);
+    const id = relay.numbers.next(stream.number);
     relay.streams.forward(stream, id);
     this.#forget(stream, held);
     stream.deadlineMs = nowMs + (held.isWhole ? limits.firstByteMs : limits.bodyIdleMs);

@@ -13,36 +13,25 @@ import type { PacedReader } from '../pace.ts';
 import { handOverRecords } from '../record.ts';
 import { stuckBytes } from '../stuck-bytes.ts';
 import type { Upstream, UpstreamOwner } from '../upstream.ts';
-import {
-  acknowledgement,
-  emptySettings,
-  errors,
-  frameHeaderBytes,
-  makeGoaway,
-  makeRstStream,
-  makeWindowUpdate,
-  noLastId,
-  preface,
-} from './frames.ts';
+import { emptySettings, errors, makeGoaway, makeRstStream, makeWindowUpdate, preface } from './frames.ts';
 import { FromClient } from './from-client.ts';
 import { FromUpstream } from './from-upstream.ts';
 import { Holding } from './holding.ts';
 import { Goodbye } from './goodbye.ts';
 import { Outlet } from './outlet.ts';
 import { recordMalformed } from './malformed.ts';
+import { Numbers } from './numbers.ts';
 import { Announced } from './settings.ts';
 import type { Stream } from './stream.ts';
 import { Streams } from './streams.ts';
 import { Tables } from './tables.ts';
 import { atEndOfTurn } from './turn.ts';
 import type { Leaving } from './turn.ts';
-import { numberAt, Walker } from './walk.ts';
-import type { Fate } from './walk.ts';
+import { Walker } from './walk.ts';
 
 // Answers, refunds and resets that a client does not read: it is read no further before it has.
 const maxUnreadBytes = 262_144;
 const sweepMs = 1_000;
-const maxPendingSettings = 64;
 /** About what a stream takes that is over and remembered. */
 const rememberedBytes = 2_048;
 /** Of WINDOW_UPDATE (RFC 9113 §6.9). */
@@ -68,14 +57,7 @@ export class Http2Relay implements Carrier, UpstreamOwner, Leaving {
   readonly streams: Streams;
   readonly holding: Holding;
   readonly goodbye: Goodbye;
-  /** Highest stream of the client that began, and the highest that is or will be served. */
-  maxId = 0;
-  lastServedId = noLastId;
-  /** Highest number that the upstream has seen. */
-  upstreamMaxId = 0;
-  isRenumbered = false;
-  /** Highest number that the upstream will serve. */
-  #lastTakenId = noLastId;
+  readonly numbers: Numbers;
   /** WebSockets that began: their bytes are followed. */
   webSockets = 0;
   /** Frames are taken no more; what is written still leaves. */
@@ -91,8 +73,6 @@ export class Http2Relay implements Carrier, UpstreamOwner, Leaving {
   #clientPartMs = Number.POSITIVE_INFINITY;
   #upstreamRefund = 0;
   #isLeaving = false;
-  /** The upstream's GOAWAY, which named a last stream, went to the client. */
-  #hasUpstreamSaid = false;
   #hasOpened = false;
   #mustRecord = false;
   /** When a stream was open last. */
@@ -107,6 +87,7 @@ export class Http2Relay implements Carrier, UpstreamOwner, Leaving {
     this.toUpstream = new Outlet(upstream.socket);
     this.holding = new Holding(this);
     this.streams = new Streams(this);
+    this.numbers = new Numbers(this.streams, this.toClient);
     this.goodbye = new Goodbye(this);
     this.#fromClient = new Walker(new FromClient(this), this.toUpstream);
     this.#fromUpstream = new Walker(new FromUpstream(this), this.toClient);
@@ -254,77 +235,6 @@ export class Http2Relay implements Carrier, UpstreamOwner, Leaving {
     });
   }
 
-  /** Passes SETTINGS on, noting what they say; one side's acknowledgement makes the other's count. */
-  takeSettings(
-    isClient: boolean,
-    isAck: boolean,
-    id: number,
-    length: number,
-    bytes: Buffer,
-    at: number,
-  ): Fate {
-    const fail = (code: number): false => {
-      const isFlood = code === errors.enhanceYourCalm;
-      if (isClient) this.failClient(code, isFlood ? 'h2-flood' : 'h2-protocol');
-      else this.failUpstream(code, isFlood ? 'h2-flood' : 'upstream-protocol');
-      return false;
-    };
-    if (id !== 0) return fail(errors.protocol);
-    if (isAck ? length !== 0 : length % 6 !== 0) return fail(errors.frameSize);
-    const own = isClient ? this.clientSettings : this.serverSettings;
-    const other = isClient ? this.serverSettings : this.clientSettings;
-    if (isAck) {
-      const table = other.acknowledge();
-      if (table === -2) return fail(errors.protocol);
-      if (table < 0) return true;
-      (isClient ? this.requestTables : this.answerTables).setLimit(table);
-      // Blocks of ours that wait were made for the table as it was: they go before what changes it.
-      const outlet = isClient ? this.toUpstream : this.toClient;
-      return outlet.isWaiting ? outlet.withWaiting(acknowledgement) : true;
-    }
-    if (own.pending >= maxPendingSettings) return fail(errors.enhanceYourCalm);
-    const start = at + frameHeaderBytes;
-    const frame = own.take(bytes, start, start + length);
-    return typeof frame === 'number' ? fail(frame) : frame;
-  }
-
-  /** The upstream goes away; the client is told with its own numbers (RFC 9113 §6.8). */
-  takeGoaway(bytes: Buffer, at: number, length: number): Fate {
-    const last = numberAt(bytes, at + frameHeaderBytes) & 0x7fff_ffff;
-    const code = numberAt(bytes, at + frameHeaderBytes + 4);
-    const lastServed = this.streams.lastServedBy(last, this.isRenumbered);
-    for (const id of this.isRenumbered ? this.streams.servedAbove(last, lastServed) : []) {
-      this.toClient.inject(makeRstStream(id, errors.refusedStream));
-    }
-    this.lastServedId = Math.min(this.lastServedId, lastServed);
-    this.#lastTakenId = Math.min(this.#lastTakenId, last);
-    this.streams.abandonAbove(last);
-    this.#hasUpstreamSaid = last < noLastId;
-    // Debug data of a server is for nobody here.
-    return length === 8 && !this.isRenumbered ? true : makeGoaway(this.lastServedId, code);
-  }
-
-  // One that went later has a higher number already (RFC 9113 §5.1.1): from then on the two sides count apart.
-  #upstreamIdOf(id: number): number {
-    return this.isRenumbered || id < this.upstreamMaxId ? this.upstreamMaxId + 2 : id;
-  }
-
-  /** False when the upstream, which goes away, would not serve this stream, or no number is left for it. */
-  mayForward(id: number): boolean {
-    return this.#upstreamIdOf(id) <= this.#lastTakenId;
-  }
-
-  /** The number by which the upstream gets to know the client's stream, which mayForward has let. */
-  nextUpstreamId(id: number): number {
-    const next = this.#upstreamIdOf(id);
-    if (next !== id && !this.isRenumbered) {
-      this.isRenumbered = true;
-      this.streams.renumber();
-    }
-    this.upstreamMaxId = next;
-    return next;
-  }
-
   /** Why the upstream's address may not serve this request, or null. Asked anew only where the answer may differ. */
   addressReason(judgement: Judgement): Reason | null {
     const { connection, upstream } = this;
@@ -391,8 +301,8 @@ export class Http2Relay implements Carrier, UpstreamOwner, Leaving {
     connection.ended ??= reason;
     this.streams.closeAll(reason ?? 'upstream-closed');
     this.#makeReady();
-    const isTold = code === errors.none && (this.goodbye.isSaid || this.#hasUpstreamSaid);
-    if (!isTold) this.toClient.inject(makeGoaway(this.maxId, code));
+    const isTold = code === errors.none && (this.goodbye.isSaid || this.numbers.hasUpstreamSaid);
+    if (!isTold) this.toClient.inject(makeGoaway(this.numbers.maxId, code));
     this.toClient.flush((size) => (connection.receivedBytes += size));
     this.upstream.destroy();
     connection.keep(0);
