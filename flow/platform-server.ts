@@ -72,7 +72,8 @@ export function ownServer(platform: Platform, server: string): PlatformServer {
   const isTenant = /^[a-z0-9-]+\.ghe\.com$/.test(server);
   const below = (label: string, role: HostRole): PlatformHost => ({ host: `${label}.${server}`, role });
   const shared = [below('uploads', 'uploads'), below('codeload', 'codeload'), below('raw', 'raw')];
-  const tenant = [below('api', 'api'), below('actions', 'service'), below('containers', 'container')];
+  const service = [below('actions', 'service'), below('*.actions', 'service')];
+  const tenant = [below('api', 'api'), ...service, below('containers', 'container')];
   const ghes = [below('gist', 'gist'), below('containers', 'container'), below('docker', 'container')];
   const packages = ['npm', 'maven', 'nuget', 'rubygems'].map((label) => below(label, 'packages'));
   return { platform, server, hosts: [web, ...shared, ...(isTenant ? tenant : ghes), ...packages] };

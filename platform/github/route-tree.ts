@@ -7,12 +7,14 @@ export interface RouteTree {
   readonly children: Map<string, RouteTree>;
   readonly routes: Map<string, Route>;
   parameter: RouteTree | null;
+  /** The parameter is a number or a file's name: an encoded slash in it is another path to whoever decodes first. */
+  isPlain: boolean;
   /** A parameter of one segment or more; its own children are what may stand behind it. */
   many: RouteTree | null;
 }
 
 function emptyTree(): RouteTree {
-  return { children: new Map(), routes: new Map(), parameter: null, many: null };
+  return { children: new Map(), routes: new Map(), parameter: null, isPlain: false, many: null };
 }
 
 /** Builds the tree; the twins by number of repositories, organisations and users lead to the same routes. */
@@ -37,7 +39,10 @@ function addRoute(root: RouteTree, path: string, route: Route): void {
   for (const segment of path.split('/').filter((part) => part !== '')) {
     if (!segment.startsWith('{')) tree = child(tree, segment);
     else if (segment.endsWith('*}')) tree = tree.many ??= emptyTree();
-    else tree = tree.parameter ??= emptyTree();
+    else {
+      tree.isPlain ||= /_(?:id|number)\}$/.test(segment);
+      tree = tree.parameter ??= emptyTree();
+    }
   }
   if (!tree.routes.has(route.method)) tree.routes.set(route.method, route);
 }
@@ -59,11 +64,15 @@ export function findRoute(root: RouteTree, method: string, segments: readonly st
   const asked = method === 'HEAD' ? 'GET' : method;
   let tree = root;
   for (let i = 0; i < segments.length; i++) {
-    const next: RouteTree | null = tree.children.get(segments[i]!) ?? tree.parameter;
+    const next: RouteTree | null = tree.children.get(segments[i]!) ?? parameterFor(tree, segments[i]!);
     if (next === null) return tree.many === null ? null : findBehindMany(tree.many, asked, segments, i);
     tree = next;
   }
   return tree.routes.get(asked) ?? null;
+}
+
+function parameterFor(tree: RouteTree, segment: string): RouteTree | null {
+  return tree.isPlain && segment.includes('%') ? null : tree.parameter;
 }
 
 // `commits/feature/x/status` is the status of feature/x: what is known to stand behind wins.
@@ -75,7 +84,9 @@ function findBehindMany(
 ): Route | null {
   for (let end = from + 1; end < segments.length && many.children.size > 0; end++) {
     const route = findExactly(many, method, segments, end);
-    if (route !== null) return route;
+    // Of a ref with slashes that may end in the word: what needs more is taken.
+    const isSure = end === from + 1 || (route !== null && !needsNothing(route));
+    if (route !== null && isSure) return route;
   }
   return many.routes.get(method) ?? null;
 }
@@ -89,4 +100,8 @@ function findExactly(
   let at: RouteTree | null = tree.children.get(segments[from]!) ?? null;
   for (let i = from + 1; i < segments.length && at !== null; i++) at = at.children.get(segments[i]!) ?? null;
   return at?.routes.get(method) ?? null;
+}
+
+function needsNothing({ needs, ungrantable }: Route): boolean {
+  return ungrantable.length === 0 && needs.some((set) => Object.keys(set).length === 0);
 }

@@ -41,7 +41,7 @@ function nameOf(route: string): [name: string | null, isRead: boolean] {
 
 function draftOf(name: string, isRead: boolean, touchAs: TouchAs): Draft {
   const touches = [touchAs(isRead ? 'read' : 'write', null)];
-  return { name, touches, needs: isRead ? readContents : writeContents, isOpen: isRead };
+  return { name, touches, needs: isRead ? readContents : writeContents };
 }
 
 function understandBatch(server: GithubServer, request: AskedRequest, touchAs: TouchAs): Understanding {

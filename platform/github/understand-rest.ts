@@ -33,11 +33,10 @@ export function understandRest(
   request: AskedRequest,
   segments: readonly string[],
 ): Understanding {
-  // No owner, repository or number is written with a percent sign: whoever reads one there reads another path.
-  const isPlain = !segments.slice(0, 3).some((segment) => segment.includes('%'));
-  const route = isPlain ? findRoute(tree, request.method, segments) : null;
+  const route = isPlain(request, segments) ? findRoute(tree, request.method, segments) : null;
   if (route === null) {
-    const touches = [placeOf(server, request, segments, accessByMethod(request.method), null)];
+    const access = isOverridden(request) ? 'write' : accessByMethod(request.method);
+    const touches = [placeOf(server, request, segments, access, null)];
     return { operation: unknownOperation(server, request, 'rest/unknown', touches), evidence: [] };
   }
   const operation = buildOperation(server, request, {
@@ -49,6 +48,21 @@ export function understandRest(
     ...(route.isUnknown ? { sureness: 'unknown' as const } : {}),
   });
   return { operation, evidence: [], answer: restAnswerReader(server, operation) };
+}
+
+// No owner, repository or number is written with a percent sign: whoever reads one there reads another path.
+function isPlain(request: AskedRequest, segments: readonly string[]): boolean {
+  return !isOverridden(request) && !segments.slice(0, 3).some((segment) => segment.includes('%'));
+}
+
+const overrides = ['x-http-method-override', 'x-http-method', 'x-method-override'] as const;
+
+/** The platform may read another method than the one that stands there. */
+function isOverridden(request: AskedRequest): boolean {
+  return overrides.some((name) => {
+    const method = request.header(name);
+    return method !== null && method.trim().toUpperCase() !== request.method;
+  });
 }
 
 /** Operations that make a repository elsewhere: what they read is the source, where they write the path hides. */

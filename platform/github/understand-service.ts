@@ -8,7 +8,7 @@ import type { GithubServer } from './github-server.ts';
 import { queryValues } from './split-path.ts';
 import { platformTouch } from './touches.ts';
 import { understandCacheV1 } from './understand-cache-v1.ts';
-import { understandTwirp } from './understand-twirp.ts';
+import { touchOf, understandTwirp } from './understand-twirp.ts';
 
 const runtimes: readonly CredentialKind[] = ['job', 'runtime', 'derived', 'unknown'];
 const maxAudiences = 8;
@@ -28,7 +28,7 @@ export function understandService(
     const touches = [platformTouch(accessByMethod(request.method))];
     return { operation: unknownOperation(server, request, 'service/unknown', touches), evidence: [] };
   }
-  const touches = [platformTouch(found.access)];
+  const touches = [touchOf([found.name, found.access])];
   return { operation: buildOperation(server, request, { name: found.name, touches }), evidence: [] };
 }
 

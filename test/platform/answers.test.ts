@@ -54,7 +54,7 @@ t.test('X-Accepted-GitHub-Permissions is read as alternatives', async (t) => {
     ['contents=none', null],
     ['Contents=read', null],
     ['contents=read;;', 'contents:read'],
-    [`${'contents=read;'.repeat(33)}`, null],
+    ['contents=read;'.repeat(33), null],
     ['x'.repeat(5_000), null],
   ];
   for (const [header, expected] of rows) {
@@ -259,14 +259,18 @@ t.test('an LFS batch opens the storage of its objects, each for its act', async 
   t.equal(ask(line).answer, undefined, 'not before its body was read');
 });
 
-t.test('no answer makes it throw', async (t) => {
+t.test('no answer makes it throw', async () => {
   const lines = [
     'GET https://api.github.com/repos/acme/app',
     'GET https://api.github.com/repos/acme/app/labels',
     'GET https://github.com/acme/app/releases/download/v1/x',
     'POST https://results-receiver.actions.githubusercontent.com/twirp/x.CacheService/LookupCacheEntry',
   ];
-  const text = fc.oneof(fc.string(), fc.webUrl(), fc.json());
+  const text = fc.oneof(
+    fc.string(),
+    fc.string().map((rest) => `https://storage.example/${rest}`),
+    fc.json(),
+  );
   fc.assert(
     fc.property(
       fc.constantFrom(...lines),
@@ -281,6 +285,6 @@ t.test('no answer makes it throw', async (t) => {
         );
       },
     ),
-    { numRuns: Math.min(Number(process.env['FUZZ_CASES'] ?? 1_000), 10_000) },
+    { numRuns: Math.min(Number(process.env['FUZZ_CASES'] ?? 500), 3_000) },
   );
 });

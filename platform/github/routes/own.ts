@@ -4,8 +4,11 @@
 export const ownRoutes = `
 = contents:read, open
 ./contents GET repos/get-content
+./git/matching-refs GET git/list-matching-refs
 ./git/refs GET git/list-matching-refs
 ./git/refs/{ref*} GET git/get-ref
+./tarball GET repos/download-tarball-archive
+./zipball GET repos/download-zipball-archive
 = statuses:read, open
 ./statuses/{sha} GET repos/list-commit-statuses-for-ref
 = beyond administration, admin
