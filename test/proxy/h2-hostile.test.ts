@@ -2,6 +2,7 @@
 
 import t from 'tap';
 import type { Test } from 'tap';
+import type { Held } from '../../flow/held.ts';
 import type { ProxyPorts } from '../../proxy/options.ts';
 import { startHttp2 } from '../../proxy/h2/relay.ts';
 import type { Upstream } from '../../proxy/upstream.ts';
@@ -309,6 +310,23 @@ t.test('a body by which a request comes under another rule is measured by that o
   await rig.until(() => requestRecord(rig, '/held') !== undefined);
   t.equal(requestRecord(rig, '/held')?.policyRevision, 'r1');
   t.equal(server().of(type.data)[0]?.payload.toString(), '12345');
+  peer.close();
+});
+
+t.test('a body with two codings is read by neither', async (t) => {
+  const kinds: string[] = [];
+  const meaning = ({ kind }: Held) => {
+    kinds.push(kind);
+    return { operation: null, evidence: [] };
+  };
+  const rig = await start(t, { interpreter: holdsBodies(limitsOf, meaning) });
+  const peer = await openPeer(rig.port, authority.ca);
+  const coding = (name: string) => ['content-encoding', name] as const;
+  peer.send(post(1, '/held', coding('identity'), coding('gzip')), data(1, 'text', flag.end));
+  await server().until(({ counts }) => counts.get(type.headers) === 1);
+  peer.send(post(3, '/held', coding('identity')), data(3, 'text', flag.end));
+  await server().until(({ counts }) => counts.get(type.headers) === 2);
+  t.strictSame(kinds, ['opaque', 'whole']);
   peer.close();
 });
 
