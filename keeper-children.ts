@@ -12,6 +12,7 @@ import { SallyportError } from './flow/errors.ts';
 import { keeperProtocol } from './flow/keeper-client.ts';
 import { answerRequest, type RequestPorts } from './kernel/keeper-requests.ts';
 import type { Listeners, WorkerSockets } from './kernel/listeners.ts';
+import { relayFlags } from './kernel/relay-memory.ts';
 import { closeWorker, reopenWorker } from './kernel/listeners.ts';
 import { firstInheritedFd, SupervisedChild, type ChildSpec } from './kernel/supervise.ts';
 import type { StateDirectory } from './store/state-directory.ts';
@@ -270,6 +271,7 @@ export class Children {
     return new SupervisedChild({
       name,
       script: programFile(program),
+      flags: isControl ? [] : relayFlags,
       uid: isControl ? config.users.control : config.users.worker,
       gid: config.users.group,
       fds,

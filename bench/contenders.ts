@@ -4,6 +4,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { relayFlags } from '../kernel/relay-memory.ts';
 
 /** What a program gets: a directory of its own, the lab's certificates, and what ours is measured with. */
 export interface Setting {
@@ -41,6 +42,7 @@ function prepareOurs({ directory, files, workers, rules }: Setting): string[] {
       : ['--cpu-prof', '--cpu-prof-dir', process.env['BENCH_PROFILE']];
   return [
     ...node,
+    ...relayFlags,
     ...flags,
     program('intercept-worker.ts'),
     directory,

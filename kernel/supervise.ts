@@ -12,6 +12,8 @@ export const firstInheritedFd = 4;
 export interface ChildSpec {
   readonly name: string;
   readonly script: string;
+  /** Flags of node besides those that every child gets. */
+  readonly flags?: readonly string[];
   readonly uid: number;
   readonly gid: number;
   /** Descriptors of the keeper that the child inherits as 4, 5, … */
@@ -211,6 +213,7 @@ function spawnChild(spec: ChildSpec): ChildProcess {
 // No inspector by signal, no file outside the named folders, no child processes or threads of its own.
 function nodeArguments(spec: ChildSpec): string[] {
   return [
+    ...(spec.flags ?? []),
     '--disable-sigusr1',
     '--disable-warning=ExperimentalWarning',
     '--disable-warning=SecurityWarning',
