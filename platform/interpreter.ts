@@ -16,7 +16,10 @@ export function createPlatformInterpreter(servers: readonly PlatformServer[]): I
     for (const { host, role } of server.hosts)
       if (!readers.has(host)) readers.set(host, (request) => understandGithub(github, role, request));
   }
-  return { understand: (request) => readerOf(readers, request.host)?.(request) ?? null };
+  return {
+    understand: (request) => readerOf(readers, request.host)?.(request) ?? null,
+    mayHold: (host) => readerOf(readers, host) !== undefined,
+  };
 }
 
 function readerOf(readers: ReadonlyMap<string, Reader>, host: string): Reader | undefined {
