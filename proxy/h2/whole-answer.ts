@@ -38,17 +38,25 @@ export function answerHttp2(
     // A client of WebSockets asks only a server that says so (RFC 8441 section 3), and would not hear why it may not.
     settings: { maxConcurrentStreams: maxStreams, enablePush: false, enableConnectProtocol: true },
   });
-  new WholeAnswer(connection, session, decision, reason).start();
+  new WholeAnswer(connection, client, session, decision, reason).start();
 }
 
 class WholeAnswer implements Carrier {
   readonly #connection: Connection;
+  readonly #client: Socket;
   readonly #session: ServerHttp2Session;
   readonly #decision: Decision;
   readonly #reason: Reason;
 
-  constructor(connection: Connection, session: ServerHttp2Session, decision: Decision, reason: Reason) {
+  constructor(
+    connection: Connection,
+    client: Socket,
+    session: ServerHttp2Session,
+    decision: Decision,
+    reason: Reason,
+  ) {
     this.#connection = connection;
+    this.#client = client;
     this.#session = session;
     this.#decision = decision;
     this.#reason = reason;
@@ -125,6 +133,9 @@ class WholeAnswer implements Carrier {
   }
 
   gone(): void {
+    // Node read and wrote them: none passed through our hands.
+    this.#connection.sentBytes = this.#client.bytesRead;
+    this.#connection.receivedBytes = this.#client.bytesWritten;
     this.#session.destroy();
   }
 }

@@ -313,6 +313,24 @@ t.test('a body by which a request comes under another rule is measured by that o
   peer.close();
 });
 
+t.test('what a client sends to a host that is blocked is counted', async (t) => {
+  const rig = await start(t);
+  rig.host = () => asHost(shut);
+  const peer = await openPeer(rig.port, authority.ca);
+  peer.send(post(1), data(1, Buffer.alloc(10_000)), data(1, Buffer.alloc(10_000), flag.end));
+  await peer.until(() => peer.status(1) !== null);
+  t.equal(peer.status(1), '403');
+  peer.send(get(3));
+  await peer.until(() => peer.status(3) !== null);
+  peer.send(goaway(0));
+  await peer.until(({ isClosed }) => isClosed);
+  const { receivedBytes } = peer;
+  await rig.until(() => rig.closed('connection').length === 1);
+  const { sent, received } = rig.closed('connection')[0]!.bytes!;
+  t.ok(sent > 20_000 && sent < 21_000, `${sent} sent`);
+  t.equal(received, receivedBytes);
+});
+
 t.test('a body with two codings is read by neither', async (t) => {
   const kinds: string[] = [];
   const meaning = ({ kind }: Held) => {
