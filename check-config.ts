@@ -15,6 +15,7 @@ import {
   parseCidr,
   type Cidr,
 } from './flow/address.ts';
+import { serversOf } from './interpreters.ts';
 import type { DeclaredJobs } from './jobs/declared.ts';
 import { checkExplicit, checkUpstreamProxy } from './check-proxies.ts';
 import type { LoadOptions } from './policy/load.ts';
@@ -416,8 +417,9 @@ function checkAuthority(path: string, at: ValuePath, list: ProblemList, director
 
 /** What a configuration says to the checks of a policy. */
 export function loadOptionsOf(config: SteerConfig, declared: DeclaredJobs): LoadOptions {
-  if (config.mode !== 'steer') return knownKeysOf(declared);
-  return { ...knownKeysOf(declared), steer: config.steer.pool.length > 0 ? 'pool' : 'no-pool' };
+  const known = { ...knownKeysOf(declared), servers: serversOf(declared.jobs()) };
+  if (config.mode !== 'steer') return known;
+  return { ...known, steer: config.steer.pool.length > 0 ? 'pool' : 'no-pool' };
 }
 
 /** The part of a configuration that tells how names are steered. */

@@ -22,13 +22,15 @@ import { TunnelWatch } from './dns/tunnel.ts';
 import type { UpstreamConfig } from './dns/upstream.ts';
 import { cidrContains, formatAddress, parseAddress, parseCidr, unmapAddress } from './flow/address.ts';
 import type { Frame } from './flow/channel.ts';
-import type { AttributionPort } from './flow/job.ts';
+import type { Attribution, AttributionPort } from './flow/job.ts';
 import { KeeperClient, requireProtocol } from './flow/keeper-client.ts';
 import { DeclaredJobs } from './jobs/declared.ts';
+import { CurrentInterpreter, serversOf } from './interpreters.ts';
 import { hardenWorker } from './kernel/harden.ts';
 import { localDestination, originalDestination } from './kernel/original-destination.ts';
 import { pipeFd } from './kernel/supervise.ts';
 import { watchBundleFile } from './policy/bundle-file.ts';
+import { readCredential } from './platform/read-credential.ts';
 import type { Policy } from './policy/compile.ts';
 import { decideName } from './policy/decide.ts';
 import { loadPolicy, type PolicyBundle } from './policy/load.ts';
@@ -86,6 +88,7 @@ class Worker {
   readonly #recorder: SegmentWriter;
   readonly #keeper: KeeperClient;
   readonly #jobs: DeclaredJobs;
+  readonly #interpreter = new CurrentInterpreter();
   readonly #tunnels: TunnelWatch;
   readonly #virtual: VirtualPort | null;
   readonly #keptOut: KeptOut;
@@ -135,6 +138,7 @@ class Worker {
     const resolver = new Resolver({ lookup, ipv6: hasIpv6(), tunnels: this.#tunnels });
     this.#proxy = startProxy({
       currentPolicy: () => this.#policy,
+      ...this.#meanings(),
       attribution: this.#jobs,
       resolver,
       leafIssuer: new LeafIssuer({
@@ -280,6 +284,14 @@ class Worker {
     };
   }
 
+  #meanings() {
+    return {
+      interpreter: this.#interpreter,
+      credential: (attribution: Attribution, header: (name: string) => string | null) =>
+        readCredential(header, (token) => this.#jobs.isOwnToken(attribution, token)),
+    };
+  }
+
   // The pool's also where nobody has them: a name that leads there would lead back to us.
   #isOwn(address: string): boolean {
     return this.#ownAddresses.has(address) || this.#virtual?.contains(address) === true;
@@ -304,8 +316,9 @@ class Worker {
   }
 
   #takePolicy(bundle: PolicyBundle): void {
-    const { policy } = loadPolicy(bundle);
+    const { policy } = loadPolicy(bundle, { servers: serversOf(this.#jobs.jobs()) });
     if (policy.revision === this.#policy?.revision) return;
+    this.#interpreter.follow(policy.servers);
     this.#policy = policy;
     this.#proxy?.redecide();
     this.#log.info({ revision: policy.revision, mode: policy.mode }, 'policy in force');

@@ -12,6 +12,7 @@ import {
   type Cidr,
 } from '../flow/address.ts';
 import { unattributed, type Attribution, type AttributionPort, type Job } from '../flow/job.ts';
+import { readTokenDigest } from '../flow/token-digest.ts';
 
 const text = (description: string, example: string) =>
   ({ type: 'string', minLength: 1, description, examples: [example] }) as const;
@@ -63,6 +64,13 @@ export const declaredJobSchema = {
       fork: flag('The run is for a fork.'),
       protected: flag('The ref is protected.'),
       private: flag('The repository is private.'),
+      tokenDigest: {
+        type: 'string',
+        pattern: '^hmac-sha256:[A-Za-z0-9_-]{22}:[A-Za-z0-9_-]{43}$',
+        description:
+          'The job’s own token as `hmac-sha256:KEY:DIGEST` (base64url), by which requests with it are told from others. `sallyport run --token-env` writes it.',
+        examples: ['hmac-sha256:AAAAAAAAAAAAAAAAAAAAAA:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'],
+      },
     },
   },
 } as const satisfies JSONSchema;
@@ -71,6 +79,7 @@ export type DeclaredJob = FromSchema<typeof declaredJobSchema>[number];
 
 /** Ascribes addresses to declared jobs. */
 export class DeclaredJobs implements AttributionPort {
+  readonly #tokens = new Map<Attribution, (token: string) => boolean>();
   readonly #exact = new Map<string, Attribution>();
   readonly #networks: { readonly cidr: Cidr; readonly attribution: Attribution }[] = [];
 
@@ -83,6 +92,8 @@ export class DeclaredJobs implements AttributionPort {
         certainty: 'certain',
         conflict: false,
       };
+      const isToken = readTokenDigest(declared.tokenDigest ?? '');
+      if (isToken !== null) this.#tokens.set(attribution, isToken);
       for (const entry of declared.addresses) this.#add(entry, attribution);
     }
     this.#networks.sort((a, b) => b.cidr.prefix - a.cidr.prefix);
@@ -101,6 +112,17 @@ export class DeclaredJobs implements AttributionPort {
       this.#networks.find(({ cidr }) => cidrContains(cidr, bytes))?.attribution ??
       unattributed
     );
+  }
+
+  /** True for the own token of the job that the flow is ascribed to. */
+  isOwnToken(attribution: Attribution, token: string): boolean {
+    return !attribution.conflict && this.#tokens.get(attribution)?.(token) === true;
+  }
+
+  /** Every declared job, once. */
+  jobs(): readonly Job[] {
+    const all = [...this.#exact.values(), ...this.#networks.map(({ attribution }) => attribution)];
+    return [...new Set(all)].flatMap(({ job }) => job ?? []);
   }
 
   /** The addresses that stand for one runner each. */

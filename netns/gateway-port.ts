@@ -60,6 +60,8 @@ export interface GatewayConfig {
 /** One entry of the static map from runner addresses to a job; a key that is left out is unknown. */
 export interface DeclaredJob extends Partial<{ readonly [Key in keyof Job]: Exclude<Job[Key], null> }> {
   readonly addresses: readonly string[];
+  /** flow/token-digest.ts */
+  readonly tokenDigest?: string;
 }
 
 /** Puts a command inside a namespace, as the prefix of `startGateway`. */

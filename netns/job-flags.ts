@@ -2,6 +2,7 @@
 
 import { SallyportError } from '../flow/errors.ts';
 import type { Job } from '../flow/job.ts';
+import { digestToken } from '../flow/token-digest.ts';
 import type { DeclaredJob } from './gateway-port.ts';
 
 export const jobOptions = {
@@ -13,7 +14,9 @@ export const jobOptions = {
   event: { type: 'string' },
   environment: { type: 'string' },
   actor: { type: 'string' },
+  'repo-id': { type: 'string' },
   fork: { type: 'boolean' },
+  private: { type: 'boolean' },
   protected: { type: 'boolean' },
   'token-env': { type: 'string' },
 } as const;
@@ -26,7 +29,8 @@ export type JobFlags = {
 
 export const jobUsage =
   '  --server H --repo O/N --ref REF --workflow FILE --job NAME --event E --environment E --actor A\n' +
-  '  --fork --protected --token-env NAME   which job the command is (matched by scopes)\n';
+  '  --repo-id N --fork --private --protected   which job the command is (matched by scopes)\n' +
+  '  --token-env NAME   the variable that holds the job’s own token: requests with it are told from others\n';
 
 /** The job that the flags declare for these addresses; null when none was given. @throws SallyportError usage */
 export function declareJob(flags: JobFlags, addresses: readonly string[]): DeclaredJob | null {
@@ -56,6 +60,7 @@ export function declareJob(flags: JobFlags, addresses: readonly string[]): Decla
     event: 'event',
     environment: 'environment',
     actor: 'actor',
+    'repo-id': 'repositoryId',
   } as const;
   for (const [flag, key] of Object.entries(texts)) {
     const value: unknown = Reflect.get(flags, flag);
@@ -63,5 +68,7 @@ export function declareJob(flags: JobFlags, addresses: readonly string[]): Decla
   }
   if (flags.fork !== undefined) job.fork = flags.fork;
   if (flags.protected !== undefined) job.protected = flags.protected;
+  if (flags.private !== undefined) job.private = flags.private;
+  if (token !== undefined) job.tokenDigest = digestToken(process.env[token]!);
   return job;
 }

@@ -73,6 +73,10 @@ t.test('every command prints its help, and calls a wrong option the caller’s m
 });
 
 t.test('each command’s JSON has the documented shape, and its code says the answer', async (t) => {
+  const explained = [
+    ...['url', 'method', 'hasBody', 'verdict', 'enforced', 'mode', 'rule', 'scope', 'reason', 'detail'],
+    ...['operation', 'platform', 'owner', 'repo', 'access', 'needs', 'ungrantable', 'sureness', 'widens'],
+  ];
   const rows = [
     [['check', policy, '--json'], 0, ['ok', 'revision', 'mode', 'rules', 'problems']],
     [['check', broken, '--json'], 2, ['ok', 'revision', 'mode', 'rules', 'problems']],
@@ -82,16 +86,8 @@ t.test('each command’s JSON has the documented shape, and its code says the an
       1,
       ['ok', 'revision', 'mode', 'rules', 'problems'],
     ],
-    [
-      ['explain', policy, 'https://a.example/', '--json'],
-      0,
-      ['url', 'method', 'hasBody', 'verdict', 'enforced', 'mode', 'rule', 'scope', 'reason', 'detail'],
-    ],
-    [
-      ['explain', policy, 'https://b.example/', '--json'],
-      1,
-      ['url', 'method', 'hasBody', 'verdict', 'enforced', 'mode', 'rule', 'scope', 'reason', 'detail'],
-    ],
+    [['explain', policy, 'https://a.example/', '--json'], 0, explained],
+    [['explain', policy, 'https://b.example/', '--json'], 1, explained],
     [['rules', 'nftables', '--config', config, '--json'], 0, ['form', 'rules', 'guard']],
     [['rules', 'iptables', '--config', config, '--json'], 0, ['form', 'ipset', 'iptables', 'ip6tables']],
   ] as const;
