@@ -19,7 +19,7 @@ export function understandCodeload(
 ): Understanding {
   const [owner, name, format, ref] = segments;
   const isArchive = format !== undefined && archives.has(format) && ref !== undefined;
-  return isArchive
+  return isArchive && isPlain(owner!, name!)
     ? download(server, request, 'archive/download', repositoryTouch(owner!, name!, 'read'))
     : unplaced(server, request, segments);
 }
@@ -31,9 +31,14 @@ export function understandRaw(
   segments: readonly string[],
 ): Understanding {
   const [owner, name, ref] = segments;
-  return ref === undefined
+  return ref === undefined || !isPlain(owner!, name!)
     ? unplaced(server, request, segments)
     : download(server, request, 'raw/download', repositoryTouch(owner!, name!, 'read'));
+}
+
+// No name has a percent sign: whoever reads one there reads another path.
+function isPlain(owner: string, name: string): boolean {
+  return !owner.includes('%') && !name.includes('%');
 }
 
 /** A read of a repository's contents; any other method is not placed. */

@@ -37,7 +37,8 @@ export function understandRest(
   if (route === null) {
     const access = isOverridden(request) ? 'write' : accessByMethod(request.method);
     const touches = [placeOf(server, request, segments, access, null)];
-    return { operation: unknownOperation(server, request, 'rest/unknown', touches), evidence: [] };
+    const operation = unknownOperation(server, request, 'rest/unknown', touches);
+    return { operation, evidence: [], answer: restAnswerReader(server, operation) };
   }
   const operation = buildOperation(server, request, {
     name: route.name,
