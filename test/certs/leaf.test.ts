@@ -1,9 +1,10 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { X509Certificate, generateKeyPairSync, sign } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
+import { createServer as createTcpServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { TLSSocket, createServer } from 'node:tls';
+import { TLSSocket, connect as connectTls, createServer } from 'node:tls';
 
 import * as fc from 'fast-check';
 import t from 'tap';
@@ -266,6 +267,29 @@ const paddedSerial = build(good());
 paddedSerial.set([0, 2], paddedSerial.indexOf(Buffer.from('41020304', 'hex')));
 const offCurve = Buffer.from(leafKey);
 offCurve[90]! ^= 1;
+
+t.test('the cheapest cipher that a client names is used, and one that it names alone too', async (t) => {
+  const issuer = new LeafIssuer({ authority, sign: async (tbs) => signKey(tbs), meter: noMeter });
+  const secureContext = await issuer.contextFor('a.test', 'r');
+  const server = createTcpServer((socket) => {
+    new TLSSocket(socket, { isServer: true, secureContext }).on('error', () => {});
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  t.teardown(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const offers = [
+    ['TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256', 'TLS_AES_128_GCM_SHA256'],
+    ['TLS_AES_256_GCM_SHA384', 'TLS_AES_256_GCM_SHA384'],
+    ['TLS_CHACHA20_POLY1305_SHA256', 'TLS_CHACHA20_POLY1305_SHA256'],
+  ] as const;
+  for (const [ciphers, expected] of offers) {
+    const ca = authority.certificatePem;
+    const socket = connectTls({ port, host: '127.0.0.1', servername: 'a.test', ca, ciphers });
+    await new Promise((resolve) => socket.once('secureConnect', resolve));
+    t.equal(socket.getCipher().name, expected, ciphers);
+    socket.destroy();
+  }
+});
 
 t.test('the keeper signs the shapes of a leaf and no other', async (t) => {
   const allowed: [string, Buffer][] = [
