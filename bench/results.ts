@@ -52,6 +52,8 @@ export function writeResults({ date, machine, otherWorkPercent, figures }: Bench
     '- Ours decides each request by a policy of 1,000 rules and writes two records of it to a file, and each DNS answer likewise; the others decide and record nothing. haproxy with TLS on both sides is what the work costs in a program made for nothing else.',
     '- An unseen host costs a leaf of its own, a new TLS context and a verified handshake with the server; a seen one has the leaf, and a pooled connection to its server. squid makes a new connection to the server in both cases. Ours is measured without its look-up of the name and signs in its own process; squid reads its names from a file.',
     '- A peer that failed did not answer everything under that load; http-mitm-proxy gets its connections from a relay that speaks CONNECT and is not counted.',
+    '- A whole build has one core to itself, as a runner has a machine; its servers and what stands between share the other. Clients read the same count of trusted roots in every case, and files go to memory. The first build of each case is thrown away.',
+    '- New connections exchange keys by X25519, which all programs know; ours takes the hybrid with ML-KEM where the client offers it, for about a tenth more.',
     '- Memory is the resident memory of the process and its children; idle connections have had one request each.',
     '- Scaling over cores cannot be shown on two cores that carry the load as well: two workers share them with it. On a larger machine `npm run bench -- growth` shows the same row with cores to spare.',
     '',
