@@ -13,28 +13,41 @@ export interface Fields {
 /** Fields of a head that the parser has accepted. */
 export class HeadFields implements Fields {
   readonly #head: Buffer;
-  #lines: readonly string[] | null = null;
+  #text = '';
+  /** The same in lower case, where names are looked for. */
+  #lower = '';
 
   constructor(head: Buffer) {
     this.#head = head;
   }
 
   header(name: string): string | null {
-    const values = this.#find(name);
-    return values.length === 0 ? null : values.join(', ');
+    const first = this.#find(name, 0);
+    if (first < 0) return null;
+    let value = this.#valueAt(first);
+    for (let at = this.#find(name, first); at >= 0; at = this.#find(name, at))
+      value += `, ${this.#valueAt(at)}`;
+    return value;
   }
 
   isRepeated(name: string): boolean {
-    return this.#find(name).length > 1;
+    const first = this.#find(name, 0);
+    return first >= 0 && this.#find(name, first) >= 0;
   }
 
-  #find(name: string): string[] {
-    this.#lines ??= this.#head.toString('latin1').split('\r\n').slice(1);
-    return this.#lines.flatMap((line) =>
-      line[name.length] === ':' && line.slice(0, name.length).toLowerCase() === name
-        ? [line.slice(name.length + 1).trim()]
-        : [],
-    );
+  /** Where the value begins, or -1. A line begins nowhere but behind the end of another. */
+  #find(name: string, from: number): number {
+    if (this.#text === '') {
+      this.#text = this.#head.toString('latin1');
+      this.#lower = this.#text.toLowerCase();
+    }
+    const key = `\r\n${name}:`;
+    const at = this.#lower.indexOf(key, from);
+    return at < 0 ? -1 : at + key.length;
+  }
+
+  #valueAt(start: number): string {
+    return this.#text.slice(start, this.#text.indexOf('\r\n', start)).trim();
   }
 }
 
