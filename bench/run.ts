@@ -20,6 +20,7 @@ import { measureHttp1, measureHttp2, measureLatency } from './requests.ts';
 import type { ProxyOptions } from './requests.ts';
 import { rowOf, writeResults } from './results.ts';
 import type { BenchRun } from './results.ts';
+import { measureUnderstanding } from './understand.ts';
 import { measureWholeBuild } from './whole-build.ts';
 
 interface Settings extends ProxyOptions {
@@ -38,6 +39,7 @@ const parts: Readonly<Record<string, (settings: Settings, progress: Progress) =>
   bodies: measureBodies,
   dns: ({ rounds, isQuick }, progress) => measureDns({ rounds, seconds: isQuick ? 1 : 2 }, progress),
   decide: async (_, progress) => measureDecisions(progress),
+  understand: async (_, progress) => measureUnderstanding(progress),
   growth: measureGrowth,
   build: measureWholeBuild,
 };
