@@ -165,28 +165,38 @@ async function measureRate(
 }
 
 /** The 99th percentile of the answers' times in microseconds, at a rate that none of the servers is busy with. */
-async function measureLatency(port: number, file: string, seconds: number): Promise<number> {
-  const text = await runLoad(port, file, ['-v', '-Q', '20000', '-l', `${seconds}`, '-q', '200']);
+async function measureLatency(port: number, file: string, more: readonly string[]): Promise<number> {
+  const text = await runLoad(port, file, ['-v', '-Q', '20000', '-q', '200', ...more]);
   const times = [...text.matchAll(/^> NOERROR \S+ \S+ ([\d.]+)$/gm)].map(([, time]) => Number(time));
   times.sort((a, b) => a - b);
   return Math.round((times[Math.floor(times.length * 0.99)] ?? Number.NaN) * 1e6);
 }
 
 /** Names that nobody has asked for yet. */
-function writeNewNames(file: string, round: number, server: Server): void {
+function writeNewNames(file: string, round: number, server: Server, count: number): void {
   const line = (i: number) => `n${i}.r${round + 1}${server}${Math.floor(i / namesPerZone)}.example A\n`;
-  writeFileSync(file, Array.from({ length: 150_000 }, (_, i) => line(i)).join(''));
+  writeFileSync(file, Array.from({ length: count }, (_, i) => line(i)).join(''));
 }
 
 interface Lengths {
   readonly rounds: number;
   readonly seconds: number;
+  /** As many questions as show that it works, for the rows' shape: the servers are not warm, the figures are rough. */
+  readonly isShort?: boolean;
+}
+
+/** The options of each load. A lost question is waited for, so that in short ones it is given up sooner. */
+function loadsOf({ seconds, isShort = false }: Lengths) {
+  // Times around the file of 200 names.
+  if (isShort)
+    return { cached: ['-n', '50', '-t', '1'], slow: ['-n', '20', '-t', '1'], newNames: 3000, warmUps: 0 };
+  return { cached: ['-l', `${seconds}`], slow: ['-l', '1'], newNames: 150_000, warmUps: 1 };
 }
 
 async function measureAll(
   pids: Readonly<Record<Server, number>>,
   directory: string,
-  { rounds, seconds }: Lengths,
+  lengths: Lengths,
   progress: Progress,
 ): Promise<Figure[]> {
   const cached = join(directory, 'cached');
@@ -194,24 +204,27 @@ async function measureAll(
   writeFileSync(cached, names.map((name) => `${name} A\n`).join(''));
   const empty = () => emptyRounds(servers);
   const [byCpu, byClock, many, forwarded, late] = [empty(), empty(), empty(), empty(), empty()];
-  const long = ['-l', `${seconds}`, '-q', '200'];
+  const { rounds } = lengths;
+  const { cached: length, slow, newNames, warmUps } = loadsOf(lengths);
+  const long = [...length, '-q', '200'];
   for (const server of servers) await runLoad(ports[server], cached, ['-n', '2', '-q', '20']);
-  await alternate(servers, rounds, async (name, at) => {
+  const step = async (name: string, at: number) => {
     const server = name as Server; // one of `servers`
     const target = { port: ports[server], pid: pids[server] };
     progress(`DNS, ${server}, round ${at + 1} of ${rounds}`);
     const one = await measureRate(target, cached, long);
     const ofMany = await measureRate(target, cached, [...long, '-c', '64']);
-    writeNewNames(fresh, at, server);
+    writeNewNames(fresh, at, server, newNames);
     const ofNew = await measureRate(target, fresh, [...long, '-n', '1']);
-    const p99 = await measureLatency(target.port, cached, 1);
+    const p99 = await measureLatency(target.port, cached, slow);
     if (at < 0) return;
     byCpu[server]!.push(one.perCpuSecond);
     byClock[server]!.push(one.perSecond);
     many[server]!.push(ofMany.perCpuSecond);
     forwarded[server]!.push(ofNew.perCpuSecond);
     late[server]!.push(p99);
-  });
+  };
+  await alternate(servers, rounds, step, warmUps);
   return figuresOf({ byCpu, byClock, many, forwarded, late });
 }
 

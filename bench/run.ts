@@ -37,7 +37,7 @@ const parts: Readonly<Record<string, (settings: Settings, progress: Progress) =>
   connections: measureConnections,
   idle: measureIdle,
   bodies: measureBodies,
-  dns: ({ rounds, isQuick }, progress) => measureDns({ rounds, seconds: isQuick ? 1 : 2 }, progress),
+  dns: ({ rounds, isQuick }, progress) => measureDns({ rounds, seconds: 2, isShort: isQuick }, progress),
   decide: async (_, progress) => measureDecisions(progress),
   understand: async (_, progress) => measureUnderstanding(progress),
   growth: measureGrowth,
