@@ -82,6 +82,12 @@ const commands: readonly Command[] = [
     },
   },
   {
+    name: 'permissions',
+    usage: '[--repo R] [--workflow W] [--granted P] [--segments DIR]',
+    summary: 'the smallest permissions: block of each job, from what its runs did',
+    load: async () => (await import('./advise/permissions-command.ts')).runPermissions,
+  },
+  {
     name: 'rules',
     usage: 'nftables|iptables [--mode M] [--config FILE] [--apply|--remove]',
     summary: 'print or apply the kernel rule set',

@@ -28,6 +28,9 @@ const folders = [
   'jobs',
   'store',
   'api',
+  'platform',
+  'registry',
+  'advise',
   'netns',
   'doctor',
 ];
