@@ -5,6 +5,7 @@ import type { Mode } from '../flow/decision.ts';
 import type { Problem } from '../flow/errors.ts';
 import { defaultServers, ownServer, type PlatformServer } from '../flow/platform-server.ts';
 import { compileBlocklistEntry, createBlocklist, type Blocklist } from './blocklist.ts';
+import { readPermissionTerms, type PermissionTerms } from './ceiling.ts';
 import { compileRuleLists, type RuleSource } from './compile-rules.ts';
 import { compileMatch, type ScopeMatch } from './match-scope.ts';
 import { addToHostIndex, createHostIndex, type HostIndex, type HostPattern } from './match-host.ts';
@@ -40,6 +41,7 @@ export interface CompiledScope {
   readonly match: ScopeMatch;
   readonly mode: Mode | null;
   readonly exclusive: boolean;
+  readonly permissions: PermissionTerms;
   readonly layer: Layer;
 }
 
@@ -57,6 +59,7 @@ export interface Policy {
   readonly top: Layer;
   readonly scopes: readonly CompiledScope[];
   readonly blocklist: Blocklist;
+  readonly permissions: PermissionTerms;
   /** Servers of forges that are known: given, or named by a rule. */
   readonly servers: readonly PlatformServer[];
   /** What each scope says of the runs that it is for; null: the top level. */
@@ -109,6 +112,7 @@ export function compilePolicy(input: CompileInput): Policy {
     top,
     scopes,
     blocklist: compileBlocklist(input),
+    permissions: readPermissionTerms(file.permissions),
     servers: findServers(rules, input.servers ?? defaultServers),
     trusts: new Map([
       [null, noTrust],
@@ -185,6 +189,7 @@ function compileScope(scope: ScopeFile, path: ValuePath, context: ScopeContext):
     match: compileMatch(scope.match, [...path, 'match'], input.list, input),
     mode: scope.mode ?? null,
     exclusive: scope.exclusive === true,
+    permissions: readPermissionTerms(scope.permissions),
     layer: { scope: scope.id, indexes: [createRuleIndex(compileRuleLists(scope, source)), ...used] },
   };
 }

@@ -8,6 +8,7 @@ import { unattributed, type Attribution } from '../flow/job.ts';
 import type { Operation } from '../flow/operation.ts';
 import type { Reason } from '../flow/reason.ts';
 import { findBlockedAddress, findBlockedHost } from './blocklist.ts';
+import { passesCeiling } from './ceiling.ts';
 import { checkAddress } from './check-address.ts';
 import { intersectCidrs } from './cidr-set.ts';
 import { findByRange, findConnection, findRangeBlocks, type HostQuestion } from './connection-view.ts';
@@ -158,11 +159,19 @@ export function decideRequest(effective: EffectivePolicy, question: RequestQuest
   const isResolver =
     question.evidence.some(({ kind }) => kind === 'encrypted-dns') &&
     !open.every((group) => group.some(({ rule }) => namesPath(rule, path)));
+  const excess = maySend(decision) ? findExcess(effective, question.operation ?? null) : null;
   return {
-    ...(isResolver && maySend(decision) ? blockNow(effective, 'encrypted-dns') : decision),
+    ...(isResolver && maySend(decision) ? blockNow(effective, 'encrypted-dns') : (excess ?? decision)),
     ...uniteGrants(open),
     addresses: own.length === 0 ? addresses : [...addresses, ...own],
   };
+}
+
+/** The block of a request by which the job's own token would do more than the policy grants it, or null. */
+function findExcess(effective: EffectivePolicy, operation: Operation | null): Decision | null {
+  const { ceiling } = effective;
+  if (ceiling === null || operation === null || passesCeiling(ceiling, operation)) return null;
+  return { ...blockNow(effective, 'permission'), enforced: ceiling.mode === 'block' };
 }
 
 function readUse({ policy }: EffectivePolicy, question: RequestQuestion): OperationUse | null {

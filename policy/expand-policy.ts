@@ -1,6 +1,7 @@
 // A policy written out: what presets and bundles stand for, with every default said.
 
 import { formatCidr } from '../flow/address.ts';
+import type { PermissionTerms } from './ceiling.ts';
 import type { Layer, Policy } from './compile.ts';
 import type { MethodSet } from './method-set.ts';
 import { operationFamilies } from './compile-operations.ts';
@@ -13,14 +14,27 @@ export function expandPolicy(policy: Policy): Record<string, unknown> {
     mode: policy.mode,
     onUnattributed: policy.onUnattributed,
     interceptedPorts: policy.interceptedPorts,
+    ...expandPermissions(policy.permissions),
     top: expandLayer(policy.top),
-    scopes: policy.scopes.map(({ id, mode, exclusive, layer }) => ({
+    scopes: policy.scopes.map(({ id, mode, exclusive, permissions, layer }) => ({
       id,
       mode: mode ?? policy.mode,
       exclusive,
+      ...expandPermissions(permissions),
       ...expandLayer(layer),
     })),
     blocklist: { hosts: policy.blocklist.hosts.size, addresses: policy.blocklist.addresses.length },
+  };
+}
+
+function expandPermissions({ mode, base, ceiling }: PermissionTerms): Record<string, unknown> {
+  if (mode === null && base === null && ceiling === null) return {};
+  return {
+    permissions: {
+      mode: mode ?? 'audit',
+      ...(base !== null && { default: base }),
+      ...(ceiling !== null && { ceiling }),
+    },
   };
 }
 

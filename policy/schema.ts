@@ -11,6 +11,7 @@ import {
   hostsSchema,
 } from './rule-schema.ts';
 import { ruleLists } from './rule-lists.ts';
+import { permissionSchema } from './platform-rule-schema.ts';
 import type {
   awsRuleSchema,
   githubRuleSchema,
@@ -59,6 +60,29 @@ const matchSchema = {
   },
 } as const satisfies JSONSchema;
 
+const permissionsMode = mode(
+  'What happens to a request made with the job’s own token that needs more: recorded (`audit`, default) or refused with an answer that names what is missing.',
+);
+const topPermissionsSchema = {
+  type: 'object',
+  description: 'What the token of a job may do, whatever the platform granted it.',
+  additionalProperties: false,
+  properties: {
+    mode: permissionsMode,
+    default: { ...permissionSchema, description: 'What holds where no scope names a ceiling.' },
+    ceiling: { ...permissionSchema, description: 'What no scope passes.' },
+  },
+} as const satisfies JSONSchema;
+const scopePermissionsSchema = {
+  type: 'object',
+  description: 'What the token of these jobs may do.',
+  additionalProperties: false,
+  properties: {
+    mode: permissionsMode,
+    ceiling: { ...permissionSchema, description: 'In place of the default; never beyond the top ceiling.' },
+  },
+} as const satisfies JSONSchema;
+
 const scopeSchema = {
   type: 'object',
   description: 'Rules and settings for the jobs that match.',
@@ -69,6 +93,7 @@ const scopeSchema = {
     match: matchSchema,
     use: oneOrList(text, 'Bundles whose rules the scope takes in.'),
     mode: mode('Among matching scopes that name a mode, block wins; none: the top one.'),
+    permissions: scopePermissionsSchema,
     exclusive: {
       type: 'boolean',
       description: 'Only exclusive matching scopes allow; several intersect. Blocks of all scopes remain.',
@@ -175,6 +200,7 @@ export const policySchema = {
       },
     },
     ...ruleLists,
+    permissions: topPermissionsSchema,
     bundles: { type: 'object', description: 'Bundles by name.', additionalProperties: bundleSchema },
     scopes: oneOrList(scopeSchema, 'Where more, or less, applies.'),
     blocklist: oneOrList(blocklistSchema, 'Lists that beat every allow.'),
@@ -190,6 +216,8 @@ export type GitlabRuleFile = FromSchema<typeof gitlabRuleSchema>;
 export type ImageRuleFile = FromSchema<typeof imageRuleSchema>;
 export type AwsRuleFile = FromSchema<typeof awsRuleSchema>;
 export type RuleListsFile = FromSchema<typeof bundleSchema>;
+export type PermissionsFile =
+  FromSchema<typeof topPermissionsSchema> | FromSchema<typeof scopePermissionsSchema>;
 export type ScopeFile = FromSchema<typeof scopeSchema>;
 export type MatchFile = FromSchema<typeof matchSchema>;
 export type BlocklistEntryFile = FromSchema<typeof blocklistSchema>;
@@ -200,7 +228,6 @@ export const laterKeys: ReadonlySet<string> = new Set([
   'actions',
   'packages',
   'credentials',
-  'permissions',
   'oidc',
   'lockdown',
 ]);

@@ -3,6 +3,7 @@
 
 import type { Mode } from '../flow/decision.ts';
 import type { Attribution, Job } from '../flow/job.ts';
+import { uniteCeilings, type Ceiling } from './ceiling.ts';
 import type { CompiledScope, Layer, Policy } from './compile.ts';
 import type { HostRules, HostView } from './host-view.ts';
 import { matchScope, readJob } from './match-scope.ts';
@@ -18,6 +19,8 @@ export interface EffectivePolicy {
   readonly exclusive: boolean;
   /** What would allow without exclusive scopes. */
   readonly union: readonly Layer[];
+  /** What the job’s own token may do; null: not asked. */
+  readonly ceiling: Ceiling | null;
   /** True when flows of no known job are blocked as such. */
   readonly blocksUnattributed: boolean;
   /** Rules by host, filled as hosts are met; bounded. */
@@ -136,11 +139,14 @@ function uniteScopes(
     groups,
     exclusive: groups[0] !== union || groups.length > 1,
     union,
+    ceiling: uniteCeilings(policy.permissions, yes.map(termsOf), maybe.map(termsOf)),
     blocksUnattributed: who.isNobody && policy.onUnattributed === 'block',
     views: new Map(),
     rules: new Map(),
   };
 }
+
+const termsOf = ({ permissions, exclusive }: CompiledScope) => ({ terms: permissions, exclusive });
 
 /** Among scopes that name a mode block wins; a scope that only may apply can make it stricter, never milder. */
 function chooseMode(top: Mode, yes: readonly CompiledScope[], maybe: readonly CompiledScope[]): Mode {

@@ -22,6 +22,7 @@ import type { PacedReader } from './pace.ts';
 import { refuseUnreadable } from './refuse-unreadable.ts';
 import { Sending } from './sending.ts';
 import { stuckBytes } from './stuck-bytes.ts';
+import { tellOperation } from './tell-operation.ts';
 import { isBadHandshake } from './websocket-tunnel.ts';
 
 const continueAnswer = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n');
@@ -329,7 +330,7 @@ export class Relay implements Carrier {
       host,
       method: head.method,
       path: query?.path ?? '',
-      told: exchange.problem?.told,
+      told: exchange.problem?.told ?? tellOperation(judgement.operation, decision.reason),
       head: exchange.headBytes,
       isLast,
       version: head.version,

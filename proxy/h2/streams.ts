@@ -6,6 +6,7 @@ import type { Decision } from '../../flow/decision.ts';
 import type { Reason } from '../../flow/reason.ts';
 import { explainRefused } from '../blocked-answer.ts';
 import type { Connection } from '../connection.ts';
+import { tellOperation } from '../tell-operation.ts';
 import { answerFrames } from './answer.ts';
 import { Barrier } from './barrier.ts';
 import { AnswerCredit } from './credit.ts';
@@ -233,6 +234,7 @@ export class Streams {
       host: judgement.host,
       method: request.sentMethod,
       path: judgement.query?.path ?? '',
+      told: tellOperation(judgement.operation, reason),
     };
     const answer = explainRefused(refused, (name) => fieldOf(stream, name));
     const isHead = request.sentMethod === 'HEAD';

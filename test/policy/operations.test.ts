@@ -302,3 +302,80 @@ void t.test('what cannot be meant is said at load', (t) => {
     t.match(problemsOf(withHead(text)), [{ severity: 'error', message }], text);
   t.end();
 });
+
+void t.test('the job’s own token does no more than its ceiling, whatever the platform granted it', (t) => {
+  const text = (permissions: string, scopes = '') =>
+    policyOf(
+      `permissions: ${permissions}\ngithub: {id: all, repo: "acme/*", access: write, anyRef: test}\n${scopes}`,
+    );
+  const write = (needs: Operation['needs'], more: Partial<Operation> = {}) =>
+    operation([repo('acme', 'app', 'write')], { needs, ...more });
+  const policy = text(
+    '{mode: block, default: {contents: read}, ceiling: {contents: write, issues: write}}',
+    'scopes: [{id: main, match: {ref: refs/heads/main}, permissions: {ceiling: {issues: write, packages: write}}}, {id: rel, match: {ref: refs/tags/v1}, permissions: {ceiling: {contents: write}}}]',
+  );
+  const elsewhere = job({ ref: 'refs/heads/x' });
+  const cases: readonly (readonly [Attribution, Operation, string])[] = [
+    [elsewhere, write([{ contents: 'read' }]), 'allow all'],
+    [elsewhere, write([{ contents: 'write' }]), 'block permission'],
+    [elsewhere, write([{ issues: 'write' }]), 'block permission'],
+    [job(), write([{ issues: 'write' }]), 'allow all'],
+    [job(), write([{ issues: 'read' }]), 'allow all'],
+    [job(), write([{ issues: 'write' }, { 'pull-requests': 'write' }]), 'allow all'],
+    [job(), write([{ issues: 'write', contents: 'read' }]), 'block permission'],
+    [job(), write([{ packages: 'write' }]), 'block permission'],
+    [job({ ref: 'refs/tags/v1' }), write([{ contents: 'write' }]), 'allow all'],
+    [elsewhere, write([{}]), 'allow all'],
+    [elsewhere, write([{}], { sureness: 'unknown' }), 'block permission'],
+    [elsewhere, write([{}], { ungrantable: ['administration: write'] }), 'block permission'],
+    [elsewhere, write([{ contents: 'write' }], { credential: 'pat', widens: false }), 'allow all'],
+    [elsewhere, write([{ contents: 'write' }], { widens: false }), 'allow all'],
+  ];
+  for (const [who, asked, expected] of cases)
+    t.equal(ask(policy, who, asked), expected, `${who.job?.ref} ${JSON.stringify(asked.needs)}`);
+  const two = text(
+    '{mode: block, ceiling: {contents: write, issues: write}}',
+    'scopes: [{id: a, match: {owner: acme}, exclusive: true, github: {id: ea, repo: "acme/*", access: write, anyRef: t}, permissions: {ceiling: {contents: write, issues: read}}}, {id: b, match: {event: push}, exclusive: true, github: {id: eb, repo: "acme/*", access: write, anyRef: t}, permissions: {ceiling: {contents: read}}}]',
+  );
+  t.equal(ask(two, job(), write([{ contents: 'read' }])), 'allow ea', 'exclusive scopes intersect');
+  t.equal(ask(two, job(), write([{ contents: 'write' }])), 'block permission');
+  t.equal(ask(two, job(), write([{ issues: 'read' }])), 'block permission');
+  const none = policyOf('github: {id: all, repo: "acme/*", access: write, anyRef: test}');
+  t.equal(
+    ask(none, job(), write([{ contents: 'write' }])),
+    'allow all',
+    'nothing is asked where nothing is said',
+  );
+  t.end();
+});
+
+void t.test('permissions have a mode of their own', (t) => {
+  const decide = (text: string, who = job()) =>
+    decideRequest(effectivePolicy(policyOf(text), who), {
+      scheme: 'https',
+      host: 'api.github.com',
+      port: 443,
+      method: 'POST',
+      path: '/',
+      hasBody: true,
+      upgrade: null,
+      evidence: [],
+      operation: operation([repo('acme', 'app', 'write')], { needs: [{ contents: 'write' }] }),
+      attribution: who,
+    });
+  const rule = 'github: {id: all, repo: "acme/*", access: write, anyRef: test}';
+  const paper = { verdict: 'block', reason: 'permission', enforced: false };
+  t.match(decide(`permissions: {ceiling: {contents: read}}\n${rule}`), paper, 'audit is the default');
+  t.match(decide(`mode: audit\npermissions: {mode: block, ceiling: {contents: read}}\n${rule}`), {
+    ...paper,
+    enforced: true,
+  });
+  t.match(
+    decide(
+      `permissions: {ceiling: {contents: read}}\n${rule}\nscopes: {id: s, match: {owner: acme}, permissions: {mode: block}}`,
+    ),
+    { ...paper, enforced: true },
+    'the stricter mode of a scope counts',
+  );
+  t.end();
+});
