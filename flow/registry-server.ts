@@ -15,7 +15,7 @@ export interface RegistryServer {
 export interface RegistryHost {
   /** A canonical host; each leading `*.` stands for one label. */
   readonly host: string;
-  /** What stands before the protocol's own paths, without a slash at its end; empty for the root. */
+  /** What stands before the protocol's own paths, without a slash at its end; `*` is one segment; empty for the root. */
   readonly pathPrefix: string;
 }
 
@@ -29,7 +29,7 @@ function known(ecosystem: Ecosystem, registry: string, hosts: readonly string[])
   return { ecosystem, registry, isPublic: true, hosts: all };
 }
 
-/** Registries that anybody reads; a path behind a host is what stands before the protocol's own paths. */
+/** Registries that anybody reads; behind a host stands its path prefix. */
 export const publicRegistries: readonly RegistryServer[] = [
   known('npm', 'npmjs.com', ['*.npmjs.org', 'registry.yarnpkg.com']),
   known('npm', 'npm.pkg.github.com', ['npm.pkg.github.com']),
@@ -46,13 +46,13 @@ export const publicRegistries: readonly RegistryServer[] = [
   known('maven', 'plugins.gradle.org', ['plugins.gradle.org/m2', 'plugins-artifacts.gradle.org']),
   known('maven', 'maven.google.com', ['maven.google.com', 'dl.google.com/dl/android/maven2']),
   known('maven', 'jitpack.io', ['jitpack.io']),
-  known('maven', 'maven.pkg.github.com', ['maven.pkg.github.com']),
+  known('maven', 'maven.pkg.github.com', ['maven.pkg.github.com/*/*']),
   known('nuget', 'nuget.org', ['nuget.org', '*.nuget.org']),
-  known('nuget', 'nuget.pkg.github.com', ['nuget.pkg.github.com']),
+  known('nuget', 'nuget.pkg.github.com', ['nuget.pkg.github.com/*']),
   known('cargo', 'crates.io', ['crates.io', '*.crates.io']),
   known('golang', 'proxy.golang.org', ['proxy.golang.org', 'sum.golang.org', 'index.golang.org']),
   known('gem', 'rubygems.org', ['rubygems.org', '*.rubygems.org']),
-  known('gem', 'rubygems.pkg.github.com', ['rubygems.pkg.github.com']),
+  known('gem', 'rubygems.pkg.github.com', ['rubygems.pkg.github.com/*']),
   known('oci', 'docker.io', ['docker.io', '*.docker.io']),
   known('oci', 'ghcr.io', ['ghcr.io']),
   known('oci', 'docker.pkg.github.com', ['docker.pkg.github.com']),

@@ -7,11 +7,17 @@ import { publicRegistries, RegistryHosts } from '../flow/registry-server.ts';
 import type { RegistryServer } from '../flow/registry-server.ts';
 import { answerReader } from './answer-reader.ts';
 import { AwaitedConfigs } from './learn-oci.ts';
+import { readCargo } from './cargo.ts';
+import { readDebian } from './debian.ts';
+import { readGolang } from './golang.ts';
+import { readMaven } from './maven.ts';
 import { readNpm } from './npm.ts';
+import { readNuget } from './nuget.ts';
 import { readOci } from './oci.ts';
 import { readPypi } from './pypi.ts';
 import { splitPath, unknownMeaning } from './registry-request.ts';
 import type { Learning, Meaning, RegistryRequest } from './registry-request.ts';
+import { readGem } from './rubygems.ts';
 import { recogniseShape } from './shape.ts';
 import type { PackageTimes } from './times.ts';
 
@@ -31,7 +37,13 @@ interface Reader {
 const readers: Partial<Record<Ecosystem, Reader>> = {
   npm: { read: readNpm },
   pypi: { read: readPypi },
+  maven: { read: readMaven },
+  nuget: { read: readNuget },
+  cargo: { read: readCargo },
+  golang: { read: readGolang },
+  gem: { read: readGem },
   oci: { read: readOci },
+  deb: { read: readDebian },
 };
 
 const maxTouches = 64;
@@ -90,8 +102,7 @@ function findPlace(hosts: RegistryHosts, asked: AskedRequest): Place | null {
   }
   const shape = recogniseShape(asked);
   if (shape === null) return null;
-  const path = asked.path.slice(shape.prefixLength);
-  return { ecosystem: shape.ecosystem, registry: asked.host, path, byShape: true };
+  return { ecosystem: shape.ecosystem, registry: asked.host, path: shape.path, byShape: true };
 }
 
 // What comes unencrypted could be said by anybody on the way, and a mirror that nobody configured by anybody.
@@ -106,12 +117,17 @@ function learningOf({ times, awaited }: Setting, asked: AskedRequest, place: Pla
   };
 }
 
-/** The path below a prefix, with a slash in front; null when it is not below. */
+/** The path below a prefix, with a slash in front; null when it is not below. `*` in a prefix is one segment. */
 export function pathBelow(path: string, prefix: string): string | null {
   if (prefix === '') return path;
-  if (!path.startsWith(prefix)) return null;
-  if (path.length === prefix.length) return '/';
-  return path[prefix.length] === '/' ? path.slice(prefix.length) : null;
+  let at = 0;
+  for (const part of prefix.slice(1).split('/')) {
+    const end = path.indexOf('/', at + 1);
+    const segment = path.slice(at + 1, end < 0 ? path.length : end);
+    if (segment === '' || (part !== '*' && part !== segment)) return null;
+    at += segment.length + 1;
+  }
+  return at === path.length ? '/' : path.slice(at);
 }
 
 function toUnderstanding(

@@ -4,7 +4,7 @@
 import type { AnswerHead, AnswerStream } from '../flow/asked-request.ts';
 import type { Access, Touch } from '../flow/operation.ts';
 import { learnConfig, learnManifest } from './learn-oci.ts';
-import { packageTouch, unknownMeaning } from './registry-request.ts';
+import { packageTouch, readQuery, unknownMeaning } from './registry-request.ts';
 import type { ImageTouch, Learning, Meaning, RegistryRequest } from './registry-request.ts';
 
 const component = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
@@ -114,11 +114,6 @@ function onImage(
   if (access === 'read' && !request.isRead) return null;
   const touch = imageTouch(request, access, name, reference);
   return { name: `oci/${verb}`, touches: [touch], sureness: 'known', detail: null };
-}
-
-/** Of a broken percent sign URLSearchParams keeps the text, and never throws. */
-export function readQuery(query: string): URLSearchParams {
-  return new URLSearchParams(query.length > 65_536 ? '' : query);
 }
 
 const tokenPaths = new Set([

@@ -114,5 +114,10 @@ export function unknownMeaning(
   };
 }
 
+/** Of a broken percent sign URLSearchParams keeps the text, and never throws. */
+export function readQuery(query: string): URLSearchParams {
+  return new URLSearchParams(query.length > 65_536 ? '' : query);
+}
+
 /** Bodies of publishing requests that name the package: kept whole up to this size. */
 export const publishHold: HoldLimits = { maxBytes: 33_554_432, maxDecodedBytes: 67_108_864, maxRatio: 100 };

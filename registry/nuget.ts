@@ -1,0 +1,143 @@
+// Requests to NuGet servers: the V3 API with its flat container, registrations and search, and what is left of V2
+// (learn.microsoft.com/nuget/api).
+
+import { isJson } from './answer-reader.ts';
+import { learnRegistration } from './learn-nuget.ts';
+import { readNugetPush } from './publish-nuget.ts';
+import { nugetPurl } from './purl.ts';
+import { packageMeaning, publishHold, unknownMeaning } from './registry-request.ts';
+import type { Meaning, RegistryRequest } from './registry-request.ts';
+import { normaliseNugetVersion } from './version-order.ts';
+
+const validId = /^[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,98}[A-Za-z0-9_])?$/;
+const validVersion = /^v?\d+(?:\.\d+){0,3}(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]*)?$/;
+
+/** What a request to a NuGet server means. */
+export function readNuget(request: RegistryRequest): Meaning {
+  const { segments, isRead } = request;
+  const [first = '', second = ''] = segments.map((segment) => segment.toLowerCase());
+  if (first === 'api' && second === 'v2') return readV2(request, segments.slice(2));
+  if (!isRead) return readPush(request) ?? unknownMeaning(request, 'no known way to publish');
+  const flat = segments.findIndex((segment) => /^(?:(?:v3-)?flat-?container\d*|download)$/i.test(segment));
+  if (flat >= 0) return readFlat(request, segments.slice(flat + 1));
+  const registration = segments.findIndex((segment) => /^registrations?\d*(?:-[a-z0-9-]+)?$/i.test(segment));
+  if (registration >= 0) return readRegistration(request, segments.slice(registration + 1));
+  if (first === 'packages' && segments.length === 2) return readFileName(request, segments[1]!);
+  if (/^(?:query|autocomplete|search)$/.test(segments.at(-1)!.toLowerCase())) {
+    return packageMeaning(request, 'search', 'search', 'read', { purl: null });
+  }
+  if (/^v3(?:-index)?$/.test(first) || segments.at(-1)!.toLowerCase() === 'index.json') {
+    return packageMeaning(request, 'index', 'metadata', 'read', { purl: null });
+  }
+  if (first === 'packages' && validId.test(segments[1] ?? '')) {
+    return packageMeaning(request, 'metadata', 'metadata', 'read', { purl: nugetPurl(segments[1]!) });
+  }
+  return unknownMeaning(request, 'no known path of the API');
+}
+
+/** `/{id}/index.json`, `/{id}/{version}/{id}.{version}.nupkg`, `.nuspec`, `readme`, `icon`. */
+function readFlat(request: RegistryRequest, rest: readonly string[]): Meaning {
+  const [id = '', version = '', file = ''] = rest;
+  if (!validId.test(id)) return unknownMeaning(request, 'no id of a package');
+  const purl = nugetPurl(id);
+  if (rest.length === 2) return packageMeaning(request, 'metadata', 'metadata', 'read', { purl });
+  if (rest.length !== 3 || !validVersion.test(version)) return unknownMeaning(request, 'no known file', purl);
+  const facts = { purl, version: normaliseNugetVersion(version) };
+  if (!file.toLowerCase().endsWith('.nupkg'))
+    return packageMeaning(request, 'metadata', 'metadata', 'read', facts);
+  return packageMeaning(request, 'install', 'install', 'read', { ...facts, file: file.toLowerCase() });
+}
+
+/** `/{id}/index.json`, `/{id}/page/…json`, `/{id}/{version}.json`: they tell when each version was published. */
+function readRegistration(request: RegistryRequest, rest: readonly string[]): Meaning {
+  const [id = '', page = ''] = rest;
+  if (!validId.test(id)) return unknownMeaning(request, 'no id of a package');
+  const purl = nugetPurl(id);
+  const leaf = page.replace(/\.json$/i, '');
+  const version = rest.length === 2 && validVersion.test(leaf) ? normaliseNugetVersion(leaf) : null;
+  const meaning = packageMeaning(request, 'metadata', 'metadata', 'read', { purl, version });
+  const { learning } = request;
+  if (learning === null) return meaning;
+  return { ...meaning, answer: (head) => (isJson(head) ? learnRegistration(learning, purl, version) : null) };
+}
+
+/** `/packages/{id}.{version}.nupkg` of the content networks: an id may end in digits too. */
+function readFileName(request: RegistryRequest, file: string): Meaning {
+  const match = /^(.+?)\.(\d+(?:\.\d+){1,3}(?:-[0-9a-z.-]+)?)\.s?nupkg$/i.exec(file);
+  if (match === null || !validId.test(match[1]!)) return unknownMeaning(request, 'no known file');
+  return packageMeaning(request, 'install', 'install', 'read', {
+    purl: nugetPurl(match[1]!),
+    version: normaliseNugetVersion(match[2]!),
+    file: file.toLowerCase(),
+  });
+}
+
+function readV2(request: RegistryRequest, rest: readonly string[]): Meaning {
+  const [first = '', id = '', version = ''] = rest;
+  const word = first.toLowerCase();
+  if (request.isRead) return readV2Read(request, rest);
+  if (word !== 'package' && word !== 'symbolpackage')
+    return unknownMeaning(request, 'no known path of the API');
+  if (id === '' && (request.method === 'PUT' || request.method === 'POST')) {
+    return readPush(request) ?? unknownMeaning(request, 'no known way to publish');
+  }
+  if (id.toLowerCase() === 'create-verification-key' && validId.test(version)) {
+    return packageMeaning(request, 'verify', 'account', 'write', { purl: nugetPurl(version) });
+  }
+  if (!validId.test(id) || !validVersion.test(version)) return unknownMeaning(request, 'no known package');
+  const facts = { purl: nugetPurl(id), version: normaliseNugetVersion(version) };
+  if (request.method === 'DELETE') return packageMeaning(request, 'unlist', 'publish', 'admin', facts);
+  if (request.method === 'POST') return packageMeaning(request, 'relist', 'publish', 'write', facts);
+  return unknownMeaning(request, 'no known method', facts.purl);
+}
+
+function readV2Read(request: RegistryRequest, rest: readonly string[]): Meaning {
+  const [first = '', id = '', version = ''] = rest;
+  if (/^(?:symbol)?package$/i.test(first) && validId.test(id)) {
+    const isVersion = validVersion.test(version);
+    const facts = { purl: nugetPurl(id), version: isVersion ? normaliseNugetVersion(version) : null };
+    const meaning = packageMeaning(request, 'install', 'install', 'read', facts);
+    return isVersion
+      ? meaning
+      : { ...meaning, sureness: 'unknown', detail: 'the newest version, whichever it is' };
+  }
+  const named = /^Packages\(Id='([^']+)',Version='([^']+)'\)$/i.exec(first);
+  if (named !== null && validId.test(named[1]!)) {
+    const version = normaliseNugetVersion(named[2]!);
+    return packageMeaning(request, 'metadata', 'metadata', 'read', { purl: nugetPurl(named[1]!), version });
+  }
+  if (/^FindPackagesById\(\)$/i.test(first)) {
+    const found = /(?:^|&)id=(?:'|%27)([A-Za-z0-9_.-]+)(?:'|%27)/i.exec(request.asked.query);
+    return packageMeaning(request, 'metadata', 'metadata', 'read', {
+      purl: found === null ? null : nugetPurl(found[1]!),
+    });
+  }
+  if (/^(?:Search\(\)|Packages|\$metadata|)$/i.test(first)) {
+    return packageMeaning(request, 'search', 'search', 'read', { purl: null });
+  }
+  return unknownMeaning(request, 'no known path of the API');
+}
+
+/** A package that is pushed says only inside which one it is. */
+function readPush(request: RegistryRequest): Meaning | null {
+  const { method, segments, asked } = request;
+  const last = segments.at(-1)!.toLowerCase();
+  const isPush =
+    method === 'PUT' && (/^(?:package|symbolpackage|packages|)$/.test(last) || segments.length <= 2);
+  if (!isPush && !(method === 'POST' && /^(?:symbol)?package$/.test(last))) return null;
+  const opaque = packageMeaning(request, 'publish', 'publish', 'write', { purl: null });
+  return {
+    ...opaque,
+    hold: {
+      ...publishHold,
+      withBody: (body) => {
+        const found = readNugetPush(asked.header('content-type') ?? '', body);
+        if (found === null || !validId.test(found.id)) {
+          return { ...opaque, sureness: 'unknown', detail: 'the package does not tell its id' };
+        }
+        const facts = { purl: nugetPurl(found.id), version: normaliseNugetVersion(found.version) };
+        return packageMeaning(request, 'publish', 'publish', 'write', facts);
+      },
+    },
+  };
+}
