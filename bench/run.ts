@@ -10,6 +10,7 @@ import { contenders } from './contenders.ts';
 import { measureConnections, measureIdle } from './connections.ts';
 import { measureDecisions } from './decide.ts';
 import { measureDns } from './dns.ts';
+import { measureOthers } from './fairness.ts';
 import { measureGrowth } from './growth.ts';
 import { findPeers, readMachine } from './machine.ts';
 import { machineBusyMs } from './measure.ts';
@@ -41,6 +42,7 @@ const parts: Readonly<Record<string, (settings: Settings, progress: Progress) =>
   decide: async (_, progress) => measureDecisions(progress),
   understand: async (_, progress) => measureUnderstanding(progress),
   growth: measureGrowth,
+  fairness: measureOthers,
   build: measureWholeBuild,
 };
 
