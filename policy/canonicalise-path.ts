@@ -13,11 +13,12 @@ const maxTargetLength = 65_536;
 const maxSegments = 256;
 
 /** Reads an origin-form target (`/path?query`, RFC 9112 3.2.1); linear in its length, never throws. */
-export function canonicalisePath(target: string): CanonicalPath {
+export function canonicalisePath(target: string, slashes: 'refuse' | 'join' = 'refuse'): CanonicalPath {
   if (target.length > maxTargetLength) return ambiguous('the target is too long');
   if (!target.startsWith('/')) return ambiguous('the target does not begin with a slash');
   const mark = target.indexOf('?');
-  const raw = mark < 0 ? target : target.slice(0, mark);
+  const given = mark < 0 ? target : target.slice(0, mark);
+  const raw = slashes === 'join' ? given.replaceAll(/\/{2,}/g, '/') : given;
   const query = mark < 0 ? '' : target.slice(mark + 1);
   if (!isVisibleAscii(query)) return ambiguous('a character in the query that must be percent-encoded');
   if (query.includes('#')) return ambiguous('a fragment in the target');
@@ -27,6 +28,13 @@ export function canonicalisePath(target: string): CanonicalPath {
     return dotSegment.test(raw) ? ambiguous('a dot segment') : { kind: 'path', path: raw, query };
   }
   return decodeSegments(raw, query);
+}
+
+const runnerService = /^[a-z0-9-]+\.actions\.(?:githubusercontent\.com|[a-z0-9-]+\.ghe\.com)$/;
+
+/** Doubled slashes are joined where the platform's own runner writes them: in the URL of identity tokens. */
+export function slashesOn(host: string): 'refuse' | 'join' {
+  return runnerService.test(host) ? 'join' : 'refuse';
 }
 
 function hasMoreSlashes(text: string, max: number): boolean {

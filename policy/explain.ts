@@ -6,7 +6,7 @@ import type { Evidence } from '../flow/evidence.ts';
 import type { Attribution } from '../flow/job.ts';
 import type { CredentialKind, Operation } from '../flow/operation.ts';
 import { understandWhole } from '../flow/understand-whole.ts';
-import { canonicalisePath } from './canonicalise-path.ts';
+import { canonicalisePath, slashesOn } from './canonicalise-path.ts';
 import { checkAddress } from './check-address.ts';
 import type { Policy } from './compile.ts';
 import {
@@ -99,16 +99,23 @@ function explainHttp(
   const problem = findHeaderProblem(question.headers);
   if (problem !== null) return answer(blocked(problem.reason), problem.detail);
   const override = readOverride(question.headers);
-  const path = canonicalisePath(url.target);
-  if (path.kind === 'ambiguous') return answer(blocked('ambiguous-path'), path.detail);
-  const request = {
+  const bare = {
     scheme,
     host: host ?? address ?? '',
     port,
     method: question.method,
-    path: path.path,
     hasBody: question.hasBody || namesBody(question.headers),
   };
+  const path = canonicalisePath(url.target, slashesOn(bare.host));
+  if (path.kind === 'ambiguous') {
+    const meant = canonicalisePath(resolveDots(url.target), 'join');
+    const operation =
+      meant.kind === 'path'
+        ? understand({ ...bare, path: meant.path }, meant.query, question, asker)?.operation
+        : null;
+    return answer(blocked('ambiguous-path'), path.detail, operation ?? null);
+  }
+  const request = { ...bare, path: path.path };
   const understood = understand(request, path.query, question, asker);
   const operation = understood?.operation ?? null;
   if (!isOpen(connection)) return answer(connection, null, operation);
@@ -127,6 +134,13 @@ function explainHttp(
   const reason = checkAddress(address, decided.addresses);
   const checked = reason === null ? decided : { ...blocked(reason), mode: effective.mode };
   return answer(checked, null, operation);
+}
+
+/** As most servers would read it (RFC 3986 §5.2.4), to say what a request means that is refused. */
+function resolveDots(target: string): string {
+  if (!URL.canParse(`https://x.example${target}`)) return target;
+  const { pathname, search } = new URL(`https://x.example${target}`);
+  return pathname + search;
 }
 
 function understand(

@@ -9,7 +9,7 @@ import type { AnswerReader, Understanding } from '../flow/asked-request.ts';
 import type { Operation } from '../flow/operation.ts';
 import type { Reason } from '../flow/reason.ts';
 import { canonicaliseHost } from '../policy/canonicalise-host.ts';
-import { canonicalisePath } from '../policy/canonicalise-path.ts';
+import { canonicalisePath, slashesOn } from '../policy/canonicalise-path.ts';
 import type { RequestDecision } from '../policy/decide.ts';
 import { findEncryptedDns } from '../policy/encrypted-dns.ts';
 import { offeredUpgrade } from '../policy/offered-upgrade.ts';
@@ -95,7 +95,7 @@ export function judge(
   }
   if (!isExplicit && target.port !== connection.port) return misdirected(connection, target.host, 'port');
   if (isForeignAddress(connection, target.host)) return misdirected(connection, target.host, 'address');
-  const path = canonicalisePath(target.pathText);
+  const path = canonicalisePath(target.pathText, slashesOn(target.host));
   if (path.kind === 'ambiguous') return refused('ambiguous-path', path.detail, target.host);
   const upgrade = head.upgrade === null ? null : offeredUpgrade(head.upgrade);
   const { host, port } = target;
