@@ -39,7 +39,7 @@ const failed = { cpuPerGib: Number.NaN, perSecond: Number.NaN };
 /** A gibibyte each way, several times; and ours' memory over all of them. */
 export async function measureBodies(options: ProxyOptions, progress: Progress): Promise<Figure[]> {
   const programs = ['ours', ...['haproxy', 'squid', 'sslsplit'].filter(options.isInstalled)];
-  const bytes = options.isQuick ? gibibyte / 8 : gibibyte;
+  const bytes = options.isQuick ? gibibyte / 32 : gibibyte;
   const residentMb: number[] = [];
   return inLab(options, { programs }, async (lab) => {
     const file = openSync(join(lab.directory, `big-${bytes}`), 'w');

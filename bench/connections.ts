@@ -79,7 +79,7 @@ function timesSeen(unseen: Rounds, seen: Rounds): Rounds {
 /** Memory of idle connections that have had one request each; each round in processes of its own. */
 export async function measureIdle(options: ProxyOptions, progress: Progress): Promise<Figure[]> {
   const programs = ['ours', ...['haproxy'].filter(options.isInstalled)];
-  const held = options.isQuick ? 200 : 5000;
+  const held = options.isQuick ? 100 : 5000;
   const { rounds } = options;
   const kb = emptyRounds(programs);
   for (let at = 0; at < rounds; at++) {

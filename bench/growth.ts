@@ -95,7 +95,7 @@ async function measureHeld(options: ProxyOptions, rounds: number, progress: Prog
 }
 
 async function measureRunners(options: ProxyOptions, rounds: number, progress: Progress) {
-  const requests = options.isQuick ? 2000 : 20_000;
+  const requests = options.isQuick ? 1000 : 20_000;
   const counts = options.isQuick ? [1, 10] : [1, 10, 100, 1000];
   const cases = Object.fromEntries(
     counts.map((count) => [`${count}`, { programs: ['ours'], runners: count + 1 }]),

@@ -80,7 +80,7 @@ function readSettings(): Settings | string {
   return {
     parts: positionals.length === 0 ? Object.keys(parts) : positionals,
     rounds,
-    seconds: values.quick ? 0.4 : 3,
+    seconds: values.quick ? 0.2 : 3,
     isQuick: values.quick,
     shared: null,
     isJson: values.json,
