@@ -83,6 +83,15 @@ export function redactPath(path: string): string {
   return redactRuns(withoutUserinfo(shorten(end < 0 ? path : path.slice(0, end))));
 }
 
+/** A name that interpreters put together of words they know: formats of tokens alone are looked for. */
+function redactKnownName(text: string): string {
+  if (isPlain(text)) return text;
+  return shapes.reduce(
+    (result, [kind, pattern]) => result.replace(pattern, `[redacted:${kind}]`),
+    shorten(text),
+  );
+}
+
 /** Free text for people (evidence, log messages), which may quote URLs and headers. */
 export function redactText(text: string): string {
   let result = shorten(text);
@@ -193,7 +202,7 @@ const ownWords: ReadonlySet<string> = new Set(['kind', 'access', 'act']);
 const redactOperation = (operation: Operation): Operation => ({
   ...operation,
   server: redactName(operation.server),
-  name: redactPath(operation.name),
+  name: redactKnownName(operation.name),
   touches: operation.touches.map(redactTouch),
   detail: orNull(operation.detail, redactText),
 });

@@ -4,7 +4,8 @@
 import { type GraphqlDocument, readDocument, type Unread } from './graphql-document.ts';
 
 const maxBatch = 32;
-const parameters = new Set([
+const exact: ReadonlySet<string> = new Set(['query', 'variables', 'operationName', 'extensions']);
+const parameters: ReadonlySet<string> = new Set([
   'query',
   'variables',
   'operationname',
@@ -39,7 +40,8 @@ export function readQuery(query: string): readonly GraphqlDocument[] | Unread | 
   const asked = new URLSearchParams(query);
   const names = [...asked.keys()].filter(isParameter);
   if (names.length === 0) return null;
-  if (new Set(names).size !== names.length) return { unread: 'a parameter that is there twice' };
+  const isPlain = names.every((name) => exact.has(name)) && new Set(names).size === names.length;
+  if (!isPlain) return { unread: 'a parameter that is there twice, or spelt in another way' };
   const variables = asked.get('variables');
   try {
     return readOne({

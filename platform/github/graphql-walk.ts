@@ -5,6 +5,7 @@ import type { FieldNode, InlineFragmentNode, SelectionNode, SelectionSetNode } f
 import { OperationTypeNode } from 'graphql/language/ast.js';
 import { Kind } from 'graphql/language/kinds.js';
 import type { Touch } from '../../flow/operation.ts';
+import { redactName } from '../../flow/redact.ts';
 import { type GraphqlDocument, selectionsOf } from '../graphql-document.ts';
 import { type Variables, variablesOf } from '../graphql-value.ts';
 import { needBoth, needBothByTarget, needByTarget, noNeeds, type NeedSet, settle } from '../need-sets.ts';
@@ -238,8 +239,11 @@ function walkMutation(walk: Walk, field: FieldNode, needs: Needs): void {
   const name = field.name.value;
   if (introspection.has(name)) return;
   const { mutations } = walk.found;
+  const payload = findType('Mutation')?.fields.get(name)?.type ?? null;
+  const isOfSchema = payload !== null;
   if (name.length > 80 || mutations.size >= maxMutations) throw new Opaque('too many mutations');
-  mutations.add(name);
+  // A job chooses names that are not the schema's: they may be anything.
+  mutations.add(isOfSchema ? name : redactName(name));
   const own = mutationTouch(field, walk.variables);
   touch(walk, own);
   const need = mutationNeed(name);
@@ -247,7 +251,6 @@ function walkMutation(walk: Walk, field: FieldNode, needs: Needs): void {
   else count(walk, need, needs);
   const also = alsoNeeded(field, walk.variables);
   if (also !== null) walk.found.ungrantable.add(also);
-  const payload = findType('Mutation')?.fields.get(name)?.type ?? null;
   // What a mutation answers that is not in the schema either: it is unknown already.
   if (payload === null) return;
   walkSelections(walk, field.selectionSet, placed(payload), placeOf(own), needs, false);

@@ -12,6 +12,8 @@ import {
   needByTarget,
   settle,
 } from '../../platform/need-sets.ts';
+import { redactRecord } from '../../flow/redact.ts';
+import { call } from '../advise/records.ts';
 import { ask, type Asked, askRequest, job, post } from './ask-graphql.ts';
 
 /** `repository write acme/app`, `?` for what is hidden. */
@@ -246,6 +248,19 @@ t.test('what the schema does not have, or nobody can read, is an opaque write th
   });
 });
 
+t.test('names of mutations are kept in records; those that a job makes up may hide nothing', async (t) => {
+  const nameOf = (...names: string[]): string => {
+    const fields = names.map((name) => `${name}(input:{}){clientMutationId}`);
+    const { operation } = ask(`mutation{${fields.join(' ')}}`);
+    return redactRecord({ ...call(operation), phase: 'closed' }).operation?.name ?? '';
+  };
+  const schema = ['linkProjectV2ToRepository', 'updateProjectV2ItemFieldValue', 'enablePullRequestAutoMerge'];
+  t.equal(nameOf(...schema), `graphql/${schema.join('+')}`);
+  t.equal(nameOf('createIssue', 'notThere'), 'graphql/createIssue+notThere');
+  t.equal(nameOf('ghp_16C7e42F292c6912E7710c838347Ae178B4a'), 'graphql/[redacted:github-token]');
+  t.equal(nameOf('x9Kd8fJ2lQ7vZ3mN5bT1wR6yH4cG0p'), 'graphql/[redacted:entropy]');
+});
+
 t.test('requests without a held document are read by method and query', async (t) => {
   const get = { method: 'GET', hasBody: false };
   const asked = (query: string): string => `query=${encodeURIComponent(query)}`;
@@ -258,6 +273,8 @@ t.test('requests without a held document are read by method and query', async (t
       'write',
     ],
     [{ ...get, query: `${asked('{viewer{login}}')}&query=x` }, 'graphql/opaque', 'write'],
+    [{ ...get, query: `${asked('{viewer{login}}')}&query[]=x` }, 'graphql/opaque', 'write'],
+    [{ ...get, query: `${asked('{viewer{login}}')}&Query=x` }, 'graphql/opaque', 'write'],
     [{ ...get, query: `${asked('{viewer{login}}')}&variables=%7B` }, 'graphql/opaque', 'write'],
     [{ ...get, query: 'extensions=%7B%7D' }, 'graphql/opaque', 'write'],
     [{ ...get, hasBody: true }, 'graphql/opaque', 'write'],
