@@ -1,5 +1,6 @@
 // Warnings about what a policy says and can hardly mean.
 
+import { checkPlatformHosts } from './check-platform-hosts.ts';
 import type { Policy } from './compile.ts';
 import { addToHostIndex, createHostIndex, findHostGroups, matchesHost } from './match-host.ts';
 import { includesWrite } from './method-set.ts';
@@ -40,6 +41,7 @@ export function warnAboutPolicy(
   for (const rule of rules) {
     if (rule.id.startsWith('preset:')) continue;
     if (rule.kind === 'http') {
+      checkPlatformHosts(rule, policy.servers, pathOf(rule), list);
       warnAboutUnread(rule, policy, pathOf(rule), list);
       if (!rule.isBlock) warnAboutHttp(rule, pathOf(rule), list);
     }

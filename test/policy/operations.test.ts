@@ -379,3 +379,59 @@ void t.test('permissions have a mode of their own', (t) => {
   );
   t.end();
 });
+
+void t.test('an http rule on a host of a forge is refused with the rule that says the same', (t) => {
+  const cases: readonly (readonly [string, string | null])[] = [
+    ['{id: a, host: api.github.com}', 'github: {id: a, repo: "**", access: read}'],
+    [
+      '{id: a, host: api.github.com, methods: [read, POST], paths: "/repos/acme/app/**"}',
+      'github: {id: a, repo: acme/app, access: write}',
+    ],
+    [
+      '{id: a, host: github.com, paths: ["/acme/app.git/**", "/acme/lib/**"]}',
+      'github: {id: a, repo: [acme/app, acme/lib], access: read}',
+    ],
+    [
+      '{id: a, host: [x.example, codeload.github.com], paths: "/acme/**"}',
+      'github: {id: a, repo: "acme/*", access: read}',
+    ],
+    ['{host: "**.githubusercontent.com"}', 'github: {repo: "**", access: read}'],
+    [
+      '{id: a, host: ghcr.io, paths: "/v2/acme/**"}',
+      'images: {id: a, image: "ghcr.io/acme/**", access: read}',
+    ],
+    [
+      '{id: a, host: gitlab.com, paths: "/acme/infra/team.git/**"}',
+      'gitlab: {id: a, project: "acme/infra/team/**", access: read}',
+    ],
+    [
+      '{id: a, host: gitlab.com, paths: "/api/v4/projects/acme%2Finfra/**"}',
+      'gitlab: {id: a, project: acme/infra, access: read}',
+    ],
+    [
+      '{id: a, host: github.com, paths: "/acme/**", action: block}',
+      'github: {id: a, repo: "acme/*", action: block}',
+    ],
+    ['{id: a, host: gist.github.com, action: block}', null],
+    ['{id: a, host: results-receiver.actions.githubusercontent.com}', null],
+    ['{id: a, host: github.community}', null],
+  ];
+  for (const [rule, instead] of cases) {
+    const problems = problemsOf(withHead(`http: ${rule}`)).filter(({ severity }) => severity === 'error');
+    t.same(
+      problems.map(({ remedy }) => remedy),
+      instead === null ? [] : [`write instead: ${instead}`],
+      rule,
+    );
+  }
+  const servers = [...defaultServers, ownServer('github', 'ghes.corp.example')];
+  t.match(
+    problemsOf(
+      withHead('http: {id: a, host: ghes.corp.example, paths: "/api/v3/repos/acme/app/**"}'),
+      {},
+      { servers },
+    ),
+    [{ remedy: 'write instead: github: {id: a, repo: acme/app, server: ghes.corp.example, access: read}' }],
+  );
+  t.end();
+});
