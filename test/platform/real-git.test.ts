@@ -1,7 +1,7 @@
 // What the real git says over HTTP, to its own `git http-backend`, is understood: clones, fetches, pushes small and
 // large, and what they change.
 
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import t from 'tap';
+import { answerGit } from '../../netns/demo-git.ts';
 import { ask, say, whole } from './ask.ts';
 
 const run = promisify(execFile);
@@ -30,11 +31,8 @@ const heard: string[] = [];
 function serve(request: IncomingMessage, response: ServerResponse): void {
   const parts: Buffer[] = [];
   request.on('data', (part: Buffer) => parts.push(part));
-  request.on('end', () => {
-    const body = Buffer.concat(parts);
-    hear(request, body);
-    answerByBackend(request, body, response);
-  });
+  request.on('end', () => hear(request, Buffer.concat(parts)));
+  answerGit(join(home, 'served'), request, response);
 }
 
 function hear({ method, url, headers }: IncomingMessage, body: Buffer): void {
@@ -51,42 +49,6 @@ function hear({ method, url, headers }: IncomingMessage, body: Buffer): void {
   heard.push(say(hold?.withBody(kept) ?? understood));
 }
 
-function answerByBackend(
-  { method, url, headers }: IncomingMessage,
-  body: Buffer,
-  response: ServerResponse,
-): void {
-  const [path, query = ''] = url!.split('?') as [string, string?];
-  const backend = spawn('git', ['http-backend'], {
-    env: {
-      ...env,
-      GIT_PROJECT_ROOT: join(home, 'served'),
-      GIT_HTTP_EXPORT_ALL: '1',
-      REMOTE_USER: 'job',
-      REQUEST_METHOD: method!,
-      PATH_INFO: path,
-      QUERY_STRING: query,
-      CONTENT_TYPE: headers['content-type'] ?? '',
-      CONTENT_LENGTH: String(body.length),
-      HTTP_CONTENT_ENCODING: headers['content-encoding'] ?? '',
-      GIT_PROTOCOL: String(headers['git-protocol'] ?? ''),
-    },
-  });
-  const parts: Buffer[] = [];
-  backend.stdout.on('data', (part: Buffer) => parts.push(part));
-  backend.on('close', () => {
-    const all = Buffer.concat(parts);
-    const end = all.indexOf('\r\n\r\n');
-    for (const line of all.toString('latin1', 0, end).split('\r\n')) {
-      const [name, value] = line.split(': ') as [string, string]; // the backend's own heads
-      if (name === 'Status') response.statusCode = Number(value.slice(0, 3));
-      else response.setHeader(name, value);
-    }
-    response.end(all.subarray(end + 4));
-  });
-  backend.stdin.end(body);
-}
-
 /** Runs git and answers what its requests meant. */
 async function meant(at: string, ...args: string[]): Promise<string[]> {
   heard.length = 0;
@@ -97,6 +59,7 @@ async function meant(at: string, ...args: string[]): Promise<string[]> {
 t.test('clones, fetches and pushes of git are understood, with the refs that they change', async (t) => {
   await run('mkdir', ['-p', join(home, 'served/acme')]);
   await git('served/acme', 'init', '--quiet', '--bare', 'app.git');
+  await git('served/acme/app.git', 'config', 'http.receivepack', 'true');
   const server = createServer(serve).listen(0, '127.0.0.1');
   await new Promise((done) => server.once('listening', done));
   t.teardown(() => server.close());
