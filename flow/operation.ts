@@ -88,7 +88,7 @@ export interface Operation {
   readonly credential: CredentialKind | null;
   /** What the answer said would have been enough (`X-Accepted-GitHub-Permissions`); absent where it said nothing. */
   readonly accepted?: readonly Permission[] | null;
-  /** Which of `needs` the answer's target decided; absent where it told nothing. */
+  /** Which of `needs` the target decided, told by the answer or by an id; absent where nothing told. Opens nothing. */
   readonly decided?: readonly Permission[] | null;
   /** The answer refused the call in its body, whatever its status says. */
   readonly refused?: boolean;

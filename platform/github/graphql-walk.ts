@@ -21,12 +21,15 @@ import {
   stepThrough,
 } from './graphql-place.ts';
 import { findType, type GraphqlType } from './graphql-schema.ts';
+import { narrowByTarget } from './graphql-target.ts';
 
 /** What documents came to. */
 export interface Walked {
   readonly mutations: ReadonlySet<string>;
   readonly touches: readonly Touch[];
   readonly needs: NeedSet;
+  /** The same, as far as ids of targets tell which alternative it is. */
+  readonly decided: NeedSet;
   readonly ungrantable: readonly string[];
   /** Fields and mutations of the schema whose needs nobody knows. */
   readonly unknown: readonly string[];
@@ -64,6 +67,8 @@ interface Needs {
   either: NeedSet;
   /** Which alternative it is, a target decides. */
   byTarget: NeedSet;
+  /** Which alternatives of those ids speak for. */
+  decided: NeedSet;
   readonly joined: Set<NeedSet>;
   /** Fragments of the operation that were walked from a place on: again they come to the same. */
   readonly walked: Set<string>;
@@ -98,12 +103,19 @@ export function walkDocuments(documents: readonly GraphqlDocument[]): Walked | {
     mutations: found.mutations,
     touches: [...found.touches.values()],
     needs: settled(needs),
+    decided: settle(needs.decided, needs.either),
     ungrantable: [...found.ungrantable],
     unknown: [...found.unknown],
   };
 }
 
-const noneYet = (): Needs => ({ either: noNeeds, byTarget: noNeeds, joined: new Set(), walked: new Set() });
+const noneYet = (): Needs => ({
+  either: noNeeds,
+  byTarget: noNeeds,
+  decided: noNeeds,
+  joined: new Set(),
+  walked: new Set(),
+});
 const settled = (needs: Needs): NeedSet => settle(needs.byTarget, needs.either);
 
 function placed(name: string): GraphqlType {
@@ -144,8 +156,14 @@ function joinBranches(needs: Needs, branches: Branches): void {
   const [first, ...rest] = [...branches.values()].map(settled);
   if (first === undefined) return;
   const joined = rest.reduce(needByTarget, first);
-  if (joined.length > 1) needs.byTarget = needBothByTarget(needs.byTarget, joined);
+  if (joined.length > 1) decideLater(needs, joined, joined);
   else needs.either = needBoth(needs.either, joined);
+}
+
+/** What a target decides, and what of it an id tells. */
+function decideLater(needs: Needs, alternatives: NeedSet, told: NeedSet): void {
+  needs.byTarget = needBothByTarget(needs.byTarget, alternatives);
+  needs.decided = needBothByTarget(needs.decided, told);
 }
 
 function walkSelection(
@@ -248,6 +266,7 @@ function walkMutation(walk: Walk, field: FieldNode, needs: Needs): void {
   touch(walk, own);
   const need = mutationNeed(name);
   if (need === null) note(walk, name);
+  else if (need.isByTarget) addByTarget(walk, field, need.needs, needs);
   else count(walk, need, needs);
   const also = alsoNeeded(field, walk.variables);
   if (also !== null) walk.found.ungrantable.add(also);
@@ -270,8 +289,15 @@ function add(needs: Needs, need: GraphqlNeed): void {
   const more = need.needs;
   if (more === noNeeds || needs.joined.has(more)) return;
   needs.joined.add(more);
-  if (need.isByTarget) needs.byTarget = needBothByTarget(needs.byTarget, more);
-  else needs.either = needBoth(needs.either, more);
+  needs.either = needBoth(needs.either, more);
+}
+
+/** The same mutation with several targets counts once, but for what their ids tell. */
+function addByTarget(walk: Walk, field: FieldNode, more: NeedSet, needs: Needs): void {
+  const told = narrowByTarget(more, field, walk.variables);
+  if (!needs.joined.has(more)) needs.byTarget = needBothByTarget(needs.byTarget, more);
+  if (told !== more || !needs.joined.has(more)) needs.decided = needBothByTarget(needs.decided, told);
+  needs.joined.add(more);
 }
 
 function note(walk: Walk, name: string): void {

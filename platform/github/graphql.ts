@@ -54,7 +54,9 @@ function understandDocuments(
   if ('unread' in documents) return opaque(server, request, documents.unread);
   const walked = walkDocuments(documents);
   if ('opaque' in walked) return opaque(server, request, walked.opaque);
-  return understood(server, request, draftOf(walked));
+  const found = understood(server, request, draftOf(walked));
+  const isTold = JSON.stringify(walked.decided) !== JSON.stringify(walked.needs);
+  return isTold ? { ...found, operation: { ...found.operation, decided: walked.decided } } : found;
 }
 
 function draftOf(walked: Walked): Draft {
@@ -90,7 +92,11 @@ function opaque(server: GithubServer, request: AskedRequest, why: string): Under
   return { operation, evidence: [{ kind: 'opaque-body', detail: `GraphQL: ${why}` }] };
 }
 
-function understood(server: GithubServer, request: AskedRequest, draft: Draft): Understanding {
+function understood(
+  server: GithubServer,
+  request: AskedRequest,
+  draft: Draft,
+): Understanding & { readonly operation: Operation } {
   const operation = buildOperation(server, request, draft);
   return {
     operation: operation.widens ? operation : { ...operation, widens: widensAny(server, request, draft) },

@@ -14,6 +14,7 @@ import { resolveNeeds } from '../../advise/resolve-needs.ts';
 import { writePermissions } from '../../advise/write-permissions.ts';
 import type { FlowRecord } from '../../flow/flow.ts';
 import { redactRecord } from '../../flow/redact.ts';
+import { parseRecord } from '../../store/read-segments.ts';
 import { serialiseRecord } from '../../store/serialise-record.ts';
 import { ask } from '../platform/ask-graphql.ts';
 import { build, call, operation } from './records.ts';
@@ -202,6 +203,13 @@ t.test(
     );
   },
 );
+
+t.test('a comment whose id is a pull request’s needs pull requests, and its record keeps that', async (t) => {
+  const query = 'mutation{addComment(input:{subjectId:"PR_kwDOABCD"}){clientMutationId}}';
+  const line = serialiseRecord(call(ask(query).operation, { method: 'POST', path: '/graphql' }));
+  const record = parseRecord(line);
+  t.same(await permissionsOf(record!), { 'pull-requests': 'write' });
+});
 
 t.test('no text of a record leaves its comment', async (t) => {
   const path = '/repos/acme/app/x\n  contents: write\u2028  issues: write\r# ';

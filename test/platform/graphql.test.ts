@@ -197,6 +197,26 @@ t.test('needs of a document are joined, and what a target decides is left open',
   t.match(mixed.operation, { access: 'admin', sureness: 'unknown', needs: [{ issues: 'write' }] });
 });
 
+t.test('an id tells which alternative a target decides, beside the alternatives', async (t) => {
+  const issues = { issues: 'write' };
+  const pulls = { 'pull-requests': 'write' };
+  const told = (...ids: string[]): object | undefined => {
+    const fields = ids.map((id, at) => `a${at}:addComment(input:{subjectId:"${id}"}){clientMutationId}`);
+    const { operation } = ask(`mutation{${fields.join(' ')}}`);
+    t.same(operation.needs, [issues, pulls], 'an id allows nothing');
+    return operation.decided ?? undefined;
+  };
+  t.same(told('I_kwDOABCD'), [issues]);
+  t.same(told('PR_kwDOABCD'), [pulls]);
+  t.same(told('MDU6SXNzdWUx'), [issues], '05:Issue1');
+  t.same(told('MDExOlB1bGxSZXF1ZXN0MQ=='), [pulls], '011:PullRequest1');
+  t.same(told('I_kwDOABCD', 'PR_kwDOABCD'), [{ ...issues, ...pulls }]);
+  for (const id of ['IC_kwDOABCD', 'x', '', 'D_kwDOABCD', '__proto___x', 'MDU6SXNzdWU='])
+    t.equal(told(id), undefined, id);
+  const react = 'mutation($id:ID!){addReaction(input:{subjectId:$id,content:HEART}){clientMutationId}}';
+  t.same(ask(react, { id: 'CC_kwDOABCD' }).operation.decided, [{ contents: 'write' }]);
+});
+
 t.test('what the schema does not have, or nobody can read, is an opaque write that is unknown', async (t) => {
   const body = (value: unknown): string => JSON.stringify(value);
   const cyclic = '{...A}fragment A on Query{...B}fragment B on Query{...A}';
