@@ -6,7 +6,8 @@ import type { Access, CredentialKind, Touch } from '../../flow/operation.ts';
 import { accessByMethod, buildOperation, unknownOperation } from './build-operation.ts';
 import type { GithubServer } from './github-server.ts';
 import { queryValues } from './split-path.ts';
-import { platformTouch } from './touches.ts';
+import { platformTouch, repositoryTouch } from './touches.ts';
+import { redirectReader } from './understand-download.ts';
 import { understandCacheV1 } from './understand-cache-v1.ts';
 import { touchOf, understandTwirp } from './understand-twirp.ts';
 
@@ -23,6 +24,8 @@ export function understandService(
   if (twirp >= 0) return understandTwirp(server, request, segments.slice(twirp + 1));
   const cache = segments.indexOf('artifactcache');
   if (cache >= 0) return understandCacheV1(server, request, segments.slice(cache + 1));
+  if (segments[0] === 'v2' && request.host.startsWith('pkg.'))
+    return downloadAction(server, request, segments);
   const found = nameOf(request.method, segments.join('/'));
   if (found === null) {
     const touches = [platformTouch(accessByMethod(request.method))];
@@ -30,6 +33,24 @@ export function understandService(
   }
   const touches = [touchOf([found.name, found.access])];
   return { operation: buildOperation(server, request, { name: found.name, touches }), evidence: [] };
+}
+
+/** An immutable action, as an image of its repository; resolution hands out what it needs. */
+function downloadAction(
+  server: GithubServer,
+  request: AskedRequest,
+  segments: readonly string[],
+): Understanding {
+  const [, owner, name] = segments;
+  const access = accessByMethod(request.method);
+  const touches = [
+    owner === undefined || name === undefined ? platformTouch(access) : repositoryTouch(owner, name, access),
+  ];
+  const isPull = access === 'read' && segments.length >= 5;
+  const operation = isPull
+    ? buildOperation(server, request, { name: 'actions/download', touches })
+    : unknownOperation(server, request, 'service/unknown', touches);
+  return { operation, evidence: [], answer: redirectReader(server) };
 }
 
 /** A token that says who the job is, for an audience; without one the platform's own default. */

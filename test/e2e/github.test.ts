@@ -25,7 +25,7 @@ const server = new WebServer({
   https: [443],
   authority: lab.origins.authority,
   answer: (request, response, { host, method, target }) => {
-    if (host === 'github.com') return answerGit(served, request, response);
+    if (host === 'github.com' && !target.includes('/info/lfs/')) return answerGit(served, request, response);
     request.resume();
     response.end(`${method} ${host}${target}\n`);
   },
@@ -82,6 +82,10 @@ function calls(lines: readonly string[]): string {
   return `curl ${each.join(' --next ')}`;
 }
 
+/** A batch of LFS: its body alone says whether it reads or writes. */
+const batch = (repository: string, operation: string): string =>
+  `curl -s -o /dev/null -w '${repository}-${operation}=%{http_code}\\n' -d '{"operation":"${operation}","objects":[]}' https://github.com/acme/${repository}.git/info/lfs/objects/batch`;
+
 const allowed = [
   'GET api.github.com/repos/acme/lib/issues',
   'POST api.github.com/repos/acme/app/issues',
@@ -110,12 +114,17 @@ t.test('git and the API are open by repository, and the job’s own to be writte
     git clone -q https://github.com/acme/vault.git vault; echo vault=$?
     git clone -q https://github.com/acme/VAULT.wiki.git wiki; echo wiki=$?
     git clone -q https://github.com/evil/app.git evil; echo evil=$?
-    ${calls([...allowed, ...blocked])}`);
+    ${calls([...allowed, ...blocked])}
+    ${batch('lib', 'download')}
+    ${batch('lib', 'upload')}
+    ${batch('app', 'upload')}
+    ${batch('vault', 'download')}`);
   t.match(ran.printed, /own=0\n/);
   t.match(ran.printed, /read=0\n/);
   for (const name of ['other', 'vault', 'wiki', 'evil'])
     t.match(ran.printed, new RegExp(`${name}=(?:1|128)\n`), name);
   t.match(ran.printed, /remote: Sallyport did not let/);
+  t.match(ran.printed, /lib-download=200\nlib-upload=403\napp-upload=200\nvault-download=403\n/);
   for (const line of allowed) t.ok(ran.printed.includes(`${line}=200\n`), line);
   for (const line of blocked) t.ok(ran.printed.includes(`${line}=403\n`), line);
   t.ok(reached('POST', '/acme/app.git/git-receive-pack'));

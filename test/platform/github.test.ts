@@ -338,6 +338,14 @@ check('the runner’s own service is told by its calls', [
     'GET https://results-receiver.actions.githubusercontent.com/_ws/ingest.sock',
     'log/upload · write platform · -',
   ],
+  [
+    'GET https://pkg.actions.githubusercontent.com/v2/actions/checkout/manifests/4.2.0',
+    'actions/download · read actions/checkout · -',
+  ],
+  [
+    'PUT https://pkg.actions.githubusercontent.com/v2/actions/checkout/manifests/4.2.0',
+    'service/unknown · write actions/checkout · - · unknown',
+  ],
   [`POST ${launch}/something/else`, 'service/unknown · write platform · - · unknown'],
   [
     `GET ${runService}/41/idtoken/p/j?audience=a&audience=b`,
