@@ -8,7 +8,19 @@ import type { Touch } from '../../flow/operation.ts';
 import { redactName } from '../../flow/redact.ts';
 import { type GraphqlDocument, selectionsOf } from '../graphql-document.ts';
 import { type Variables, variablesOf } from '../graphql-value.ts';
-import { needBoth, needBothByTarget, needByTarget, noNeeds, type NeedSet, settle } from '../need-sets.ts';
+import type { NeedSet } from '../need-sets.ts';
+import {
+  addByTarget,
+  addNeed,
+  branchOf,
+  type Branches,
+  branchesOf,
+  joinBranches,
+  type Needs,
+  noneYet,
+  settled,
+  settledByTargets,
+} from './graphql-gather.ts';
 import { alsoNeeded, mutationTouch } from './graphql-mutations.ts';
 import { fieldNeed, type GraphqlNeed, mutationNeed, typeNeed } from './graphql-needs.ts';
 import {
@@ -61,19 +73,6 @@ interface Found {
   steps: number;
 }
 
-/** Needs that come together; each set of the tables is joined once. */
-interface Needs {
-  /** Any alternative will do. */
-  either: NeedSet;
-  /** Which alternative it is, a target decides. */
-  byTarget: NeedSet;
-  /** Which alternatives of those ids speak for. */
-  decided: NeedSet;
-  readonly joined: Set<NeedSet>;
-  /** Fragments of the operation that were walked from a place on: again they come to the same. */
-  readonly walked: Set<string>;
-}
-
 /** Answers why, when the documents are opaque. Never throws. */
 export function walkDocuments(documents: readonly GraphqlDocument[]): Walked | { readonly opaque: string } {
   const found: Found = {
@@ -103,20 +102,11 @@ export function walkDocuments(documents: readonly GraphqlDocument[]): Walked | {
     mutations: found.mutations,
     touches: [...found.touches.values()],
     needs: settled(needs),
-    decided: settle(needs.decided, needs.either),
+    decided: settledByTargets(needs),
     ungrantable: [...found.ungrantable],
     unknown: [...found.unknown],
   };
 }
-
-const noneYet = (): Needs => ({
-  either: noNeeds,
-  byTarget: noNeeds,
-  decided: noNeeds,
-  joined: new Set(),
-  walked: new Set(),
-});
-const settled = (needs: Needs): NeedSet => settle(needs.byTarget, needs.either);
 
 function placed(name: string): GraphqlType {
   const type = findType(name);
@@ -135,35 +125,6 @@ function walkSelections(
   const branches = isList || type.kind === 'object' ? null : branchesOf(type);
   for (const selection of selectionsOf(set)) walkSelection(walk, selection, type, place, needs, branches);
   if (branches !== null) joinBranches(needs, branches);
-}
-
-/** One object of an abstract type is of one type: what fragments on several of them need are alternatives. */
-type Branches = Map<string, Needs>;
-
-function branchesOf(type: GraphqlType): Branches {
-  const branches: Branches = new Map();
-  // Where every type is known, one that no fragment names counts too: the object may be of it.
-  if (type.members.join(' ') === 'Issue PullRequest')
-    for (const member of type.members) {
-      const needs = noneYet();
-      add(needs, typeNeed(member));
-      branches.set(member, needs);
-    }
-  return branches;
-}
-
-function joinBranches(needs: Needs, branches: Branches): void {
-  const [first, ...rest] = [...branches.values()].map(settled);
-  if (first === undefined) return;
-  const joined = rest.reduce(needByTarget, first);
-  if (joined.length > 1) decideLater(needs, joined, joined);
-  else needs.either = needBoth(needs.either, joined);
-}
-
-/** What a target decides, and what of it an id tells. */
-function decideLater(needs: Needs, alternatives: NeedSet, told: NeedSet): void {
-  needs.byTarget = needBothByTarget(needs.byTarget, alternatives);
-  needs.decided = needBothByTarget(needs.decided, told);
 }
 
 function walkSelection(
@@ -226,12 +187,6 @@ function walkFragment(
   walkSelections(walk, fragment.selectionSet, inner, place, own, branches === null);
 }
 
-function branchOf(branches: Branches, name: string): Needs {
-  const known = branches.get(name) ?? noneYet();
-  branches.set(name, known);
-  return known;
-}
-
 function walkField(walk: Walk, field: FieldNode, type: GraphqlType, place: Place, needs: Needs): void {
   const name = field.name.value;
   if (introspection.has(name)) return;
@@ -266,7 +221,8 @@ function walkMutation(walk: Walk, field: FieldNode, needs: Needs): void {
   touch(walk, own);
   const need = mutationNeed(name);
   if (need === null) note(walk, name);
-  else if (need.isByTarget) addByTarget(walk, field, need.needs, needs);
+  else if (need.isByTarget)
+    addByTarget(needs, name, need.needs, narrowByTarget(need.needs, field, walk.variables));
   else count(walk, need, needs);
   const also = alsoNeeded(field, walk.variables);
   if (also !== null) walk.found.ungrantable.add(also);
@@ -282,22 +238,7 @@ function placeOf(own: Touch): Place {
 
 function count(walk: Walk, need: GraphqlNeed, needs: Needs): void {
   if (need.ungrantable !== null) walk.found.ungrantable.add(need.ungrantable);
-  add(needs, need);
-}
-
-function add(needs: Needs, need: GraphqlNeed): void {
-  const more = need.needs;
-  if (more === noNeeds || needs.joined.has(more)) return;
-  needs.joined.add(more);
-  needs.either = needBoth(needs.either, more);
-}
-
-/** The same mutation with several targets counts once, but for what their ids tell. */
-function addByTarget(walk: Walk, field: FieldNode, more: NeedSet, needs: Needs): void {
-  const told = narrowByTarget(more, field, walk.variables);
-  if (!needs.joined.has(more)) needs.byTarget = needBothByTarget(needs.byTarget, more);
-  if (told !== more || !needs.joined.has(more)) needs.decided = needBothByTarget(needs.decided, told);
-  needs.joined.add(more);
+  addNeed(needs, need);
 }
 
 function note(walk: Walk, name: string): void {

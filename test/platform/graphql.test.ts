@@ -158,6 +158,11 @@ t.test('needs of a document are joined, and what a target decides is left open',
       'mutation{createIssue(input:{}){clientMutationId}addComment(input:{}){clientMutationId}}',
       [{ issues: 'write' }, { issues: 'write', 'pull-requests': 'write' }],
     ],
+    // the comment may be on an issue while the lock is on a pull request
+    [
+      'mutation{addComment(input:{}){clientMutationId}lockLockable(input:{}){clientMutationId}}',
+      [{ issues: 'write' }, { issues: 'write', 'pull-requests': 'write' }, { 'pull-requests': 'write' }],
+    ],
     // either will do for labels, so that issues are enough
     ['{repository(owner:"a",name:"b"){issues{totalCount}labels{totalCount}}}', [{ issues: 'read' }]],
     // what the answer selects is read as well
