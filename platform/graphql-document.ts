@@ -7,6 +7,7 @@ import type {
   OperationDefinitionNode,
   SelectionSetNode,
 } from 'graphql';
+import { LRUCache } from 'lru-cache';
 import { OperationTypeNode } from 'graphql/language/ast.js';
 import { Kind } from 'graphql/language/kinds.js';
 import { parse } from 'graphql/language/parser.js';
@@ -26,6 +27,8 @@ export interface Unread {
 
 const maxTokens = 20_000;
 const maxDepth = 100;
+/** Characters of a text whose document is kept; one takes about forty times its length. */
+const maxKept = 16_384;
 
 /** Parses a document and chooses what runs: the named operation, or all where the name chooses none. Never throws. */
 export function readDocument(
@@ -33,10 +36,22 @@ export function readDocument(
   operationName: string | null,
   variables: ReadonlyMap<string, unknown> | null,
 ): GraphqlDocument | Unread {
+  const definitions = parsed.get(text) ?? parseText(text);
+  return 'unread' in definitions ? definitions : chooseOperations(definitions, operationName, variables);
+}
+
+/** Clients send the same text again with other variables: parsing it is half of the work. */
+const parsed = new LRUCache<string, readonly DefinitionNode[]>({
+  maxSize: 131_072,
+  sizeCalculation: (_, text) => text.length,
+});
+
+function parseText(text: string): readonly DefinitionNode[] | Unread {
   if (isDeeperThan(text, maxDepth)) return { unread: `nested more than ${maxDepth} deep` };
   try {
-    const document = parse(text, { noLocation: true, maxTokens });
-    return chooseOperations(document.definitions, operationName, variables);
+    const { definitions } = parse(text, { noLocation: true, maxTokens });
+    if (text.length <= maxKept) parsed.set(text, definitions);
+    return definitions;
   } catch {
     // A GraphQLError, or the stack's end: either way nothing is known of what it asks.
     return { unread: `no document of at most ${maxTokens} tokens` };
