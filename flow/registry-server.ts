@@ -5,21 +5,21 @@ import type { Ecosystem } from './operation.ts';
 
 export interface RegistryServer {
   readonly ecosystem: Ecosystem;
-  /** As users name it: `npmjs.com`, `pypi.org`, `docker.io`, or the host of a private one. */
-  readonly registry: string;
+  /** As users name it: `npmjs.com`, `pypi.org`, `docker.io`; null: each of its hosts is a registry by itself. */
+  readonly registry: string | null;
   /** True when anybody may publish there: an internal name asked of it is confusion. */
   readonly isPublic: boolean;
   readonly hosts: readonly RegistryHost[];
 }
 
 export interface RegistryHost {
-  /** A canonical host; each leading `*.` stands for one label. */
+  /** A canonical host; `*` stands for one label, but for none of the last two. */
   readonly host: string;
   /** What stands before the protocol's own paths, without a slash at its end; `*` is one segment; empty for the root. */
   readonly pathPrefix: string;
 }
 
-function known(ecosystem: Ecosystem, registry: string, hosts: readonly string[]): RegistryServer {
+function known(ecosystem: Ecosystem, registry: string | null, hosts: readonly string[]): RegistryServer {
   const all = hosts.map((text) => {
     const slash = text.indexOf('/');
     return slash < 0
@@ -40,9 +40,8 @@ export const publicRegistries: readonly RegistryServer[] = [
     '*.*.maven.org/maven2',
     'repo.maven.apache.org/maven2',
     'central.sonatype.com',
-    '*.central.sonatype.com',
-    '*.sonatype.org',
   ]),
+  known('maven', null, ['*.sonatype.org', '*.oss.sonatype.org', '*.central.sonatype.com']),
   known('maven', 'plugins.gradle.org', ['plugins.gradle.org/m2', 'plugins-artifacts.gradle.org']),
   known('maven', 'maven.google.com', ['maven.google.com', 'dl.google.com/dl/android/maven2']),
   known('maven', 'jitpack.io', ['jitpack.io']),
@@ -56,13 +55,14 @@ export const publicRegistries: readonly RegistryServer[] = [
   known('oci', 'docker.io', ['docker.io', '*.docker.io']),
   known('oci', 'ghcr.io', ['ghcr.io']),
   known('oci', 'docker.pkg.github.com', ['docker.pkg.github.com']),
-  known('oci', 'quay.io', ['quay.io', '*.quay.io']),
-  known('oci', 'gcr.io', ['gcr.io', '*.gcr.io']),
-  known('oci', 'mcr.microsoft.com', ['mcr.microsoft.com']),
-  known('oci', 'public.ecr.aws', ['public.ecr.aws']),
-  known('oci', 'registry.gitlab.com', ['registry.gitlab.com']),
-  known('oci', 'registry.k8s.io', ['registry.k8s.io']),
-  known('oci', 'registry.access.redhat.com', ['registry.access.redhat.com', 'registry.redhat.io']),
+  known('oci', null, ['quay.io', 'gcr.io', '*.gcr.io', '*.pkg.dev', 'mcr.microsoft.com', 'public.ecr.aws']),
+  known('oci', null, ['*.azurecr.io', '*.dkr.ecr.*.amazonaws.com', '*.dkr.ecr-fips.*.amazonaws.com']),
+  known('oci', null, [
+    'registry.gitlab.com',
+    'registry.k8s.io',
+    'registry.access.redhat.com',
+    'registry.redhat.io',
+  ]),
   known('deb', 'debian.org', ['*.debian.org', '*.*.debian.org', 'debian.map.fastlydns.net']),
   known('deb', 'ubuntu.com', [
     'archive.ubuntu.com',
@@ -77,35 +77,67 @@ export interface RegistryPlace {
   readonly pathPrefix: string;
 }
 
-/** Finds by one look-up or three which registries live on a canonical host; the longest prefix first. */
+/** Finds by two look-ups which registries live on a canonical host; the longest prefix first. */
 export class RegistryHosts {
-  readonly #places = new Map<string, RegistryPlace[]>();
+  readonly #exact = new Map<string, RegistryPlace[]>();
+  /** Patterns by the last two labels of their hosts. */
+  readonly #patterns = new Map<string, { labels: readonly string[]; places: RegistryPlace[] }[]>();
 
   /** The first of two servers that name one host and prefix is believed: put configured ones first. */
   constructor(servers: readonly RegistryServer[]) {
     for (const server of servers) {
       for (const { host, pathPrefix } of server.hosts) {
-        const places = this.#places.get(host) ?? [];
+        const places = this.#placesOf(host);
         if (places.every((place) => place.pathPrefix !== pathPrefix)) places.push({ server, pathPrefix });
         places.sort((a, b) => b.pathPrefix.length - a.pathPrefix.length);
-        this.#places.set(host, places);
       }
     }
   }
 
   find(host: string): readonly RegistryPlace[] {
-    const exact = this.#places.get(host);
+    const exact = this.#exact.get(host);
     if (exact !== undefined) return exact;
-    const dot = host.indexOf('.');
-    if (dot < 0) return [];
-    const below = this.#places.get(`*${host.slice(dot)}`);
-    if (below !== undefined) return below;
-    const second = host.indexOf('.', dot + 1);
-    return second < 0 ? [] : (this.#places.get(`*.*${host.slice(second)}`) ?? []);
+    const patterns = this.#patterns.get(lastLabels(host));
+    if (patterns === undefined) return [];
+    const labels = host.split('.');
+    return patterns.find((pattern) => isMatch(pattern.labels, labels))?.places ?? [];
   }
+
+  #placesOf(host: string): RegistryPlace[] {
+    const isPattern = host.includes('*');
+    const patterns = isPattern ? (this.#patterns.get(lastLabels(host)) ?? []) : [];
+    const known = isPattern
+      ? patterns.find(({ labels }) => labels.join('.') === host)?.places
+      : this.#exact.get(host);
+    if (known !== undefined) return known;
+    const places: RegistryPlace[] = [];
+    if (isPattern) this.#patterns.set(lastLabels(host), [...patterns, { labels: host.split('.'), places }]);
+    else this.#exact.set(host, places);
+    return places;
+  }
+}
+
+function lastLabels(host: string): string {
+  const dot = host.lastIndexOf('.', host.lastIndexOf('.') - 1);
+  return host.slice(dot + 1);
+}
+
+function isMatch(pattern: readonly string[], labels: readonly string[]): boolean {
+  if (pattern.length !== labels.length) return false;
+  return pattern.every((label, index) => label === '*' || label === labels[index]);
 }
 
 /** The name that users know of a registry by one of its hosts: `npmjs.com` for the host that npm asks; else the host. */
 export function registryName(hosts: RegistryHosts, host: string): string {
   return hosts.find(host)[0]?.server.registry ?? host;
+}
+
+/** True when anybody may publish to a registry of that name or host; one that nobody configured is taken for one. */
+export function isPublicRegistry(servers: readonly RegistryServer[], registry: string): boolean {
+  const found = servers.find((server) =>
+    server.registry === null
+      ? server.hosts.some(({ host }) => host === registry)
+      : server.registry === registry || server.hosts.some(({ host }) => host === registry),
+  );
+  return found?.isPublic ?? true;
 }

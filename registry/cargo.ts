@@ -96,7 +96,11 @@ function readCrate(request: RegistryRequest, rest: readonly string[]): Meaning {
       file: `${name}-${second}.crate`,
     });
   }
-  if (isRead) return apiMeaning(request, purl, facts.version);
+  if (isRead) {
+    // Other lists below a crate are of other crates: those that depend on it.
+    const isOwn = rest.length === 1 || (rest.length === 2 && (isVersion || second === 'versions'));
+    return apiMeaning(request, purl, facts.version, isOwn);
+  }
   if (isVersion && third === 'yank' && method === 'DELETE') {
     return packageMeaning(request, 'yank', 'publish', 'write', facts);
   }
@@ -109,10 +113,10 @@ function readCrate(request: RegistryRequest, rest: readonly string[]): Meaning {
   return unknownMeaning(request, 'no known path of a crate', purl);
 }
 
-function apiMeaning(request: RegistryRequest, purl: string, version: string | null): Meaning {
+function apiMeaning(request: RegistryRequest, purl: string, version: string | null, isOwn: boolean): Meaning {
   const { learning } = request;
   const meaning = packageMeaning(request, 'metadata', 'metadata', 'read', { purl, version });
-  return learning === null ? meaning : { ...meaning, answer: () => learnCrateApi(learning, purl) };
+  return learning === null || !isOwn ? meaning : { ...meaning, answer: () => learnCrateApi(learning, purl) };
 }
 
 function publishMeaning(request: RegistryRequest): Meaning {

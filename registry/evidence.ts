@@ -7,7 +7,7 @@ import type { PackageTimes, TimeClass } from './times.ts';
 export interface PackageEvidence {
   /** Milliseconds since it was published; 0 for a time to come; null: not known. */
   readonly ageMs: number | null;
-  /** Where only the package's last change is known: the version is at least as old as this. */
+  /** At least this old: its age, or that of the list that named it already. */
   readonly atLeastMs: number | null;
   readonly timeClass: TimeClass;
   /** Id of the advisory that names it, or null. */
@@ -58,7 +58,7 @@ function ageOf(
     const ageMs = Math.max(0, nowMs - time.timeMs);
     return { ageMs, atLeastMs: ageMs, timeClass: time.timeClass, malicious };
   }
-  const bound = times?.findBound(registry, purl) ?? null;
+  const bound = times?.findAtLatest(registry, purl, version) ?? null;
   if (bound === null) return { ...nothing, malicious };
   return { ageMs: null, atLeastMs: Math.max(0, nowMs - bound.timeMs), timeClass: bound.timeClass, malicious };
 }

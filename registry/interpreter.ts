@@ -97,8 +97,8 @@ function understand(setting: Setting, asked: AskedRequest): Understanding | null
 function findPlace(hosts: RegistryHosts, asked: AskedRequest): Place | null {
   for (const { server, pathPrefix } of hosts.find(asked.host)) {
     const path = pathBelow(asked.path, pathPrefix);
-    const { ecosystem, registry } = server;
-    if (path !== null) return { ecosystem, registry, path, byShape: false };
+    if (path === null) continue;
+    return { ecosystem: server.ecosystem, registry: server.registry ?? asked.host, path, byShape: false };
   }
   const shape = recogniseShape(asked);
   if (shape === null) return null;
@@ -147,13 +147,19 @@ function toUnderstanding(
       : {
           hold: { ...hold, withBody: (body) => toUnderstanding(request, hold.withBody(body), byShape, now) },
         }),
-    // Redirects of a registry that is known open what they lead to; a shape opens nothing.
-    ...(isRead ? { answer: answerReader(answer ?? noStream, byShape ? null : now) } : {}),
+    ...(isRead
+      ? { answer: answerReader(answer ?? noStream, mayRedirect(meaning) && !byShape ? now : null) }
+      : {}),
     ...(isRead && rewrite !== undefined ? { rewrite } : {}),
   };
 }
 
 const noStream = (): null => null;
+
+/** Files and blobs lie in storage that registries redirect to. Anything else that leads elsewhere opens nothing. */
+function mayRedirect({ name, sureness }: Meaning): boolean {
+  return sureness === 'known' && /\/(?:install|pull|pull-blob)$/.test(name);
+}
 
 function toOperation(request: RegistryRequest, meaning: Meaning, byShape: boolean): Operation {
   return {

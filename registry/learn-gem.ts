@@ -11,15 +11,22 @@ import { readTime } from './times.ts';
 export function learnGemVersions({ times, timeClass, registry }: Learning, purl: string): AnswerStream {
   let version: string | null = null;
   let timeMs: number | null = null;
+  let platform = 'ruby';
+  const name = purl.slice('pkg:gem/'.length);
   return jsonStream(2, (path, kind, text) => {
     const field = path.at(-1);
     if (kind === 'string' && field === 'number') version = text;
+    else if (kind === 'string' && field === 'platform') platform = text ?? '';
     else if (kind === 'string' && (field === 'created_at' || field === 'version_created_at'))
       timeMs = readTime(text);
     else if (kind === 'object' && path.length <= 1) {
-      if (version !== null && timeMs !== null) times.learn(registry, purl, version, { timeMs, timeClass });
+      if (version !== null && timeMs !== null) {
+        const file = `${name}-${version}${platform === 'ruby' ? '' : `-${platform}`}.gem`;
+        times.learn(registry, purl, version, { timeMs, timeClass }, file);
+      }
       version = null;
       timeMs = null;
+      platform = 'ruby';
     }
   });
 }

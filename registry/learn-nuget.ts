@@ -2,6 +2,7 @@
 
 import type { AnswerStream } from '../flow/asked-request.ts';
 import { jsonStream } from './answer-reader.ts';
+import { nugetPurl } from './purl.ts';
 import type { Learning } from './registry-request.ts';
 import { readTime } from './times.ts';
 import { normaliseNugetVersion } from './version-order.ts';
@@ -14,18 +15,21 @@ export function learnRegistration(
 ): AnswerStream {
   let version: string | null = null;
   let timeMs: number | null = null;
+  let isOwn = true;
   const learn = (of: string | null): void => {
     // What was taken off the lists says 1900, which no time is taken for.
-    if (of !== null && timeMs !== null)
+    if (isOwn && of !== null && timeMs !== null)
       times.learn(registry, purl, normaliseNugetVersion(of), { timeMs, timeClass });
     version = null;
     timeMs = null;
+    isOwn = true;
   };
   return jsonStream(6, (path, kind, text) => {
     const field = path.at(-1);
     const isEntry = path.at(-2) === 'catalogEntry';
     if (kind === 'string' && isEntry && field === 'version') version = text;
     else if (kind === 'string' && isEntry && field === 'published') timeMs = readTime(text);
+    else if (kind === 'string' && isEntry && field === 'id') isOwn = nugetPurl(text ?? '') === purl;
     else if (kind === 'object' && field === 'catalogEntry') learn(version);
     else if (kind === 'string' && path.length === 1 && field === 'published') {
       timeMs = readTime(text);

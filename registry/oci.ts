@@ -17,6 +17,8 @@ const maxTouches = 64;
 export function readOci(request: RegistryRequest): Meaning {
   const { segments, isRead } = request;
   if (isTokenPath(request)) return readToken(request);
+  // What clients ask whether a registry speaks the first version of the protocol.
+  if (isRead && request.path === '/v1/_ping') return plain(request, 'ping', 'metadata');
   if (segments[0] !== 'v2') return unknownMeaning(request, 'no path of the distribution API');
   const rest = segments.slice(1);
   if (rest.length === 0 || (rest.length === 1 && rest[0] === '')) {

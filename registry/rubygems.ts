@@ -125,7 +125,8 @@ function lookUpMeaning(
   const version = first === 'rubygems' && gemVersion.test(leaf) ? leaf : null;
   const meaning = packageMeaning(request, 'metadata', 'metadata', 'read', { purl, version });
   const { learning } = request;
-  if (learning === null || (first !== 'versions' && first !== 'rubygems')) return meaning;
+  const isOwn = (first === 'versions' && rest.length === 2) || (first === 'rubygems' && rest.length === 4);
+  if (learning === null || !isOwn) return meaning;
   return { ...meaning, answer: (head) => (isJson(head) ? learnGemVersions(learning, purl) : null) };
 }
 

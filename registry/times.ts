@@ -19,12 +19,10 @@ export interface PublishTime {
 /** Best first; the place in this list is kept in the lowest bits of a time. */
 const classes = ['registry-stated', 'author-stated', 'mirror-stated', 'unknown'] as const;
 
-/** Times of one package: by version, and behind a slash by file. */
-interface PackageRecord {
-  readonly times: Map<string, number>;
-  /** No version is younger than this, or 0: nothing said. */
-  bound: number;
-}
+/**
+ * Times of one package: by version; behind a slash by file; behind a `>` the time at which a version was there already.
+ */
+type PackageRecord = Map<string, number>;
 
 const maxVersionsOfPackage = 60_000;
 /** Before 1995 no registry was there; NuGet says 1900 of what is not listed. */
@@ -36,7 +34,7 @@ export class PackageTimes {
 
   /** Keeps at most about `maxVersions` versions and files in all; the packages that nobody asked about go first. */
   constructor(maxVersions = 400_000) {
-    this.#packages = new LRUCache({ maxSize: maxVersions, sizeCalculation: ({ times }) => times.size + 1 });
+    this.#packages = new LRUCache({ maxSize: maxVersions, sizeCalculation: ({ size }) => size + 1 });
   }
 
   /** Keeps what was said of a version or one file of it. A better source wins, then the later time. */
@@ -48,46 +46,54 @@ export class PackageTimes {
     file: string | null = null,
   ): void {
     if (!isPlausible(time.timeMs) || version.length > 256 || (file?.length ?? 0) > 512) return;
-    const key = recordKey(registry, purl);
-    const record = this.#packages.get(key) ?? { times: new Map<string, number>(), bound: 0 };
-    const before = record.times.size;
-    const code = encode(time);
-    keep(record.times, version, code);
-    if (file !== null) keep(record.times, `/${file}`, code);
-    if (record.times.size > before) this.#store(key, record);
+    this.#change(registry, purl, (record) => {
+      const code = encode(time);
+      keep(record, version, code);
+      if (file !== null) keep(record, `/${file}`, code);
+    });
   }
 
-  /** Keeps that no version of the package is younger than a time: what changed last changed then. */
-  learnBound(registry: string, purl: string, time: PublishTime): void {
-    if (!isPlausible(time.timeMs)) return;
-    const key = recordKey(registry, purl);
-    const record = this.#packages.get(key) ?? { times: new Map<string, number>(), bound: 0 };
-    record.bound = encode(time);
-    this.#store(key, record);
+  /** Keeps that a version is no younger than a time: a list that named it changed last then. The earliest counts. */
+  learnAtLatest(registry: string, purl: string, version: string, time: PublishTime): void {
+    if (!isPlausible(time.timeMs) || version.length > 256) return;
+    this.#change(registry, purl, (record) => {
+      const [key, code] = [`>${version}`, encode(time)];
+      const before = record.get(key);
+      if (before === undefined ? record.size < maxVersionsOfPackage : code < before) record.set(key, code);
+    });
   }
 
-  // The cache measures what it did not hold before.
-  #store(key: string, record: PackageRecord): void {
+  #change(registry: string, purl: string, change: (record: PackageRecord) => void): void {
+    const key = recordKey(registry, purl);
+    const record = this.#packages.get(key) ?? new Map<string, number>();
+    const before = record.size;
+    change(record);
+    if (record.size === before) return;
+    // The cache measures what it did not hold before.
     this.#packages.delete(key);
     this.#packages.set(key, record);
   }
 
-  /** When a version was published; a file's own time where it is known. Null: nobody said it. */
+  /**
+   * When a version was published, or one file of it where files are published one by one: then a file that was not
+   * listed is as good as unknown, since it may have been added to an old version. Null: nobody said it.
+   */
   find(registry: string, purl: string, version: string, file: string | null = null): PublishTime | null {
-    const times = this.#packages.get(recordKey(registry, purl))?.times;
-    const code = (file === null ? undefined : times?.get(`/${file}`)) ?? times?.get(version);
+    const record = this.#packages.get(recordKey(registry, purl));
+    const isByFile = file !== null && /^pkg:(?:pypi|gem)\//.test(purl);
+    const code = record?.get(isByFile ? `/${file}` : version);
     return code === undefined ? null : decode(code);
   }
 
-  /** The time that no version of a package is younger than, or null. */
-  findBound(registry: string, purl: string): PublishTime | null {
-    const bound = this.#packages.get(recordKey(registry, purl))?.bound ?? 0;
-    return bound === 0 ? null : decode(bound);
+  /** The time at which a version was there already, or null. */
+  findAtLatest(registry: string, purl: string, version: string): PublishTime | null {
+    const code = this.#packages.get(recordKey(registry, purl))?.get(`>${version}`);
+    return code === undefined ? null : decode(code);
   }
 
   /** Whether a file was listed with a package. */
   hasFile(registry: string, purl: string, file: string): boolean {
-    return this.#packages.get(recordKey(registry, purl))?.times.has(`/${file}`) ?? false;
+    return this.#packages.get(recordKey(registry, purl))?.has(`/${file}`) ?? false;
   }
 
   /** Versions and files that are kept, and one for each package. */

@@ -64,7 +64,7 @@ t.test('requests to Maven repositories are understood', async (t) => {
     ],
     [
       `PUT https://oss.sonatype.org/service/local/staging/deployByRepositoryId/acme-1/com/acme/app/1.0/app-1.0.jar`,
-      `maven/publish: write publish pkg:maven/com.acme/app@1.0 ${at}`,
+      'maven/publish: write publish pkg:maven/com.acme/app@1.0 at oss.sonatype.org',
     ],
     [
       `POST https://central.sonatype.com/api/v1/publisher/upload?name=x`,
@@ -578,6 +578,35 @@ t.test('answers of each ecosystem tell ages, and who says so', async (t) => {
       24,
       'mirror-stated',
       { 'last-modified': 'Sun, 14 Jun 2026 00:00:00 GMT' },
+    ],
+    // Lists below a package that are of other packages, and what was pushed beside an old version.
+    [
+      'GET https://crates.io/api/v1/crates/evil/reverse_dependencies',
+      '{"versions":[{"num":"1.0.0","crate":"other","created_at":"2019-01-01T00:00:00Z"}]}',
+      'GET https://static.crates.io/crates/evil/evil-1.0.0.crate',
+      null,
+      'unknown',
+    ],
+    [
+      'GET https://crates.io/api/v1/crates/evil/versions',
+      '{"versions":[{"num":"1.0.0","crate":"other","created_at":"2019-01-01T00:00:00Z"}]}',
+      'GET https://static.crates.io/crates/evil/evil-1.0.0.crate',
+      null,
+      'unknown',
+    ],
+    [
+      'GET https://api.nuget.org/v3/registration5/evil/index.json',
+      '{"items":[{"items":[{"catalogEntry":{"id":"Other","published":"2019-01-01T00:00:00Z","version":"1.0.0"}}]}]}',
+      'GET https://api.nuget.org/v3-flatcontainer/evil/1.0.0/evil.1.0.0.nupkg',
+      null,
+      'unknown',
+    ],
+    [
+      'GET https://rubygems.org/api/v1/versions/rails.json',
+      '[{"number":"7.1.2","created_at":"2019-01-01T00:00:00Z","platform":"ruby"}]',
+      'GET https://rubygems.org/gems/rails-7.1.2-java.gem',
+      null,
+      'unknown',
     ],
   ];
   for (const [asked, body, touched, hours, timeClass, headers] of rows) {

@@ -311,6 +311,29 @@ t.test('requests to container registries are understood', async (t) => {
   ]);
 });
 
+t.test('hosts that are registries by themselves keep their own names', async (t) => {
+  check(t, [
+    ['GET https://eu.gcr.io/v2/acme/app/manifests/1', 'oci/pull: read eu.gcr.io/acme/app 1'],
+    [
+      'GET https://mirror.gcr.io/v2/library/alpine/manifests/3',
+      'oci/pull: read mirror.gcr.io/library/alpine 3',
+    ],
+    ['GET https://acme.azurecr.io/v2/app/manifests/1', 'oci/pull: read acme.azurecr.io/app 1'],
+    [
+      'GET https://123456789012.dkr.ecr.eu-west-1.amazonaws.com/v2/app/manifests/1',
+      'oci/pull: read 123456789012.dkr.ecr.eu-west-1.amazonaws.com/app 1',
+    ],
+    [
+      'GET https://europe-docker.pkg.dev/v2/p/r/app/manifests/1',
+      'oci/pull: read europe-docker.pkg.dev/p/r/app 1',
+    ],
+    [
+      'GET https://a.b.dkr.ecr.eu-west-1.amazonaws.com/v2/app/manifests/1',
+      'oci/pull: read a.b.dkr.ecr.eu-west-1.amazonaws.com/app 1 by shape',
+    ],
+  ]);
+});
+
 t.test('a registry of one’s own is known by configuration, with its prefix', async (t) => {
   const registries = [
     {
