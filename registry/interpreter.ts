@@ -56,7 +56,11 @@ export function createRegistryInterpreter(options: RegistryOptions): Interpreter
     awaited: new AwaitedConfigs(),
     now: options.now ?? Date.now,
   };
-  return { understand: (asked) => understand(setting, asked) };
+  return {
+    understand: (asked) => understand(setting, asked),
+    // What a shape alone tells is never held: hosts of the web wait for nothing.
+    mayHold: (host) => setting.hosts.find(host).length > 0,
+  };
 }
 
 interface Setting {
@@ -142,7 +146,7 @@ function toUnderstanding(
   return {
     operation,
     evidence: [],
-    ...(hold === undefined
+    ...(hold === undefined || byShape
       ? {}
       : {
           hold: { ...hold, withBody: (body) => toUnderstanding(request, hold.withBody(body), byShape, now) },

@@ -46,7 +46,8 @@ function recogniseOci(asked: AskedRequest, segments: readonly string[]): Shape |
     ((word === 'manifests' || word === 'blobs' || word === 'referrers') && segments.length >= 4) ||
     (word === 'uploads' && segments.at(-3) === 'blobs') ||
     (word === 'tags' && segments.at(-1) === 'list');
-  const isToken = /(?:^|&)scope=repository/.test(asked.query);
+  // What a POST asks for stands in its body, which is not held by shape.
+  const isToken = asked.method !== 'POST' && /(?:^|&)scope=repository/.test(asked.query);
   return isImage || isToken ? { ecosystem: 'oci', path: asked.path } : null;
 }
 

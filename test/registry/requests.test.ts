@@ -1,6 +1,7 @@
 // What requests to registries mean: tables of URLs with what they must be understood as, both directions.
 
 import t, { type Test } from 'tap';
+import { createRegistryInterpreter } from '../../registry/interpreter.ts';
 import { npmHost, tell, understand } from './ask.ts';
 import type { AskOptions } from './ask.ts';
 
@@ -432,6 +433,16 @@ t.test('mirrors that nobody configured are known by the shape of what is asked',
     ['GET https://m.example/simple/', 'nothing'],
     ['GET https://m.example/v2/users/login', 'nothing'],
   ]);
+});
+
+t.test('bodies are held for hosts that are known, and for no others', async (t) => {
+  const { mayHold } = createRegistryInterpreter({ registries: [] });
+  t.ok(mayHold?.('upload.pypi.org'));
+  t.ok(mayHold?.('auth.docker.io'));
+  t.notOk(mayHold?.('m.example'));
+  const line = 'PUT https://m.example/x/api/v1/crates/new';
+  t.equal(tell(understand(line, { body: 'x' })), 'cargo/publish: write publish - at m.example by shape');
+  t.equal(understand(line)?.hold, undefined);
 });
 
 t.test('look-alike hosts are no registry', async (t) => {
