@@ -15,6 +15,7 @@ export const jobOptions = {
   environment: { type: 'string' },
   actor: { type: 'string' },
   'repo-id': { type: 'string' },
+  'run-id': { type: 'string' },
   fork: { type: 'boolean' },
   private: { type: 'boolean' },
   protected: { type: 'boolean' },
@@ -29,7 +30,7 @@ export type JobFlags = {
 
 export const jobUsage =
   '  --server H --repo O/N --ref REF --workflow FILE --job NAME --event E --environment E --actor A\n' +
-  '  --repo-id N --fork --private --protected   which job the command is (matched by scopes)\n' +
+  '  --repo-id N --run-id N --fork --private --protected   which job the command is (matched by scopes)\n' +
   '  --token-env NAME   the variable that holds the job’s own token: requests with it are told from others\n';
 
 /** The job that the flags declare for these addresses; null when none was given. @throws SallyportError usage */
@@ -61,6 +62,7 @@ export function declareJob(flags: JobFlags, addresses: readonly string[]): Decla
     environment: 'environment',
     actor: 'actor',
     'repo-id': 'repositoryId',
+    'run-id': 'runId',
   } as const;
   for (const [flag, key] of Object.entries(texts)) {
     const value: unknown = Reflect.get(flags, flag);

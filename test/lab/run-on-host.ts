@@ -22,6 +22,7 @@ export async function runOnHost(
   options: readonly string[],
   command: readonly string[],
   cwd = lab.directory,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Ran> {
   lab.useResolver(labAddresses.dns4);
   const program = [process.execPath, '--disable-warning=ExperimentalWarning', main, 'run', '--json'];
@@ -36,6 +37,7 @@ export async function runOnHost(
         HOME: lab.directory,
         GIT_TERMINAL_PROMPT: '0',
         GIT_CONFIG_NOSYSTEM: '1',
+        ...env,
       },
       cwd,
       stdio: ['ignore', 'pipe', 'pipe'],
