@@ -15,6 +15,10 @@ export type Place =
   | { readonly kind: 'account'; readonly owner: string }
   /** The list of an organization's repositories. */
   | { readonly kind: 'repositories'; readonly owner: string }
+  /** An issue or pull request that one of a named repository leads to. */
+  | { readonly kind: 'linked' }
+  /** A repository that a named one leads to: its own scalars are part of what REST tells of the named one as well. */
+  | { readonly kind: 'glimpse' }
   | { readonly kind: 'elsewhere' };
 
 /** Where a field leads, and what it touches by itself. */
@@ -25,7 +29,7 @@ export interface Step {
 
 /** The same text for the same place. */
 export function placeKey(place: Place): string {
-  if (place.kind === 'elsewhere') return '';
+  if (!('owner' in place)) return place.kind;
   return `${place.kind} ${place.owner} ${place.kind === 'repository' ? place.name : ''}`;
 }
 
@@ -91,6 +95,7 @@ export function stepThrough(
   variables: Variables,
 ): Step {
   const name = field.name.value;
+  if (place.kind === 'glimpse') return stepFromGlimpse(place, parent, name);
   if (target === 'Repository') return stepIntoRepository(place, parent, field, variables);
   if (place.kind !== 'repository') {
     if (place.kind === 'account' && parent === 'Organization' && name === 'repositories')
@@ -100,14 +105,29 @@ export function stepThrough(
     if (parent.endsWith('Payload')) return { place: elsewhere, touch: null };
     return { place: elsewhere, touch: isContent(target) ? hiddenRepository('read') : null };
   }
-  const stays = staysInside(target) && links.get(parent)?.has(name) !== true;
-  return { place: stays ? place : elsewhere, touch: null };
+  if (links.get(parent)?.has(name) === true) return { place: { kind: 'linked' }, touch: null };
+  return { place: staysInside(target) ? place : elsewhere, touch: null };
+}
+
+/** Whose it is and the name of its main branch are part of the glimpse; what else there is, is not. */
+function stepFromGlimpse(place: Place, parent: string, name: string): Step {
+  if (parent === 'Repository' && name === 'owner') return { place: elsewhere, touch: null };
+  if (parent === 'Repository' && name === 'defaultBranchRef') return { place, touch: null };
+  return { place: elsewhere, touch: hiddenRepository('read') };
+}
+
+/** A scalar of an object: none but a repository's credentials says more than a glimpse may. */
+export function touchOfScalar(place: Place, name: string): Touch | null {
+  return name === 'tempCloneToken' && place.kind !== 'repository' ? hiddenRepository('read') : null;
 }
 
 function stepIntoRepository(place: Place, parent: string, field: FieldNode, variables: Variables): Step {
   const name = field.name.value;
   if (place.kind === 'repository' && backReferences.has(name) && staysInside(parent))
     return { place, touch: null };
+  const isGlimpse =
+    place.kind === 'linked' ? name === 'repository' : place.kind === 'repository' && glimpses.has(name);
+  if (isGlimpse) return { place: { kind: 'glimpse' }, touch: null };
   if (place.kind === 'repositories' && isStructural(parent))
     return {
       place: { kind: 'repository', owner: place.owner, name: null },
@@ -127,6 +147,8 @@ export function stepIntoType(place: Place, type: string): Touch | null {
 
 const accounts: ReadonlySet<string> = new Set(['Organization', 'RepositoryOwner', 'User']);
 const backReferences: ReadonlySet<string> = new Set(['repository', 'baseRepository']);
+
+const glimpses: ReadonlySet<string> = new Set(['headRepository', 'parent', 'templateRepository']);
 
 /** Fields whose objects may belong to another repository, though their type does not say so. */
 const links: ReadonlyMap<string, ReadonlySet<string>> = new Map(

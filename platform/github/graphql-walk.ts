@@ -31,6 +31,7 @@ import {
   stepFromRoot,
   stepIntoType,
   stepThrough,
+  touchOfScalar,
 } from './graphql-place.ts';
 import { findType, type GraphqlType } from './graphql-schema.ts';
 import { narrowByTarget } from './graphql-target.ts';
@@ -197,7 +198,8 @@ function walkField(walk: Walk, field: FieldNode, type: GraphqlType, place: Place
   if (need.isUnknown) note(walk, `${type.name}.${name}`);
   count(walk, need, needs);
   if (known.type === null) {
-    if (type.name === 'Query') touch(walk, stepFromRoot(field, walk.variables).touch);
+    const isRoot = type.name === 'Query';
+    touch(walk, isRoot ? stepFromRoot(field, walk.variables).touch : touchOfScalar(place, name));
     return;
   }
   const step: Step =
