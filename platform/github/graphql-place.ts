@@ -7,6 +7,7 @@ import { textAt, type Variables } from '../graphql-value.ts';
 import { isNothing } from '../need-sets.ts';
 import { isStructural, typeNeed } from './graphql-needs.ts';
 import { findType } from './graphql-schema.ts';
+import { searchedRepository } from './graphql-search.ts';
 import { ownerTouch, platformTouch } from './touches.ts';
 
 export type Place =
@@ -25,6 +26,8 @@ export type Place =
 export interface Step {
   readonly place: Place;
   readonly touch: Touch | null;
+  /** What it touches besides. */
+  readonly other?: Touch;
 }
 
 /** The same text for the same place. */
@@ -64,6 +67,8 @@ export function stepFromRoot(field: FieldNode, variables: Variables): Step {
     case 'nodes':
     case 'resource':
       return { place: elsewhere, touch: hiddenRepository('read') };
+    case 'search':
+      return intoSearch(textAt(field, ['query'], variables));
     case 'relay':
       return { place: elsewhere, touch: null };
     default:
@@ -74,6 +79,12 @@ export function stepFromRoot(field: FieldNode, variables: Variables): Step {
 function intoRepository(owner: string | null, name: string | null): Step {
   if (owner === null || name === null) return { place: elsewhere, touch: hiddenRepository('read') };
   return { place: { kind: 'repository', owner, name }, touch: namedRepository(owner, name, 'read') };
+}
+
+function intoSearch(text: string | null): Step {
+  const found = searchedRepository(text);
+  if (found === null) return { place: elsewhere, touch: platformTouch('read') };
+  return { ...intoRepository(found.owner, found.name), other: platformTouch('read') };
 }
 
 function intoAccount(login: string | null): Step {
@@ -139,10 +150,11 @@ function stepIntoRepository(place: Place, parent: string, field: FieldNode, vari
   return { place: elsewhere, touch: hiddenRepository('read') };
 }
 
-/** A fragment that says which type an object is: elsewhere, that it is a repository's content. */
-export function stepIntoType(place: Place, type: string): Touch | null {
-  if (place.kind === 'repository') return null;
-  return type === 'Repository' || isContent(type) ? hiddenRepository('read') : null;
+/** A fragment that says which type an object is: inside, that it leads out; elsewhere, that it is content. */
+export function stepIntoType(place: Place, type: string): Step {
+  if (place.kind === 'repository') return { place: staysInside(type) ? place : elsewhere, touch: null };
+  const isHidden = type === 'Repository' || isContent(type);
+  return { place, touch: isHidden ? hiddenRepository('read') : null };
 }
 
 const accounts: ReadonlySet<string> = new Set(['Organization', 'RepositoryOwner', 'User']);
@@ -167,19 +179,14 @@ const links: ReadonlyMap<string, ReadonlySet<string>> = new Map(
   SubIssueRemovedEvent subIssue
   ParentIssueAddedEvent parent
   ParentIssueRemovedEvent parent
+  ProjectCard content
   LinkedBranch ref`
     .split('\n')
     .map((line) => line.trim().split(' '))
     .map(([type = '', ...fields]) => [type, new Set(fields)] as const),
 );
 /** Types that need a repository's permissions and lead out of it. */
-const doors: ReadonlySet<string> = new Set([
-  'Project',
-  'ProjectCard',
-  'ProjectColumn',
-  'DependencyGraphDependency',
-  'Subscribable',
-]);
+const doors: ReadonlySet<string> = new Set(['DependencyGraphDependency', 'Subscribable']);
 const inside = new Map<string, boolean>();
 
 function isContent(type: string): boolean {
@@ -197,6 +204,8 @@ function staysInside(type: string): boolean {
 
 function findStay(type: string): boolean {
   if (isStructural(type) || type.endsWith('Payload') || type === 'Repository') return true;
+  // Each fragment on it says what it is.
+  if (type === 'SearchResultItem') return true;
   const members = findType(type)?.members ?? [];
   return members.length > 0 ? members.every(staysInside) : isContent(type) && !doors.has(type);
 }

@@ -184,8 +184,9 @@ function walkFragment(
   const need = typeNeed(name);
   if (need.isUnknown) note(walk, name);
   count(walk, need, own);
-  touch(walk, stepIntoType(place, name));
-  walkSelections(walk, fragment.selectionSet, inner, place, own, branches === null);
+  const step = stepIntoType(place, name);
+  touch(walk, step.touch);
+  walkSelections(walk, fragment.selectionSet, inner, step.place, own, branches === null);
 }
 
 function walkField(walk: Walk, field: FieldNode, type: GraphqlType, place: Place, needs: Needs): void {
@@ -207,6 +208,7 @@ function walkField(walk: Walk, field: FieldNode, type: GraphqlType, place: Place
       ? stepFromRoot(field, walk.variables)
       : stepThrough(place, type.name, field, known.type, walk.variables);
   touch(walk, step.touch);
+  touch(walk, step.other ?? null);
   walkSelections(walk, field.selectionSet, placed(known.type), step.place, needs, known.isList);
 }
 

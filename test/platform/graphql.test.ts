@@ -56,7 +56,15 @@ t.test('a document touches what it names, and a hidden repository wherever it le
     [inside('issue(number:1){parent{number repository{nameWithOwner}}}'), [own]],
     [inside('issue(number:1){parent{repository{issues{totalCount}}}}'), [own, hidden]],
     [inside('issue(number:1){parent{comments{totalCount}}}'), [own, hidden]],
-    [inside('projects(first:1){nodes{columns(first:1){nodes{id}}}}'), [own, hidden]],
+    [inside('issue(number:1){projectCards(first:1){nodes{project{name}column{name}}}}'), [own]],
+    [inside('issue(number:1){projectCards(first:1){nodes{content{...on Issue{title}}}}}'), [own, hidden]],
+    [
+      inside(
+        'projects(first:1){nodes{columns(first:1){nodes{cards(first:1){nodes{content{...on Issue{title}}}}}}}}',
+      ),
+      [own, hidden],
+    ],
+    [inside('projects(first:1){nodes{owner{...on User{issues{totalCount}}}}}'), [own, hidden]],
     ['{a:repository(owner:"acme",name:"app"){id}b:repository(owner:"acme",name:"app"){id}}', [own]],
     [
       '{repository(owner:"acme",name:"app"){id}other:repository(owner:"evil",name:"app"){id}}',
@@ -108,6 +116,45 @@ t.test('a document touches what it names, and a hidden repository wherever it le
 
 const commit = (branch: string, files = ''): string =>
   `mutation{createCommitOnBranch(input:{branch:{${branch}},expectedHeadOid:"0",message:{headline:"x"}${files}}){commit{oid}}}`;
+
+t.test('a search that its text confines to one repository touches that one', async (t) => {
+  const search =
+    'query($q:String!){search(query:$q,type:ISSUE,first:1){nodes{...on Issue{title repository{name}}}}}';
+  const confined = [
+    'repo:acme/app',
+    'repo:acme/app is:pr label:"good first issue" state:open',
+    'crash repo:acme/app -label:wontfix in:title sort:created-desc',
+  ];
+  for (const text of confined) t.same(touched(ask(search, { q: text })), [own, 'platform read'], text);
+  const account =
+    'query($q:String!){search(query:$q,type:USER,first:1){nodes{...on User{issues{totalCount}}}}}';
+  t.same(touched(ask(account, { q: 'repo:acme/app' })), [own, 'platform read', hidden]);
+  const open = [
+    '',
+    'crash',
+    'repo:acme/app repo:evil/app',
+    'repo:acme/app user:evil',
+    'repo:acme/app org:evil',
+    '-repo:acme/app',
+    'repo:acme/app OR crash',
+    'crash or repo:acme/app',
+    'NOT repo:acme/app',
+    '(repo:acme/app)',
+    'repo:acme/app)',
+    'repo:"acme/app"',
+    'repo:acme/app/x',
+    'repo:acme',
+    '"repo:acme/app"',
+    'label:"x repo:acme/app"',
+    'label:"x repo:acme/app',
+    'repo:acme/app\u00a0OR x',
+    'repo:acme/app\tx\n',
+    'repo:acme/app "a" "b" OR',
+    'label:"a"OR repo:acme/app',
+    'repo:acme/app in:evil',
+  ];
+  for (const text of open) t.same(touched(ask(search, { q: text })), ['platform read', hidden], text);
+});
 
 t.test('createCommitOnBranch touches the repository and branch that its input names', async (t) => {
   const named = 'repositoryNameWithOwner:"acme/app",branchName:"main"';
