@@ -40,17 +40,23 @@ export function readDocument(
   return 'unread' in definitions ? definitions : chooseOperations(definitions, operationName, variables);
 }
 
+const kept = { maxSize: 131_072, sizeCalculation: (_: unknown, text: string) => text.length };
 /** Clients send the same text again with other variables: parsing it is half of the work. */
-const parsed = new LRUCache<string, readonly DefinitionNode[]>({
-  maxSize: 131_072,
-  sizeCalculation: (_, text) => text.length,
-});
+const parsed = new LRUCache<string, readonly DefinitionNode[]>(kept);
+/** Texts that came once: what is never asked again would only be moved about by the garbage collector. */
+const met = new LRUCache<string, true>(kept);
+
+function keep(text: string, definitions: readonly DefinitionNode[]): void {
+  if (text.length > maxKept) return;
+  if (met.has(text)) parsed.set(text, definitions);
+  else met.set(text, true);
+}
 
 function parseText(text: string): readonly DefinitionNode[] | Unread {
   if (isDeeperThan(text, maxDepth)) return { unread: `nested more than ${maxDepth} deep` };
   try {
     const { definitions } = parse(text, { noLocation: true, maxTokens });
-    if (text.length <= maxKept) parsed.set(text, definitions);
+    keep(text, definitions);
     return definitions;
   } catch {
     // A GraphQLError, or the stack's end: either way nothing is known of what it asks.
