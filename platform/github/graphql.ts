@@ -16,6 +16,7 @@ import { isOwn, platformTouch } from './touches.ts';
 /** Of a document's body; more is an opaque write. */
 export const graphqlHold: HoldLimits = { maxBytes: 1_048_576, maxDecodedBytes: 1_048_576, maxRatio: 100 };
 const maxNamed = 64;
+const otherCharset = /charset\s*=(?!\s*"?(?:utf-?8|us-ascii)"?\s*(?:[;,]|$))/i;
 
 /** Understands a request to `/graphql` or `/api/graphql`. */
 export function understandGraphql(server: GithubServer, request: AskedRequest): Understanding {
@@ -34,6 +35,8 @@ export function understandGraphql(server: GithubServer, request: AskedRequest): 
 function understandPost(server: GithubServer, request: AskedRequest): Understanding {
   if (hasGraphqlParameters(request.query)) return opaque(server, request, 'parameters beside a body');
   if (!request.hasBody) return opaque(server, request, 'no body');
+  if (otherCharset.test(request.header('content-type') ?? ''))
+    return opaque(server, request, 'a body in another charset than UTF-8');
   return {
     ...opaque(server, request, 'the body was not read'),
     hold: {

@@ -368,6 +368,21 @@ t.test('requests without a held document are read by method and query', async (t
   for (const [request, name, access] of cases)
     t.match(askRequest(request).operation, { name, access }, JSON.stringify(request));
   t.same(askRequest({}).hold?.maxBytes, 1_048_576, 'until the body is there it is opaque, and is held');
+  const text = JSON.stringify({ query: '{viewer{login}}' });
+  const inCharset = (type: string): string =>
+    askRequest({ header: (name) => (name === 'content-type' ? type : null) }, text).operation.name;
+  for (const type of [
+    'application/json; charset=utf-8',
+    'a/b;charset="UTF8"',
+    'application/x-www-form-urlencoded',
+  ])
+    t.equal(inCharset(type), 'graphql/query', type);
+  for (const type of [
+    'application/json; charset=utf-7',
+    'a/b;charset=utf-8x',
+    'a/b; charset=utf-8, a/b; charset=utf-16',
+  ])
+    t.equal(inCharset(type), 'graphql/opaque', type);
   const batch = askRequest(
     {},
     JSON.stringify([
