@@ -19,9 +19,10 @@ const parameters: ReadonlySet<string> = new Set([
 export function readBody(body: Buffer): readonly GraphqlDocument[] | Unread {
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body));
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body);
+    value = parseOnce(text);
   } catch {
-    return { unread: 'a body that is no JSON in UTF-8' };
+    return { unread: 'a body that is no JSON in UTF-8, or has a key twice' };
   }
   if (!Array.isArray(value)) return readOne(value);
   if (value.length === 0 || value.length > maxBatch)
@@ -47,10 +48,10 @@ export function readQuery(query: string): readonly GraphqlDocument[] | Unread | 
     return readOne({
       query: asked.get('query'),
       operationName: asked.get('operationName'),
-      variables: variables === null ? null : (JSON.parse(variables) as unknown),
+      variables: variables === null ? null : parseOnce(variables),
     });
   } catch {
-    return { unread: 'variables that are no JSON' };
+    return { unread: 'variables that are no JSON, or have a key twice' };
   }
 }
 
@@ -76,4 +77,48 @@ function readVariables(fields: ReadonlyMap<string, unknown>): ReadonlyMap<string
   if (variables === null) return new Map();
   if (typeof variables !== 'object' || Array.isArray(variables)) return null;
   return new Map<string, unknown>(Object.entries(variables));
+}
+
+/** Of a key that is there twice JSON.parse takes the last, and others the first (RFC 8259, section 4): an error here. */
+function parseOnce(text: string): unknown {
+  const value: unknown = JSON.parse(text);
+  if (countPairs(text) !== countKeys(value)) throw new SyntaxError('a key that is there twice');
+  return value;
+}
+
+/** Pairs of key and value in a JSON text, which is known to be one: colons outside of strings. */
+function countPairs(text: string): number {
+  let pairs = 0;
+  let at = 0;
+  for (let quote = text.indexOf('"'); quote >= 0; quote = text.indexOf('"', at)) {
+    pairs += countColons(text, at, quote);
+    at = endOfString(text, quote) + 1;
+  }
+  return pairs + countColons(text, at, text.length);
+}
+
+function countColons(text: string, from: number, to: number): number {
+  let colons = 0;
+  for (let at = from; at < to; at++) if (text[at] === ':') colons++;
+  return colons;
+}
+
+/** Where the quote stands that closes the string opened at `start`. */
+function endOfString(text: string, start: number): number {
+  let end = text.indexOf('"', start + 1);
+  while (end > 0 && isEscaped(text, end)) end = text.indexOf('"', end + 1);
+  return end < 0 ? text.length : end;
+}
+
+function isEscaped(text: string, at: number): boolean {
+  let slashes = 0;
+  while (text[at - 1 - slashes] === '\\') slashes++;
+  return slashes % 2 === 1;
+}
+
+/** Depth is that of a text of 1 MiB: the stack's end is met by whoever calls. */
+function countKeys(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  const inner: readonly unknown[] = Object.values(value);
+  return inner.reduce<number>((sum, one) => sum + countKeys(one), Array.isArray(value) ? 0 : inner.length);
 }

@@ -305,6 +305,9 @@ t.test('what the schema does not have, or nobody can read, is an opaque write th
     body({ query: cyclic }),
     body([{ query: '{viewer{login}}' }, { id: 'x' }]),
     Buffer.concat([Buffer.from('{"query":"{viewer{login}}","x":"'), Buffer.from([0xff]), Buffer.from('"}')]),
+    '{"query":"{viewer{login}}","query":"{viewer{name}}"}',
+    '{"query":"{viewer{login}}","variables":{"o":"a","\\u006f":"b"}}',
+    `{"query":"{viewer{login}}","variables":${'['.repeat(400_000)}${']'.repeat(400_000)}}`,
     Buffer.from(`\ufeff${body({ query: '{viewer{login}}' })}`),
     Buffer.from(body({ query: '{viewer{login}}' }), 'utf16le'),
   ];
@@ -356,6 +359,11 @@ t.test('requests without a held document are read by method and query', async (t
     [{ ...get, query: `${asked('{viewer{login}}')}&query[]=x` }, 'graphql/opaque', 'write'],
     [{ ...get, query: `${asked('{viewer{login}}')}&Query=x` }, 'graphql/opaque', 'write'],
     [{ ...get, query: `${asked('{viewer{login}}')}&variables=%7B` }, 'graphql/opaque', 'write'],
+    [
+      { ...get, query: `${asked('{viewer{login}}')}&variables=${encodeURIComponent('{"a":1,"a":2}')}` },
+      'graphql/opaque',
+      'write',
+    ],
     [{ ...get, query: 'extensions=%7B%7D' }, 'graphql/opaque', 'write'],
     [{ ...get, hasBody: true }, 'graphql/opaque', 'write'],
     [{ method: 'PUT' }, 'graphql/opaque', 'write'],
@@ -383,6 +391,12 @@ t.test('requests without a held document are read by method and query', async (t
     'a/b; charset=utf-8, a/b; charset=utf-16',
   ])
     t.equal(inCharset(type), 'graphql/opaque', type);
+  for (const strange of ['a:b"\\', ':::', '\\":"', '{"x":1}'])
+    t.equal(
+      ask('{viewer{login}}', { strange, [strange]: [strange] }).operation.name,
+      'graphql/query',
+      strange,
+    );
   const batch = askRequest(
     {},
     JSON.stringify([
