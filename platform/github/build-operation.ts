@@ -2,6 +2,7 @@
 // whether the call says anything of the job's own token.
 
 import type { AskedRequest } from '../../flow/asked-request.ts';
+import type { Job } from '../../flow/job.ts';
 import type { Access, CredentialKind, Operation, Sureness, Touch } from '../../flow/operation.ts';
 import type { GithubServer } from './github-server.ts';
 import { isOwn } from './touches.ts';
@@ -76,7 +77,8 @@ function raiseToWrite(touch: Touch): Touch {
   return touch.access === 'read' ? { ...touch, access: 'write' } : touch;
 }
 
-function sameServerJob(server: GithubServer, request: AskedRequest): AskedRequest['attribution']['job'] {
+/** The job, where it surely is one of this server. */
+export function sameServerJob(server: GithubServer, request: AskedRequest): Job | null {
   const { job, conflict } = request.attribution;
   return job !== null && !conflict && job.platform === 'github' && job.server === server.name ? job : null;
 }

@@ -7,7 +7,8 @@ import type { GithubServer } from './github-server.ts';
 const defaultLifetimeMs = 600_000;
 const maxLifetimeMs = 86_400_000;
 const maxUrlLength = 16_384;
-const form = /^https:\/\/([a-z0-9-]+(?:\.[a-z0-9-]+)+)(?::(\d{1,5}))?(\/[^?#]*)(?:\?([^#]*))?$/i;
+const form =
+  /^https:\/\/([a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z][a-z0-9-]*)(?::(\d{1,5}))?(\/[^?#]*)(?:\?([^#]*))?$/i;
 
 /** A grant for one URL, or null. `expiresMs` is what the answer says beside the URL; the URL's own end counts too. */
 export function storageGrant(
@@ -39,13 +40,14 @@ export function redirectGrants(server: GithubServer, head: AnswerHead): StorageG
   return grant === null ? [] : [grant];
 }
 
-/** When a signature in a query ends: Azure's `se`, `X-Amz-Date` with `X-Amz-Expires`, `Expires`; null: not told. */
+/** When a signature in a query ends: Azure's `se`, date and lifetime of Amazon or Google, `Expires`; null: not told. */
 function signedUntil(query: string): number | null {
   const values = new URLSearchParams(query);
   const azure = Date.parse(values.get('se') ?? '');
   if (Number.isFinite(azure)) return azure;
-  const date = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(values.get('X-Amz-Date') ?? '');
-  const seconds = Number(values.get('X-Amz-Expires') ?? Number.NaN);
+  const cloud = values.has('X-Goog-Date') ? 'Goog' : 'Amz';
+  const date = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(values.get(`X-${cloud}-Date`) ?? '');
+  const seconds = Number(values.get(`X-${cloud}-Expires`) ?? Number.NaN);
   if (date !== null && Number.isFinite(seconds)) {
     const [year, month, day, hour, minute, second] = date.slice(1).map(Number) as [
       number,

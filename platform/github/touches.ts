@@ -14,7 +14,7 @@ export function repositoryTouch(
   return { kind: 'repository', access, owner, name: repositoryName(written), id: null, refs };
 }
 
-/** A repository by its number, with its name where an answer or the job told it. */
+/** A repository by its number, with its name where an answer or the job told it; `job` is one of this server. */
 export function repositoryIdTouch(
   server: GithubServer,
   job: Job | null,
@@ -22,7 +22,7 @@ export function repositoryIdTouch(
   access: Access,
   refs: readonly string[] | null = null,
 ): Touch {
-  const own = job !== null && job.server === server.name && job.repositoryId === id ? job.repository : null;
+  const own = job?.repositoryId === id ? job.repository : null;
   const slash = own?.indexOf('/') ?? -1;
   const known =
     own !== null && slash > 0

@@ -2,7 +2,7 @@
 
 import type { AskedRequest, Understanding } from '../../flow/asked-request.ts';
 import type { Access, Touch } from '../../flow/operation.ts';
-import { accessByMethod, buildOperation, unknownOperation } from './build-operation.ts';
+import { accessByMethod, buildOperation, sameServerJob, unknownOperation } from './build-operation.ts';
 import type { GithubServer } from './github-server.ts';
 import { restAnswerReader } from './read-rest-answer.ts';
 import { readRoutes, type Route } from './read-routes.ts';
@@ -44,7 +44,9 @@ export function understandRest(
     name: route.name,
     touches: touchesOf(server, request, segments, route),
     needs: route.needs,
-    ungrantable: route.ungrantable,
+    ungrantable: changesWorkflow(segments, route)
+      ? [...route.ungrantable, 'workflows: write']
+      : route.ungrantable,
     isOpen: route.isOpen,
     ...(route.isUnknown ? { sureness: 'unknown' as const } : {}),
   });
@@ -64,6 +66,18 @@ function isOverridden(request: AskedRequest): boolean {
     const method = request.header(name);
     return method !== null && method.trim().toUpperCase() !== request.method;
   });
+}
+
+const fileChanges: ReadonlySet<string> = new Set([
+  'repos/create-or-update-file-contents',
+  'repos/delete-file',
+]);
+
+/** A workflow's file needs a permission besides that no workflow can be given. */
+function changesWorkflow(segments: readonly string[], route: Route): boolean {
+  if (!fileChanges.has(route.name)) return false;
+  const file = segments.slice(segments.indexOf('contents', segments[0] === 'repos' ? 3 : 2) + 1);
+  return /^\/*\.github\/+workflows\//i.test(file.map(decodeSegment).join('/'));
 }
 
 /** Operations that make a repository elsewhere: what they read is the source, where they write the path hides. */
@@ -97,7 +111,7 @@ function placeOf(
     case 'repos':
       return third === undefined ? ownerTouch(second, access) : repositoryTouch(second, third, access, refs);
     case 'repositories':
-      return repositoryIdTouch(server, request.attribution.job, second, access, refs);
+      return repositoryIdTouch(server, sameServerJob(server, request), second, access, refs);
     case 'orgs':
     case 'users':
       return ownerTouch(second, access);

@@ -441,6 +441,14 @@ check('paths are read as the platform reads them', [
     'checks/list-for-ref · read acme/app · checks:read',
   ],
   [
+    'GET https://ghes.corp.example/api/v3/repositories/7/issues',
+    'issues/list-for-repo · read ?#7 · issues:read',
+  ],
+  [
+    'GET https://api.github.com/repositories/7/code-scanning/codeql/variant-analyses/1/repos/evil/x',
+    'code-scanning/get-variant-analysis-repo-task · read acme/app#7 + read evil/x · contents:read',
+  ],
+  [
     'GET https://api.github.com/repos/acme/app/commits/main/comments',
     'repos/list-comments-for-commit · read acme/app · -',
   ],
@@ -559,6 +567,15 @@ check('paths are read as the platform reads them', [
 ]);
 
 check(
+  'whose repository a number stands for must be sure before anything is open',
+  [
+    ['GET https://api.github.com/repositories/7/issues', 'issues/list-for-repo · read ?#7 · issues:read'],
+    ['GET https://api.github.com/repos/acme/app/issues', 'issues/list-for-repo · read acme/app · -'],
+  ],
+  { job: { private: false, repositoryId: null } },
+);
+
+check(
   'a request that asks to be read by another method is not placed',
   [
     ['POST https://api.github.com/repos/acme/app/labels', 'rest/unknown · write acme/app · - · unknown'],
@@ -607,6 +624,8 @@ t.test('only the job’s own token on its own repository widens', async (t) => {
     [pull, { credential: 'derived' }, true],
     [pull, { credential: 'registry' }, false],
     ['GET https://ghcr.io/v2/evil/app/manifests/1', {}, false],
+    ['GET https://npm.pkg.github.com/@acme%2Fapp', { credential: 'derived' }, true],
+    ['GET https://npm.pkg.github.com/@acme%2Fapp', { credential: 'pat' }, false],
     [token, { credential: 'runtime' }, true],
     [token, { credential: 'none' }, false],
   ];

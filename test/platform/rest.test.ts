@@ -285,6 +285,18 @@ t.test('what no workflow can grant is named, and what outlives the job is admin'
       'activity/star-repo-for-authenticated-user · write platform + write evil/repo · - · beyond user-token',
     ],
     [
+      'PUT /repos/acme/app/contents/.github/workflows/ci.yml',
+      'repos/create-or-update-file-contents · write acme/app · contents:write · beyond workflows: write',
+    ],
+    [
+      'DELETE /repositories/7/contents/.github%2FWorkflows%2Fci.yml',
+      'repos/delete-file · write acme/app#7 · contents:write · beyond workflows: write',
+    ],
+    [
+      'PUT /repos/acme/contents/contents/docs/.github/workflows/ci.yml',
+      'repos/create-or-update-file-contents · write acme/contents · contents:write',
+    ],
+    [
       'POST /repos/acme/app/pages',
       'repos/create-pages-site · admin acme/app · pages:write · beyond administration: write',
     ],
