@@ -1,9 +1,11 @@
 // Finds the forge that a host belongs to by one look-up, and asks what the request means there.
 
 import type { AskedRequest, Interpreter, Understanding } from '../flow/asked-request.ts';
-import type { PlatformServer } from '../flow/platform-server.ts';
+import type { HostRole, PlatformServer } from '../flow/platform-server.ts';
 import { githubServer } from './github/github-server.ts';
 import { understandGithub } from './github/understand-github.ts';
+import { gitlabServer } from './gitlab/gitlab-server.ts';
+import { understandGitlab } from './gitlab/understand-gitlab.ts';
 
 type Reader = (request: AskedRequest) => Understanding;
 
@@ -11,15 +13,23 @@ type Reader = (request: AskedRequest) => Understanding;
 export function createPlatformInterpreter(servers: readonly PlatformServer[]): Interpreter {
   const readers = new Map<string, Reader>();
   for (const server of servers) {
-    if (server.platform !== 'github') continue;
-    const github = githubServer(server);
+    const read = readerFor(server);
     for (const { host, role } of server.hosts)
-      if (!readers.has(host)) readers.set(host, (request) => understandGithub(github, role, request));
+      if (!readers.has(host)) readers.set(host, (request) => read(role, request));
   }
   return {
     understand: (request) => readerOf(readers, request.host)?.(request) ?? null,
     mayHold: (host) => readerOf(readers, host) !== undefined,
   };
+}
+
+function readerFor(server: PlatformServer): (role: HostRole, request: AskedRequest) => Understanding {
+  if (server.platform === 'gitlab') {
+    const gitlab = gitlabServer(server);
+    return (role, request) => understandGitlab(gitlab, role, request);
+  }
+  const github = githubServer(server);
+  return (role, request) => understandGithub(github, role, request);
 }
 
 function readerOf(readers: ReadonlyMap<string, Reader>, host: string): Reader | undefined {

@@ -94,7 +94,7 @@ function prune(alternatives: NeedSet): NeedSet {
   return bound(kept);
 }
 
-const notation = /^([a-z-]+):(read|write)$/;
+const notation = /^([a-z_-]+):(read|write)$/;
 
 /**
  * Reads `issues:write|pull-requests:write` (either) and `contents:write+issues:write` (both); `+` binds tighter.

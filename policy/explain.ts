@@ -5,6 +5,7 @@ import type { AskedRequest, Interpreter, Understanding } from '../flow/asked-req
 import type { Evidence } from '../flow/evidence.ts';
 import type { Attribution } from '../flow/job.ts';
 import type { CredentialKind, Operation } from '../flow/operation.ts';
+import { withQueryTokens } from '../flow/query-token.ts';
 import { understandWhole } from '../flow/understand-whole.ts';
 import { canonicalisePath, slashesOn } from './canonicalise-path.ts';
 import { checkAddress } from './check-address.ts';
@@ -34,7 +35,7 @@ export interface Question {
 /** Who says what a request means, and whose credential it carries. */
 export interface Meanings {
   readonly interpreter: Interpreter;
-  credential(headers: ReadonlyMap<string, string>): CredentialKind;
+  credential(header: (name: string) => string | null): CredentialKind;
 }
 
 export type Explanation =
@@ -150,12 +151,13 @@ function understand(
   { attribution, meanings }: Asker,
 ): Understanding | null {
   if (meanings === undefined) return null;
+  const header = (name: string): string | null => headers.get(name) ?? null;
   const asked: AskedRequest = {
     ...request,
     query,
-    header: (name) => headers.get(name) ?? null,
+    header,
     attribution,
-    credential: meanings.credential(headers),
+    credential: meanings.credential(withQueryTokens(header, query)),
   };
   return understandWhole(meanings.interpreter, asked, body ?? null);
 }

@@ -48,11 +48,7 @@ export class Explainer {
     const { policy } = loadPolicy(this.#bundle, { servers: understanding.serversOf(this.#jobs.values()) });
     this.#meanings = {
       interpreter: understanding.interpreter(policy.servers),
-      credential: (headers) =>
-        understanding.credential(
-          (name) => headers.get(name) ?? null,
-          (token) => jobTokens.has(token),
-        ),
+      credential: (header) => understanding.credential(header, (token) => jobTokens.has(token)),
     };
     return policy;
   }

@@ -1,6 +1,7 @@
 // Asks what a request means before it is decided, by its head; where the body decides the answer says so.
 
 import type { AskedRequest, Understanding } from '../flow/asked-request.ts';
+import { withQueryTokens } from '../flow/query-token.ts';
 import type { Connection } from './connection.ts';
 import type { Fields } from './fields.ts';
 import type { RequestQuery } from './options.ts';
@@ -29,7 +30,7 @@ export function understandHead(
     attribution,
     // Found when it is asked for: of most hosts nobody does.
     get credential() {
-      return (kind ??= credential?.(attribution, header) ?? 'unknown');
+      return (kind ??= credential?.(attribution, withQueryTokens(header, search)) ?? 'unknown');
     },
   });
 }
