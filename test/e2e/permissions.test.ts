@@ -39,7 +39,7 @@ t.teardown(async () => {
   server.close();
   await lab.close();
 });
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 
 const policyFile = join(lab.directory, 'permissions.yaml');
 writeFileSync(
