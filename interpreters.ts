@@ -2,31 +2,72 @@
 
 import type { AskedRequest, Interpreter, Understanding } from './flow/asked-request.ts';
 import { defaultServers, ownServer, type PlatformServer } from './flow/platform-server.ts';
+import type { Held } from './flow/held.ts';
 import type { Job } from './flow/job.ts';
+import type { Touch } from './flow/operation.ts';
 import type { RegistryServer } from './flow/registry-server.ts';
 import { inOrder } from './flow/understand-whole.ts';
 import { createPlatformInterpreter } from './platform/interpreter.ts';
+import { packageEvidence, type MalwareLookup } from './registry/evidence.ts';
 import { createRegistryInterpreter } from './registry/interpreter.ts';
+import { PackageTimes } from './registry/times.ts';
 
-/** Everybody who understands requests. */
+/** What is known of packages besides what a request says. */
+export interface PackageKnowledge {
+  readonly times: PackageTimes;
+  /** The malware feed at this moment; null where there is none. */
+  feed(): MalwareLookup | null;
+}
+
+/** Everybody who understands requests; without knowledge nothing is said of a package's age. */
 export function createInterpreter(
   servers: readonly PlatformServer[],
   registries: readonly RegistryServer[],
+  knowledge: PackageKnowledge | null = null,
 ): Interpreter {
-  return inOrder([createPlatformInterpreter(servers), createRegistryInterpreter({ registries })]);
+  const registry = createRegistryInterpreter({ registries, times: knowledge?.times ?? null });
+  const all = inOrder([createPlatformInterpreter(servers), registry]);
+  if (knowledge === null) return all;
+  return { ...all, understand: (request) => addFacts(all.understand(request), knowledge) };
+}
+
+/** Says of each package what is known at this moment; once more of what a body names. */
+function addFacts(found: Understanding | null, knowledge: PackageKnowledge): Understanding | null {
+  if (found === null) return null;
+  const { operation, hold } = found;
+  const known =
+    operation === null ? null : { ...operation, touches: withFacts(operation.touches, knowledge) };
+  if (hold === undefined) return { ...found, operation: known };
+  const withBody = (body: Held) => addFacts(hold.withBody(body), knowledge)!;
+  return { ...found, operation: known, hold: { ...hold, withBody } };
+}
+
+function withFacts(touches: readonly Touch[], { times, feed }: PackageKnowledge): readonly Touch[] {
+  if (!touches.some(({ kind }) => kind === 'package')) return touches;
+  return touches.map((touch) =>
+    touch.kind === 'package' && touch.purl !== null
+      ? { ...touch, facts: packageEvidence(touch, times, feed(), Date.now()) }
+      : touch,
+  );
 }
 
 /** What a worker asks: the interpreter of the servers that its policy knows, replaced with the policy. */
 export class CurrentInterpreter implements Interpreter {
+  readonly #knowledge: PackageKnowledge;
   #servers = '';
-  #interpreter: Interpreter = createInterpreter(defaultServers, []);
+  #interpreter: Interpreter;
+
+  constructor(feed: () => MalwareLookup | null) {
+    this.#knowledge = { times: new PackageTimes(), feed };
+    this.#interpreter = createInterpreter(defaultServers, [], this.#knowledge);
+  }
 
   follow(servers: readonly PlatformServer[]): void {
     const text = JSON.stringify(servers);
     // What was learnt from answers is kept where nothing changes.
     if (text === this.#servers) return;
     this.#servers = text;
-    this.#interpreter = createInterpreter(servers, []);
+    this.#interpreter = createInterpreter(servers, [], this.#knowledge);
   }
 
   understand(request: AskedRequest): Understanding | null {

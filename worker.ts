@@ -88,7 +88,7 @@ class Worker {
   readonly #recorder: SegmentWriter;
   readonly #keeper: KeeperClient;
   readonly #jobs: DeclaredJobs;
-  readonly #interpreter = new CurrentInterpreter();
+  readonly #interpreter = new CurrentInterpreter(() => null);
   readonly #tunnels: TunnelWatch;
   readonly #virtual: VirtualPort | null;
   readonly #keptOut: KeptOut;

@@ -47,12 +47,14 @@ export type Touch =
       /** Without a version: `pkg:npm/%40acme/app` as canonical package URL; null: not about one package. */
       readonly purl: string | null;
       readonly version: string | null;
-      /** As users name it: `npmjs.com`, `pypi.org`; of a private one the host. */
+      /** As users name it: `npmjs.com`, `pypi.org`; of a private one the host, and its path where a host holds many. */
       readonly registry: string;
       /** The file's name, where the request is for one: files of one version may have times of their own. */
       readonly file?: string;
       /** What the request itself says of the bytes, for example `blake2b-256:` with hexadecimal digits. */
       readonly integrity?: string;
+      /** What is known of it at this moment; left out where nobody looked. */
+      readonly facts?: PackageFacts;
     }
   | {
       readonly kind: 'cloud';
@@ -64,6 +66,16 @@ export type Touch =
     }
   /** An identity token asked of the platform. */
   | { readonly kind: 'identity'; readonly access: Access; readonly audience: string | null };
+
+export interface PackageFacts {
+  /** Milliseconds since it was published, or null: not known. */
+  readonly ageMs: number | null;
+  /** It is at least this old, where its age is not known. */
+  readonly atLeastMs: number | null;
+  readonly timeClass: 'registry-stated' | 'author-stated' | 'mirror-stated' | 'unknown';
+  /** Id of the advisory that names it as malicious, or null. */
+  readonly malicious: string | null;
+}
 
 export interface Operation {
   readonly platform: OperationPlatform;

@@ -23,6 +23,13 @@ export const reasons = {
   'untrusted-write':
     'a write needs a rule whose scope names the ref or the environment, and no event that runs the input of others',
   'not-understood': 'rules exist for this platform, and nobody can say what this request does there',
+  'package-age': 'the version is younger than the policy wants',
+  'unknown-age': 'nobody knows how old the version is, and the policy asks for an age',
+  'malicious-package': 'the malware feed names it',
+  'internal-package': 'the name is one’s own, and this registry is none where it may be asked for',
+  'package-blocked': 'the policy names the package as one that is not installed',
+  'package-unlisted': 'of this ecosystem only the packages that the policy names are installed',
+  publish: 'publishing needs a rule of packages.publish for this package and registry',
   permission: 'it needs a permission of the job’s token above the ceiling of the policy',
   // block, in every mode (docs/reference: always enforced)
   'never-address': 'loopback, link-local, metadata and the gateway itself are never reachable',

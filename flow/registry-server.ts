@@ -5,7 +5,10 @@ import type { Ecosystem } from './operation.ts';
 
 export interface RegistryServer {
   readonly ecosystem: Ecosystem;
-  /** As users name it: `npmjs.com`, `pypi.org`, `docker.io`; null: each of its hosts is a registry by itself. */
+  /**
+   * As users name it: `npmjs.com`, `pypi.org`, `docker.io`; null: each of its hosts is a registry by itself, or each
+   * of the paths that its prefix stands for.
+   */
   readonly registry: string | null;
   /** True when anybody may publish there: an internal name asked of it is confusion. */
   readonly isPublic: boolean;
@@ -13,7 +16,7 @@ export interface RegistryServer {
 }
 
 export interface RegistryHost {
-  /** A canonical host; `*` stands for one label, but for none of the last two. */
+  /** A canonical host; `*` stands for one label, or begins one (`*-docker`), but none of the last two. */
   readonly host: string;
   /** What stands before the protocol's own paths, without a slash at its end; `*` is one segment; empty for the root. */
   readonly pathPrefix: string;
@@ -27,6 +30,11 @@ function known(ecosystem: Ecosystem, registry: string | null, hosts: readonly st
       : { host: text.slice(0, slash), pathPrefix: text.slice(slash) };
   });
   return { ecosystem, registry, isPublic: true, hosts: all };
+}
+
+/** Registries that are somebody's own, on hosts of a provider. */
+function hosted(ecosystem: Ecosystem, hosts: readonly string[]): RegistryServer {
+  return { ...known(ecosystem, null, hosts), isPublic: false };
 }
 
 /** Registries that anybody reads; behind a host stands its path prefix. */
@@ -55,14 +63,8 @@ export const publicRegistries: readonly RegistryServer[] = [
   known('oci', 'docker.io', ['docker.io', '*.docker.io']),
   known('oci', 'ghcr.io', ['ghcr.io']),
   known('oci', 'docker.pkg.github.com', ['docker.pkg.github.com']),
-  known('oci', null, ['quay.io', 'gcr.io', '*.gcr.io', '*.pkg.dev', 'mcr.microsoft.com', 'public.ecr.aws']),
-  known('oci', null, ['*.azurecr.io', '*.dkr.ecr.*.amazonaws.com', '*.dkr.ecr-fips.*.amazonaws.com']),
-  known('oci', null, [
-    'registry.gitlab.com',
-    'registry.k8s.io',
-    'registry.access.redhat.com',
-    'registry.redhat.io',
-  ]),
+  known('oci', null, ['quay.io', 'gcr.io', '*.gcr.io', 'mcr.microsoft.com', 'public.ecr.aws']),
+  known('oci', null, ['registry.gitlab.com', 'registry.k8s.io', 'registry.access.redhat.com', 'registry.redhat.io']),
   known('deb', 'debian.org', ['*.debian.org', '*.*.debian.org', 'debian.map.fastlydns.net']),
   known('deb', 'ubuntu.com', [
     'archive.ubuntu.com',
@@ -70,6 +72,17 @@ export const publicRegistries: readonly RegistryServer[] = [
     'security.ubuntu.com',
     'ports.ubuntu.com',
   ]),
+  hosted('oci', ['*-docker.pkg.dev', '*.azurecr.io', '*.dkr.ecr.*.amazonaws.com', '*.dkr.ecr-fips.*.amazonaws.com']),
+  hosted('npm', ['*-npm.pkg.dev/*/*', '*.d.codeartifact.*.amazonaws.com/npm/*', '*.jfrog.io/artifactory/api/npm/*']),
+  hosted('npm', ['pkgs.dev.azure.com/*/_packaging/*/npm/registry', 'pkgs.dev.azure.com/*/*/_packaging/*/npm/registry']),
+  hosted('pypi', ['*-python.pkg.dev/*/*', '*.d.codeartifact.*.amazonaws.com/pypi/*', '*.jfrog.io/artifactory/api/pypi/*']),
+  hosted('pypi', ['pkgs.dev.azure.com/*/_packaging/*/pypi', 'pkgs.dev.azure.com/*/*/_packaging/*/pypi']),
+  hosted('maven', ['*-maven.pkg.dev/*/*', '*.d.codeartifact.*.amazonaws.com/maven/*']),
+  hosted('maven', ['pkgs.dev.azure.com/*/_packaging/*/maven/v1', 'pkgs.dev.azure.com/*/*/_packaging/*/maven/v1']),
+  hosted('nuget', ['*.d.codeartifact.*.amazonaws.com/nuget/*', '*.jfrog.io/artifactory/api/nuget/*']),
+  hosted('cargo', ['*.d.codeartifact.*.amazonaws.com/cargo/*', '*.jfrog.io/artifactory/api/cargo/*']),
+  hosted('golang', ['*-go.pkg.dev/*/*', '*.jfrog.io/artifactory/api/go/*']),
+  hosted('gem', ['*.jfrog.io/artifactory/api/gems/*']),
 ];
 
 export interface RegistryPlace {
@@ -89,14 +102,23 @@ export class RegistryHosts {
       for (const { host, pathPrefix } of server.hosts) {
         const places = this.#placesOf(host);
         if (places.every((place) => place.pathPrefix !== pathPrefix)) places.push({ server, pathPrefix });
-        places.sort((a, b) => b.pathPrefix.length - a.pathPrefix.length);
       }
     }
+    for (const [host, places] of this.#exact) {
+      const below = this.#findPattern(host).filter(({ pathPrefix }) =>
+        places.every((place) => place.pathPrefix !== pathPrefix),
+      );
+      places.push(...below);
+      places.sort(byPrefix);
+    }
+    for (const patterns of this.#patterns.values()) for (const { places } of patterns) places.sort(byPrefix);
   }
 
   find(host: string): readonly RegistryPlace[] {
-    const exact = this.#exact.get(host);
-    if (exact !== undefined) return exact;
+    return this.#exact.get(host) ?? this.#findPattern(host);
+  }
+
+  #findPattern(host: string): readonly RegistryPlace[] {
     const patterns = this.#patterns.get(lastLabels(host));
     if (patterns === undefined) return [];
     const labels = host.split('.');
@@ -117,6 +139,8 @@ export class RegistryHosts {
   }
 }
 
+const byPrefix = (a: RegistryPlace, b: RegistryPlace): number => b.pathPrefix.length - a.pathPrefix.length;
+
 function lastLabels(host: string): string {
   const dot = host.lastIndexOf('.', host.lastIndexOf('.') - 1);
   return host.slice(dot + 1);
@@ -124,7 +148,9 @@ function lastLabels(host: string): string {
 
 function isMatch(pattern: readonly string[], labels: readonly string[]): boolean {
   if (pattern.length !== labels.length) return false;
-  return pattern.every((label, index) => label === '*' || label === labels[index]);
+  return pattern.every((label, index) =>
+    label.startsWith('*') ? labels[index]!.endsWith(label.slice(1)) : label === labels[index],
+  );
 }
 
 /** The name that users know of a registry by one of its hosts: `npmjs.com` for the host that npm asks; else the host. */
@@ -134,10 +160,10 @@ export function registryName(hosts: RegistryHosts, host: string): string {
 
 /** True when anybody may publish to a registry of that name or host; one that nobody configured is taken for one. */
 export function isPublicRegistry(servers: readonly RegistryServer[], registry: string): boolean {
-  const found = servers.find((server) =>
-    server.registry === null
-      ? server.hosts.some(({ host }) => host === registry)
-      : server.registry === registry || server.hosts.some(({ host }) => host === registry),
-  );
+  const slash = registry.indexOf('/');
+  const labels = (slash < 0 ? registry : registry.slice(0, slash)).split('.');
+  const found =
+    servers.find((server) => server.registry === registry) ??
+    servers.find(({ hosts }) => hosts.some(({ host }) => isMatch(host.split('.'), labels)));
   return found?.isPublic ?? true;
 }

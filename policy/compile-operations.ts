@@ -9,9 +9,10 @@ import { readToken, type Token } from './match-sequence.ts';
 import { readSubjectPattern, type SubjectPattern } from './match-subject.ts';
 import type { ProblemList, ValuePath } from './problem-list.ts';
 import { readHosts, toEntries, toList } from './read-values.ts';
-import { findRegistryHosts } from './registry-hosts.ts';
+import { readPurls, readRegistries } from './packages.ts';
+import { findPackageHosts, findRegistryHosts } from './registry-hosts.ts';
 import type { OperationFamily, OperationRule } from './rule.ts';
-import type { AwsRuleFile, GithubRuleFile, GitlabRuleFile, ImageRuleFile } from './schema.ts';
+import type { AwsRuleFile, GithubRuleFile, GitlabRuleFile, ImageRuleFile, PublishFile } from './schema.ts';
 
 /** What every rule has got already. */
 export interface RuleStart {
@@ -44,6 +45,7 @@ function readCommon(file: Terms, start: RuleStart, at: ValuePath, list: ProblemL
     operations: null,
     mutations: new Set(),
     cloud: null,
+    packages: null,
     anyRef: file.anyRef !== undefined,
   };
 }
@@ -103,6 +105,7 @@ export function compileImage(
   start: RuleStart,
   at: ValuePath,
   list: ProblemList,
+  servers: readonly PlatformServer[],
 ): OperationRule {
   const subjects = readSubjects(file.image, [...at, 'image'], list, checkImage);
   const registries = new Set(subjects.map(({ text }) => text.toLowerCase().split('/')[0]!));
@@ -110,7 +113,11 @@ export function compileImage(
     ...readCommon(file, start, at, list),
     family: 'images',
     servers: null,
-    hosts: readHosts([...registries].flatMap(findRegistryHosts), [...at, 'image'], list),
+    hosts: readHosts(
+      [...registries].flatMap((registry) => findRegistryHosts(registry, servers)),
+      [...at, 'image'],
+      list,
+    ),
     subjects,
     exceptSubjects: readSubjects(file.except, [...at, 'except'], list, checkImage),
   };
@@ -144,6 +151,26 @@ export function compileAws(
       services: set(file.services),
       buckets: file.buckets === undefined ? null : readGlobs(file.buckets),
     },
+  };
+}
+
+/** An entry of `packages.publish`. */
+export function compilePublish(
+  file: PublishFile,
+  start: RuleStart,
+  at: ValuePath,
+  list: ProblemList,
+): OperationRule {
+  const registries = readRegistries(file.registry);
+  return {
+    ...readCommon(file, start, at, list),
+    family: 'packages',
+    access: 'write',
+    servers: null,
+    hosts: readHosts(registries.flatMap(findPackageHosts), [...at, 'registry'], list),
+    subjects: [],
+    exceptSubjects: [],
+    packages: { purls: readPurls(file.purl, [...at, 'purl'], list), registries },
   };
 }
 
@@ -232,4 +259,10 @@ function hostsOf({ hosts }: PlatformServer): HostPattern[] {
 }
 
 /** Which keys of a policy hold rules on operations. */
-export const operationFamilies: readonly OperationFamily[] = ['github', 'gitlab', 'images', 'aws'];
+export const operationFamilies: readonly OperationFamily[] = [
+  'github',
+  'gitlab',
+  'images',
+  'aws',
+  'packages',
+];

@@ -3,7 +3,13 @@
 import { cidrContains, formatCidr, type Cidr } from '../flow/address.ts';
 import type { PlatformServer } from '../flow/platform-server.ts';
 import { subtractCidrs } from './cidr-set.ts';
-import { compileAws, compileGithub, compileGitlab, compileImage } from './compile-operations.ts';
+import {
+  compileAws,
+  compileGithub,
+  compileGitlab,
+  compileImage,
+  compilePublish,
+} from './compile-operations.ts';
 import { readMethodSet } from './method-set.ts';
 import type { ProblemList, ValuePath } from './problem-list.ts';
 import {
@@ -32,6 +38,7 @@ import type {
   ImageRuleFile,
   NetworkRuleFile,
   OpaqueRuleFile,
+  PublishFile,
   RuleListsFile,
 } from './schema.ts';
 
@@ -88,10 +95,13 @@ function compileOperationRules(file: RuleListsFile, source: RuleSource): Operati
       compileGitlab(rule, start(rule.id, at), at, list, servers),
     ),
     ...toEntries<ImageRuleFile>(file.images, [...path, 'images']).map(([rule, at]) =>
-      compileImage(rule, start(rule.id, at), at, list),
+      compileImage(rule, start(rule.id, at), at, list, servers),
     ),
     ...toEntries<AwsRuleFile>(file.aws, [...path, 'aws']).map(([rule, at]) =>
       compileAws(rule, start(rule.id, at), at, list),
+    ),
+    ...toEntries<PublishFile>(file.packages?.publish, [...path, 'packages', 'publish']).map(([rule, at]) =>
+      compilePublish(rule, start(rule.id, at), at, list),
     ),
   ];
 }

@@ -10,6 +10,7 @@ import { compileRuleLists, type RuleSource } from './compile-rules.ts';
 import { compileMatch, type ScopeMatch } from './match-scope.ts';
 import { addToHostIndex, createHostIndex, type HostIndex, type HostPattern } from './match-host.ts';
 import { findNearKey } from './near-key.ts';
+import { readPackageTerms, type PackageTerms } from './packages.ts';
 import { presets } from './presets/all.ts';
 import { createProblemList, type ProblemList, type ValuePath } from './problem-list.ts';
 import { addToRangeIndex, createRangeIndex, type RangeIndex } from './range-index.ts';
@@ -60,6 +61,8 @@ export interface Policy {
   readonly scopes: readonly CompiledScope[];
   readonly blocklist: Blocklist;
   readonly permissions: PermissionTerms;
+  /** Null where the policy says nothing of packages. */
+  readonly packages: PackageTerms | null;
   /** Servers of forges that are known: given, or named by a rule. */
   readonly servers: readonly PlatformServer[];
   /** What each scope says of the runs that it is for; null: the top level. */
@@ -113,6 +116,7 @@ export function compilePolicy(input: CompileInput): Policy {
     scopes,
     blocklist: compileBlocklist(input),
     permissions: readPermissionTerms(file.permissions),
+    packages: readPackageTerms(file.packages, ['packages'], list),
     servers: findServers(rules, input.servers ?? defaultServers),
     trusts: new Map([
       [null, noTrust],

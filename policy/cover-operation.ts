@@ -1,13 +1,14 @@
 // Do rules on operations grant what a request touches, and do they block it? Every touch must be granted by some
 // rule; one that is blocked is enough.
 
-import type { Attribution } from '../flow/job.ts';
+import type { Attribution, Job } from '../flow/job.ts';
 import type { Access, Operation, Permission, Touch } from '../flow/operation.ts';
 import type { Reason } from '../flow/reason.ts';
 import type { Candidate } from './host-view.ts';
-import { coversBelow, matchesSubject } from './match-subject.ts';
+import { coversBelow, matchesSubject, type SubjectPattern } from './match-subject.ts';
 import { matchesSequence, type Token } from './match-sequence.ts';
-import type { OperationRule } from './rule.ts';
+import { matchesPurl } from './match-purl.ts';
+import type { OperationRule, PublishTerms } from './rule.ts';
 import { isTrusted, noTrust, type LayerTrust } from './trust.ts';
 
 const rank: Readonly<Record<Access, number>> = { read: 0, write: 1, admin: 2 };
@@ -126,7 +127,7 @@ function namesOperation(operations: readonly Token[], name: string): boolean {
 
 /** True when the rule speaks of the server that the operation is for. */
 function isOfServer(rule: OperationRule, { operation, attribution }: OperationUse): boolean {
-  if (rule.family === 'images') return true;
+  if (rule.family === 'images' || rule.family === 'packages') return true;
   if (operation.platform !== rule.family) return false;
   if (rule.family === 'aws') return true;
   if (rule.servers !== null) return rule.servers.includes(operation.server);
@@ -159,15 +160,24 @@ function coversTouch(
       );
     }
     case 'platform':
-      return touch.access === 'read' && rule.family === operation.platform;
+      // An images rule is for its registries' hosts alone: what clients ask of those before any image.
+      return touch.access === 'read' && (rule.family === operation.platform || isOfRegistry(rule, operation));
     case 'image':
       return coversImage(rule, touch.image, operation, attribution);
     case 'cloud':
       return rule.family === 'aws' && coversCloud(rule, touch);
     case 'package':
+      if (rule.family === 'images')
+        return operation.platform === 'oci' && touch.purl === null && touch.access === 'read';
+      return rule.packages !== null && publishes(rule.packages, touch);
     case 'identity':
       return false;
   }
+}
+
+// The web host of a GitLab hands out the tokens of its registry, and does much else.
+function isOfRegistry(rule: OperationRule, { platform, name }: Operation): boolean {
+  return rule.family === 'images' && (platform !== 'gitlab' || name.startsWith('container/'));
 }
 
 /** True when the touch may be one that the rule names: what is hidden counts, for blocks. */
@@ -192,15 +202,16 @@ type RepositoryTouch = Extract<Touch, { kind: 'repository' }>;
 /** Owner and name in lower case, or null when the request hides them. */
 function readSegments(
   { owner, name, id, access }: RepositoryTouch,
-  { credential }: Operation,
+  { credential, platform }: Operation,
   { job, conflict }: Attribution,
 ): string[] | null {
   if (owner !== null && name !== null) return `${owner}/${name}`.toLowerCase().split('/');
   const own = conflict ? null : (job?.repository?.toLowerCase().split('/') ?? null);
   if (own === null) return null;
   if (id !== null) return id === job?.repositoryId ? own : null;
-  // A job's own token reaches no other repository for writing.
-  return owner === null && access !== 'read' && credential === 'job' ? own : null;
+  // A job's own token of GitHub reaches no other repository for writing; one of GitLab does, by allowlists.
+  const reachesOwn = platform === 'github' && credential === 'job';
+  return owner === null && access !== 'read' && reachesOwn ? own : null;
 }
 
 function coversSegments(rule: OperationRule, segments: readonly string[], attribution: Attribution): boolean {
@@ -219,15 +230,44 @@ function coversImage(
   attribution: Attribution,
 ): boolean {
   const segments = image.toLowerCase().split('/');
+  const job = attribution.conflict ? null : attribution.job;
   // Images of a forge's own registry lie under the name of their repository.
+  if (rule.family === 'gitlab' && rule.family === platform)
+    return coversBelowProject(rule, segments.slice(1), job);
   if (rule.family !== 'images' && rule.family === platform)
     return segments.length >= 3 && coversSegments(rule, segments.slice(1, 3), attribution);
-  const job = attribution.conflict ? null : attribution.job;
   if (rule.family !== 'images') return false;
   return (
     rule.subjects.some((pattern) => matchesSubject(pattern, segments, job)) &&
     !rule.exceptSubjects.some((pattern) => matchesSubject(pattern, segments, job))
   );
+}
+
+/**
+ * Images of a project of GitLab lie at its path or below it, and no project lies below another: one that is spelt out
+ * owns all of that. What only a wildcard reaches may be a group: an allow is not sure of it, a block need not be.
+ */
+function coversBelowProject(rule: OperationRule, path: readonly string[], job: Job | null): boolean {
+  const matches = (patterns: readonly SubjectPattern[], isSure: boolean): boolean =>
+    patterns.some((pattern) =>
+      path.some((_, at) => {
+        const isWhole = at + 1 === path.length;
+        const mayOwn = isWhole || !isSure || isSpeltOut(pattern);
+        return at > 0 && mayOwn && matchesSubject(pattern, path.slice(0, at + 1), job);
+      }),
+    );
+  return matches(rule.subjects, !rule.isBlock) && !matches(rule.exceptSubjects, rule.isBlock);
+}
+
+const isSpeltOut = ({ parts }: SubjectPattern): boolean =>
+  parts.every((part) => part.kind === 'job' || part.kind === 'literal');
+
+function publishes(
+  { purls, registries }: PublishTerms,
+  { act, purl, version, registry }: Extract<Touch, { kind: 'package' }>,
+): boolean {
+  if (act !== 'publish' || purl === null || !registries.includes(registry.toLowerCase())) return false;
+  return purls.some((pattern) => matchesPurl(pattern, purl, version));
 }
 
 function coversCloud(

@@ -16,6 +16,7 @@ import { blocksOperation, coverOperation, explainUncovered, type OperationUse } 
 import { findWildcard } from './find-wildcard.ts';
 import { findHostView, type Candidate, type HostView } from './host-view.ts';
 import { blocksMethod } from './method-set.ts';
+import { findPackageRefusal } from './packages.ts';
 import { selectByPath } from './path-index.ts';
 import { coversPort, coversTcp, type BlockingRule, type NetworkRule, type Rule } from './rule.ts';
 import { blocksRequest, blocksWholeHost, fitsEndpoint, grantsRequest, type RequestUse } from './rule-fit.ts';
@@ -159,13 +160,45 @@ export function decideRequest(effective: EffectivePolicy, question: RequestQuest
   const isResolver =
     question.evidence.some(({ kind }) => kind === 'encrypted-dns') &&
     !open.every((group) => group.some(({ rule }) => namesPath(rule, path)));
-  const excess = maySend(decision) ? findExcess(effective, question.operation ?? null) : null;
+  const excess = maySend(decision) ? findMeaningBlock(effective, question.operation ?? null, open) : null;
   return {
     ...(isResolver && maySend(decision) ? blockNow(effective, 'encrypted-dns') : (excess ?? decision)),
     ...uniteGrants(open),
     addresses: own.length === 0 ? addresses : [...addresses, ...own],
   };
 }
+
+/** What rules on hosts and paths do not see: a package that may not be had or published, or a token that does too much. */
+function findMeaningBlock(
+  effective: EffectivePolicy,
+  operation: Operation | null,
+  grants: readonly (readonly Candidate[])[],
+): Decision | null {
+  if (operation === null) return null;
+  return findPackageBlock(effective, operation, grants) ?? findExcess(effective, operation);
+}
+
+function findPackageBlock(
+  effective: EffectivePolicy,
+  operation: Operation,
+  grants: readonly (readonly Candidate[])[],
+): Decision | null {
+  const { packages } = effective.policy;
+  if (mustBeGranted(operation, packages !== null) && !grants.every((group) => group.some(isPublishGrant)))
+    return blockNow(effective, 'publish');
+  const refusal = packages === null ? null : findPackageRefusal(packages, operation, Date.now());
+  if (refusal === null) return null;
+  const decision = blockNow(effective, refusal.reason, refusal.rule);
+  return refusal.isRecordedOnly ? { ...decision, enforced: false } : decision;
+}
+
+/** What is recognised by its shape alone is a publication only to a policy that speaks of packages. */
+function mustBeGranted({ touches, byShape }: Operation, speaksOfPackages: boolean): boolean {
+  if (byShape === true && !speaksOfPackages) return false;
+  return touches.some((touch) => touch.kind === 'package' && touch.act === 'publish');
+}
+
+const isPublishGrant = ({ rule }: Candidate) => rule.kind === 'operation' && rule.family === 'packages';
 
 /** The block of a request by which the job's own token would do more than the policy grants it, or null. */
 function findExcess(effective: EffectivePolicy, operation: Operation | null): Decision | null {

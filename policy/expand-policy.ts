@@ -2,6 +2,7 @@
 
 import { formatCidr } from '../flow/address.ts';
 import type { PermissionTerms } from './ceiling.ts';
+import type { PackageTerms } from './packages.ts';
 import type { Layer, Policy } from './compile.ts';
 import type { MethodSet } from './method-set.ts';
 import { operationFamilies } from './compile-operations.ts';
@@ -15,6 +16,7 @@ export function expandPolicy(policy: Policy): Record<string, unknown> {
     onUnattributed: policy.onUnattributed,
     interceptedPorts: policy.interceptedPorts,
     ...expandPermissions(policy.permissions),
+    ...(policy.packages !== null && { packages: expandPackages(policy.packages) }),
     top: expandLayer(policy.top),
     scopes: policy.scopes.map(({ id, mode, exclusive, permissions, layer }) => ({
       id,
@@ -24,6 +26,27 @@ export function expandPolicy(policy: Policy): Record<string, unknown> {
       ...expandLayer(layer),
     })),
     blocklist: { hosts: policy.blocklist.hosts.size, addresses: policy.blocklist.addresses.length },
+  };
+}
+
+function expandPackages(terms: PackageTerms): Record<string, unknown> {
+  const named = (key: 'internal' | 'allow' | 'block') =>
+    list(
+      key,
+      terms[key].flatMap(({ purls }) => texts(purls)),
+    );
+  return {
+    age: terms.age.map(({ purls, registries, minMs }) => ({
+      ...list('purl', texts(purls)),
+      ...list('registry', registries ?? []),
+      minHours: minMs / 3_600_000,
+    })),
+    unknownAge: terms.unknownAge,
+    malware: terms.malware,
+    ...named('internal'),
+    ...named('allow'),
+    ...named('block'),
+    exceptions: terms.except.length,
   };
 }
 
@@ -84,6 +107,8 @@ function expandOperation(rule: OperationRule): Record<string, unknown> {
     ...list('accounts', [...(cloud?.accounts ?? [])]),
     ...list('services', [...(cloud?.services ?? [])]),
     ...list('buckets', (cloud?.buckets ?? []).map(formatToken)),
+    ...list('publish', texts(rule.packages?.purls ?? [])),
+    ...list('registry', rule.packages?.registries ?? []),
     ...(rule.anyRef && { anyRef: true }),
   };
 }

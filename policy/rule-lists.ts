@@ -6,6 +6,7 @@ import {
   gitlabRuleSchema,
   imageRuleSchema,
 } from './platform-rule-schema.ts';
+import { publishOnlySchema } from './package-schema.ts';
 import { dnsSchema, httpRuleSchema, networkRuleSchema, oneOrList, opaqueRuleSchema } from './rule-schema.ts';
 
 export const ruleLists = {
@@ -17,4 +18,5 @@ export const ruleLists = {
   gitlab: oneOrList(gitlabRuleSchema, 'Rules for projects of GitLab.'),
   images: oneOrList(imageRuleSchema, 'Rules for container images.'),
   aws: oneOrList(awsRuleSchema, 'Rules for AWS.'),
+  packages: publishOnlySchema,
 } as const;

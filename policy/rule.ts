@@ -6,6 +6,7 @@ import type { HostPattern } from './match-host.ts';
 import type { PathPattern } from './match-path.ts';
 import type { Token } from './match-sequence.ts';
 import type { MethodSet } from './method-set.ts';
+import type { PurlPattern } from './match-purl.ts';
 import type { SubjectPattern } from './match-subject.ts';
 
 export type PortRange = readonly [from: number, to: number];
@@ -67,7 +68,7 @@ export interface NameRule extends RuleBase {
 }
 
 /** Which key of the policy a rule on operations stands under. */
-export type OperationFamily = 'github' | 'gitlab' | 'images' | 'aws';
+export type OperationFamily = 'github' | 'gitlab' | 'images' | 'aws' | 'packages';
 
 /** A rule on what requests mean; its hosts are those on which such requests are made. */
 export interface OperationRule extends ActingRule {
@@ -87,8 +88,15 @@ export interface OperationRule extends ActingRule {
   /** Mutations that are allowed whatever they touch. */
   readonly mutations: ReadonlySet<string>;
   readonly cloud: CloudTerms | null;
+  /** Packages, and the registries where they may be published. */
+  readonly packages: PublishTerms | null;
   /** True when a write may be granted without a ref or environment being named. */
   readonly anyRef: boolean;
+}
+
+export interface PublishTerms {
+  readonly purls: readonly PurlPattern[];
+  readonly registries: readonly string[];
 }
 
 /** What a rule on a cloud asks; null: not asked. */

@@ -11,6 +11,7 @@ import {
   hostsSchema,
 } from './rule-schema.ts';
 import { ruleLists } from './rule-lists.ts';
+import { packagesSchema, type publishSchema } from './package-schema.ts';
 import { permissionSchema } from './platform-rule-schema.ts';
 import type {
   awsRuleSchema,
@@ -200,6 +201,7 @@ export const policySchema = {
       },
     },
     ...ruleLists,
+    packages: packagesSchema,
     permissions: topPermissionsSchema,
     bundles: { type: 'object', description: 'Bundles by name.', additionalProperties: bundleSchema },
     scopes: oneOrList(scopeSchema, 'Where more, or less, applies.'),
@@ -216,6 +218,8 @@ export type GitlabRuleFile = FromSchema<typeof gitlabRuleSchema>;
 export type ImageRuleFile = FromSchema<typeof imageRuleSchema>;
 export type AwsRuleFile = FromSchema<typeof awsRuleSchema>;
 export type RuleListsFile = FromSchema<typeof bundleSchema>;
+export type PackagesFile = FromSchema<typeof packagesSchema>;
+export type PublishFile = FromSchema<typeof publishSchema>;
 export type PermissionsFile =
   FromSchema<typeof topPermissionsSchema> | FromSchema<typeof scopePermissionsSchema>;
 export type ScopeFile = FromSchema<typeof scopeSchema>;
@@ -224,10 +228,4 @@ export type BlocklistEntryFile = FromSchema<typeof blocklistSchema>;
 export type BlocklistFile = FromSchema<typeof blocklistFileSchema>;
 
 /** Keys of the language whose feature is not part of this release. */
-export const laterKeys: ReadonlySet<string> = new Set([
-  'actions',
-  'packages',
-  'credentials',
-  'oidc',
-  'lockdown',
-]);
+export const laterKeys: ReadonlySet<string> = new Set(['actions', 'credentials', 'oidc', 'lockdown']);

@@ -10,7 +10,6 @@ import { coversPort, type HttpRule, type NetworkRule, type OpaqueRule, type Rule
 import { blocksWholeHost, needsInspection } from './rule-fit.ts';
 import { forgeHosts, rentableSuffixes } from './runner-service.ts';
 import type { PolicyFile } from './schema.ts';
-import { operationFamilies } from './compile-operations.ts';
 import { checkTrust, noTrust } from './trust.ts';
 import { warnAboutSteer, type SteerPool } from './warn-steer.ts';
 
@@ -53,14 +52,16 @@ export function warnAboutPolicy(
   }
 }
 
-const placedKeys = ['network', 'opaque', 'http', ...operationFamilies] as const;
+const placedKeys = ['network', 'opaque', 'http', 'github', 'gitlab', 'images', 'aws', 'publish'] as const;
 
 /** Where each rule stands, by its id. */
 function listPlaces(file: PolicyFile): Map<string, ValuePath> {
   const places = new Map<string, ValuePath>();
   const add = (lists: PolicyFile, path: ValuePath, name: string) => {
     for (const key of placedKeys) {
-      for (const [rule, at] of toEntries<{ id?: string }>(lists[key], [...path, key])) {
+      const rules = key === 'publish' ? lists.packages?.publish : lists[key];
+      const place = key === 'publish' ? [...path, 'packages', key] : [...path, key];
+      for (const [rule, at] of toEntries<{ id?: string }>(rules, place)) {
         const last = at.at(-1)!;
         const local = typeof last === 'number' ? `${key}[${last}]` : `${key}[0]`;
         places.set(rule.id ?? (name === '' ? local : `${name}/${local}`), at);

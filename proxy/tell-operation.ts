@@ -10,6 +10,13 @@ const reasonsOfMeaning: ReadonlySet<Reason> = new Set([
   'untrusted-write',
   'not-understood',
   'permission',
+  'package-age',
+  'unknown-age',
+  'malicious-package',
+  'internal-package',
+  'package-blocked',
+  'package-unlisted',
+  'publish',
 ]);
 
 /** One clause for the answer, or undefined where the meaning is not what was refused. */
@@ -37,7 +44,7 @@ function nameOf(touch: Touch): string | null {
     case 'image':
       return touch.image;
     case 'package':
-      return touch.purl;
+      return touch.purl === null || touch.version === null ? touch.purl : `${touch.purl}@${touch.version}`;
     case 'cloud':
       return touch.bucket ?? touch.account ?? touch.service;
     case 'platform':
