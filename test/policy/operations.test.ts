@@ -239,6 +239,97 @@ void t.test('projects of GitLab lie at any depth', (t) => {
   t.end();
 });
 
+void t.test('images of GitLab belong to the project that is spelt out above them', (t) => {
+  const who = job({ repository: null, project: 'acme/infra', server: 'gitlab.com' });
+  const image = (path: string) =>
+    operation([{ kind: 'image', access: 'read', image: `registry.gitlab.com/${path}`, reference: null }], {
+      platform: 'gitlab',
+      server: 'gitlab.com',
+      name: 'container/pull',
+    });
+  const cases: readonly (readonly [rule: string, path: string, expected: string])[] = [
+    ['project: acme/infra', 'acme/infra', 'allow g'],
+    ['project: acme/infra', 'acme/infra/sub', 'allow g'],
+    ['project: acme/infra', 'Acme/Infra/sub/more', 'allow g'],
+    ['project: acme/infra', 'acme/infra2', 'block repository'],
+    ['project: acme/infra', 'acme/infra2/sub', 'block repository'],
+    ['project: acme/infra', 'acme', 'block repository'],
+    ['project: acme/infra', 'evil/acme/infra', 'block repository'],
+    ['project: acme/team/infra', 'acme/team/infra/web', 'allow g'],
+    ['project: acme/team/infra', 'acme/team/other', 'block repository'],
+    ['project: "{job.project}"', 'acme/infra/web', 'allow g'],
+    ['project: "{job.project}"', 'acme/lib/web', 'block repository'],
+    ['project: "acme/*"', 'acme/infra', 'allow g'],
+    ['project: "acme/*"', 'acme/team/web', 'block repository'],
+    ['project: "acme/**"', 'acme/team/sub/web', 'allow g'],
+    ['project: "acme/**", except: acme/vault', 'acme/vault', 'block repository'],
+    ['project: "acme/**", except: acme/vault', 'acme/vault/web', 'block repository'],
+    ['project: "acme/**", except: "acme/v*"', 'acme/vault/web', 'block repository'],
+    ['project: "acme/**", except: acme/vault', 'acme/vault2/web', 'allow g'],
+  ];
+  for (const [rule, path, expected] of cases)
+    t.equal(
+      ask(policyOf(`gitlab: {id: g, ${rule}}`), who, image(path), 'registry.gitlab.com'),
+      expected,
+      `${rule} ${path}`,
+    );
+  const block = (rule: string) =>
+    policyOf(`gitlab: [{id: all, project: "acme/**"}, {id: no, action: block, ${rule}}]`);
+  t.equal(
+    ask(block('project: "acme/v*"'), who, image('acme/vault/web'), 'registry.gitlab.com'),
+    'block block-rule no',
+  );
+  t.equal(
+    ask(block('project: acme/vault'), who, image('acme/vault2/web'), 'registry.gitlab.com'),
+    'allow all',
+  );
+  t.equal(
+    ask(block('project: "**", except: "acme/*"'), who, image('acme/team/web'), 'registry.gitlab.com'),
+    'block block-rule no',
+    'an exception that may not be meant excepts nothing',
+  );
+  t.end();
+});
+
+void t.test('an images rule for a GitLab takes its tokens from the web host, and nothing else there', (t) => {
+  const policy = policyOf('images: {id: i, image: "registry.gitlab.com/acme/**"}');
+  const who = job({ repository: null, project: 'acme/infra', server: 'gitlab.com' });
+  const gitlab = (name: string, touch: Touch) =>
+    operation([touch], { platform: 'gitlab', server: 'gitlab.com', name });
+  const image = (path: string): Touch => ({
+    kind: 'image',
+    access: 'read',
+    image: `registry.gitlab.com/${path}`,
+    reference: null,
+  });
+  const platform: Touch = { kind: 'platform', access: 'read' };
+  t.equal(ask(policy, who, gitlab('container/token', image('acme/infra/web')), 'gitlab.com'), 'allow i');
+  t.equal(ask(policy, who, gitlab('container/token', image('evil/x')), 'gitlab.com'), 'block repository');
+  t.equal(ask(policy, who, gitlab('container/login', platform), 'gitlab.com'), 'allow i');
+  t.equal(ask(policy, who, gitlab('projects/list', platform), 'gitlab.com'), 'block repository');
+  t.equal(ask(policy, who, gitlab('git/fetch', repo('acme', 'infra')), 'gitlab.com'), 'block repository');
+  t.end();
+});
+
+void t.test('a token of a GitLab’s job may write elsewhere: what hides its project is not its own', (t) => {
+  const who = job({ repository: null, project: 'acme/infra', repository_id: '42', server: 'gitlab.com' });
+  const policy = policyOf(
+    'scopes: {id: s, match: {ref: refs/heads/main}, gitlab: {id: w, project: "{job.project}", access: write}}',
+  );
+  const write = (touch: Touch) =>
+    operation([touch], { platform: 'gitlab', server: 'gitlab.com', name: 'packages/publish' });
+  const byId = (id: string): Touch => ({
+    ...(repo(null, null, 'write') as Extract<Touch, { kind: 'repository' }>),
+    id,
+  });
+  t.equal(ask(policy, who, write(repo(null, null, 'write')), 'gitlab.com'), 'block repository');
+  t.equal(ask(policy, who, write(byId('42')), 'gitlab.com'), 'allow w');
+  t.equal(ask(policy, who, write(byId('43')), 'gitlab.com'), 'block repository');
+  t.equal(ask(policy, who, write(repo('acme', 'infra', 'write')), 'gitlab.com'), 'allow w');
+  t.equal(ask(policy, who, write(repo('acme', 'lib', 'write')), 'gitlab.com'), 'block repository');
+  t.end();
+});
+
 void t.test('images go by registry and name; a forge’s own registry also by its repository', (t) => {
   const policy = policyOf(
     'images: [{id: base, image: "docker.io/library/*"}, {id: team, image: "ghcr.io/acme/**"}]\ngithub: {id: gh, repo: octo/tool}',
