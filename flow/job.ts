@@ -45,6 +45,8 @@ export interface Attribution {
   readonly certainty: Certainty;
   /** A second job or agent claims the address: policy then treats the flow as unattributed. */
   readonly conflict: boolean;
+  /** One text for the addresses of the machine that runs the job, where they are known to be one machine's. */
+  readonly machine?: string;
 }
 
 export const unattributed: Attribution = { job: null, source: 'none', certainty: 'unknown', conflict: false };

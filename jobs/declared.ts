@@ -91,6 +91,7 @@ export class DeclaredJobs implements AttributionPort {
         source: 'declared',
         certainty: 'certain',
         conflict: false,
+        ...(isOneMachine(declared.addresses) ? { machine: declared.addresses.join(' ') } : {}),
       };
       const isToken = readTokenDigest(declared.tokenDigest ?? '');
       if (isToken !== null) this.#tokens.set(attribution, isToken);
@@ -142,6 +143,15 @@ export class DeclaredJobs implements AttributionPort {
     if (cidr.prefix === cidr.bytes.length * 8) this.#exact.set(formatAddress(cidr.bytes), attribution);
     else this.#networks.push({ cidr, attribution });
   }
+}
+
+/** Two single addresses of different families are one runner's. */
+function isOneMachine(addresses: readonly string[]): boolean {
+  const sizes = addresses.map((entry) => {
+    const { bytes, prefix } = parseCidr(entry) ?? { bytes: [], prefix: 0 };
+    return prefix === bytes.length * 8 ? bytes.length : 0;
+  });
+  return sizes.length === 2 && sizes.includes(4) && sizes.includes(16);
 }
 
 function toJob(declared: DeclaredJob): Job {

@@ -1,9 +1,12 @@
 // The upstream's side of the request loop: finds or dials a connection, frames the answer while its bytes
 // go to the client as they came, and hands the connection back to the pool.
 
+import { readAnswer } from './answer-reading.ts';
+import { AnswerRewriting } from './answer-rewriting.ts';
 import { isDialBlock } from './dial.ts';
 import type { DialFailure } from './dial.ts';
 import type { Exchange } from './exchange.ts';
+import { HeadFields } from './fields.ts';
 import { grantHolder, joinQuery } from './follow.ts';
 import { byChunks, byLength, untilClose } from './framing.ts';
 import type { Framer } from './framing.ts';
@@ -32,9 +35,10 @@ export class Answering implements UpstreamOwner {
     this.#relay = relay;
   }
 
-  /** Memory held for an answer whose head is not whole yet. */
+  /** Memory held for an answer whose head is not whole yet, or whose body is read. */
   get gatheredBytes(): number {
-    return this.#gather.capacity;
+    const { reading = null, rewriting = null } = this.#relay.exchange ?? {};
+    return this.#gather.capacity + (reading?.heldBytes ?? 0) + (rewriting?.heldBytes ?? 0);
   }
 
   /** A pooled connection, attached to the exchange; null when one must be dialled. */
@@ -155,6 +159,8 @@ export class Answering implements UpstreamOwner {
     exchange.answerFramer = framerOf(head);
     exchange.isAnswering = true;
     if (head.location !== null && head.status >= 300) this.#follow(exchange, head.location);
+    if (exchange.judgement.answer !== null || exchange.judgement.rewrite !== null)
+      this.#listen(exchange, Buffer.from(bytes.subarray(0, head.bodyStart)), head);
     if (head.framing === 'none') {
       this.#forward(exchange, bytes.subarray(0, head.bodyStart));
       this.#complete(exchange, head, bytes.length > head.bodyStart);
@@ -180,9 +186,82 @@ export class Answering implements UpstreamOwner {
     const framer = exchange.answerFramer!;
     const end = framer.feed(bytes, start);
     if (end < 0) return this.#relay.fail(exchange, 'upstream-protocol');
+    if (exchange.reading !== null) {
+      exchange.reading.push(bytes, start, end);
+      if (framer.isDone) this.#endReading(exchange);
+      else this.#relay.countKept();
+      if (this.#relay.exchange !== exchange) return;
+    }
+    if (exchange.rewriting !== null)
+      return this.#takeRewritten(exchange, exchange.rewriting, bytes, start, end);
     this.#forward(exchange, end === bytes.length ? bytes : bytes.subarray(0, end));
     if (framer.isDone) this.#complete(exchange, exchange.answer!, end < bytes.length);
     else this.#waitForBody(exchange);
+  }
+
+  /** Whoever understood the request is told of its answer. */
+  #listen(exchange: Exchange, bytes: Buffer, head: ResponseHead): void {
+    const { rewrite } = exchange.judgement;
+    const fields = new HeadFields(bytes);
+    const told = { status: head.status, header: (name: string) => fields.header(name) };
+    exchange.reading = readAnswer(exchange, told, head.framing);
+    const transform =
+      rewrite === null || head.framing === 'none' ? null : rewrite.how.open(told, rewrite.keep);
+    if (transform === null || rewrite === null) return;
+    const mayChunk = exchange.head.version === '1.1';
+    const coding = fields.header('content-encoding');
+    exchange.rewriting = new AnswerRewriting(transform, {
+      bytes,
+      head,
+      coding,
+      forget: rewrite.how.forget,
+      mayChunk,
+    });
+    exchange.answer = mayChunk ? head : { ...head, isLast: true };
+    // Nothing of it has gone on yet.
+    exchange.isAnswering = false;
+  }
+
+  #takeRewritten(
+    exchange: Exchange,
+    rewriting: AnswerRewriting,
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ): void {
+    this.#sendRewritten(exchange, rewriting.push(bytes, start, end));
+    this.#relay.countKept();
+    if (this.#relay.exchange !== exchange) return;
+    if (!exchange.answerFramer!.isDone) return this.#waitForBody(exchange);
+    if (this.#endRewriting(exchange, rewriting))
+      this.#complete(exchange, exchange.answer!, end < bytes.length);
+  }
+
+  #sendRewritten(exchange: Exchange, pieces: readonly Buffer[]): void {
+    if (pieces.length === 0) return;
+    exchange.isAnswering = true;
+    for (const piece of pieces) this.#forward(exchange, piece);
+  }
+
+  /** False where the list could not be read safely: the job is told, or cut off. */
+  #endRewriting(exchange: Exchange, rewriting: AnswerRewriting): boolean {
+    const result = rewriting.end();
+    const { judgement } = exchange;
+    if (result.kind === 'refused') {
+      const evidence = [...judgement.evidence, { kind: 'opaque-body', detail: result.detail } as const];
+      exchange.judgement = { ...judgement, evidence };
+      this.#relay.fail(exchange, 'upstream-protocol');
+      return false;
+    }
+    exchange.judgement = { ...judgement, evidence: [...judgement.evidence, ...result.evidence] };
+    this.#sendRewritten(exchange, result.bytes);
+    return this.#relay.exchange === exchange;
+  }
+
+  #endReading(exchange: Exchange): void {
+    exchange.reading?.end();
+    exchange.reading = null;
+    this.#relay.countKept();
   }
 
   #forward(exchange: Exchange, bytes: Buffer): void {
@@ -248,7 +327,11 @@ export class Answering implements UpstreamOwner {
       if (problem !== null) exchange.meet(problem);
       return this.#relay.fail(exchange, problem?.failure ?? 'upstream-closed');
     }
-    if (answer.framing === 'until-close' && error === null) return this.#complete(exchange, answer, false);
+    if (answer.framing === 'until-close' && error === null) {
+      if (exchange.reading !== null) this.#endReading(exchange);
+      if (exchange.rewriting !== null && !this.#endRewriting(exchange, exchange.rewriting)) return;
+      return this.#complete(exchange, answer, false);
+    }
     return this.#relay.fail(exchange, 'upstream-closed');
   }
 }

@@ -12,6 +12,7 @@ import type { Limits } from './limits.ts';
 import type { Decider, ProxyPorts } from './options.ts';
 import { Pace } from './pace.ts';
 import { Proposals } from './proposals.ts';
+import { StorageGrants } from './storage-grants.ts';
 import { Turns } from './turns.ts';
 import { Upstreams } from './upstream.ts';
 
@@ -25,6 +26,7 @@ export class Core {
   readonly proposals: Proposals;
   readonly departures: Departures;
   readonly grants = new FollowGrants();
+  readonly storage = new StorageGrants();
   readonly turns = new Turns();
   readonly pace: Pace;
   readonly connections = new Set<Connection>();

@@ -8,6 +8,8 @@ import type { Attribution } from '../flow/job.ts';
 import type { Operation } from '../flow/operation.ts';
 import type { Reason } from '../flow/reason.ts';
 import { uuidv7 } from '../flow/uuid.ts';
+import type { AnswerReading } from './answer-reading.ts';
+import type { AnswerRewriting } from './answer-rewriting.ts';
 import type { Connection } from './connection.ts';
 import type { DialFailure } from './dial.ts';
 import { byChunks, byLength } from './framing.ts';
@@ -51,6 +53,10 @@ export class Exchange implements Told {
   webSocket: FlowHttp['webSocket'];
   answer: ResponseHead | null = null;
   answerFramer: Framer | null = null;
+  /** Reads the answer's body on its way. */
+  reading: AnswerReading | null = null;
+  /** Sends it on shortened. */
+  rewriting: AnswerRewriting | null = null;
   /** Its answer may rest for as long as a tunnel. */
   isEventStream = false;
   /** Counted by the limiter. */
@@ -145,6 +151,8 @@ export class Exchange implements Told {
   close(ended: Reason | null): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.reading?.drop();
+    this.rewriting?.drop();
     // One that ended while it was held has both records all the same.
     if (!this.#isOpened) this.open();
     if (this.isCounted) this.connection.core.limiter.leaveRequest(this.runner);

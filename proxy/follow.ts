@@ -16,6 +16,8 @@ export interface FollowGrant {
   readonly scope: string | null;
   /** How many redirects lie behind it. */
   readonly hops: number;
+  /** No rule asks for it: it opens nothing but what no rule names. */
+  readonly isImplied?: true;
 }
 
 export interface FollowedUrl {
@@ -29,7 +31,9 @@ export interface FollowedUrl {
 export function grantHolder(attribution: Attribution, runner: string): string {
   const job = attribution.conflict ? null : attribution.job;
   if (job === null) return `runner ${runner}`;
-  return `job ${job.server} ${job.repository} ${job.runId} ${job.name} ${job.runId === null ? runner : ''}`;
+  // Storage may be reached over the other family than the answer that handed it out.
+  const machine = attribution.machine ?? runner;
+  return `job ${job.server} ${job.repository} ${job.runId} ${job.name} ${job.runId === null ? machine : ''}`;
 }
 
 /** Bounded memory of grants. */

@@ -36,6 +36,12 @@ export class Pieces {
     this.#used = 0;
   }
 
+  clear(): void {
+    this.#full.length = 0;
+    this.#last = Buffer.alloc(0);
+    this.#used = 0;
+  }
+
   /** All that was pushed so far, in order. */
   get list(): Buffer[] {
     return this.#used === 0 ? [...this.#full] : [...this.#full, this.#last.subarray(0, this.#used)];

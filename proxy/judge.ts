@@ -1,11 +1,11 @@
 // Judges one request before its first byte leaves: one canonical host and path, Host against the name of
-// the connection, evidence, policy, and grants from redirects. Synchronous and free of I/O.
+// the connection, evidence, policy, and grants from answers. Synchronous and free of I/O.
 
 import { blocked, isOpen } from '../flow/decision.ts';
 import type { Decision, Mode } from '../flow/decision.ts';
 import type { Cidr } from '../flow/address.ts';
 import type { Evidence } from '../flow/evidence.ts';
-import type { AnswerReader, Understanding } from '../flow/asked-request.ts';
+import type { AnswerReader, AnswerRewrite, KeepVersion, Understanding } from '../flow/asked-request.ts';
 import type { Operation } from '../flow/operation.ts';
 import type { Reason } from '../flow/reason.ts';
 import { canonicaliseHost } from '../policy/canonicalise-host.ts';
@@ -40,6 +40,8 @@ export interface Judgement {
   readonly hold: NonNullable<Understanding['hold']> | null;
   /** Who reads the answer, or null. */
   readonly answer: AnswerReader | null;
+  /** How the list that is asked for is shortened on its way, over HTTP/1 alone; null: it is not. */
+  readonly rewrite: { readonly how: AnswerRewrite; readonly keep: KeepVersion } | null;
   readonly allowed: readonly Cidr[];
   readonly maxUploadBytes: number | null;
   /** Set when the answer's Location is to be opened. */
@@ -68,6 +70,9 @@ const grantable: ReadonlySet<Reason> = new Set([
   'access',
   'not-understood',
 ]);
+// Those that say so of the host or the path: what an answer hands out by itself lifts no other, so that it opens
+// nothing of what rules on operations speak of.
+const unlisted: ReadonlySet<Reason> = new Set(['no-rule', 'path', 'method', 'not-exclusive']);
 // What no body changes: such a request is not held to be refused after all.
 const settledByHead: ReadonlySet<Reason> = new Set([
   'blocklist',
@@ -134,10 +139,21 @@ function decide(
     operation,
     hold: bare.hasBody ? (understood?.hold ?? null) : null,
     answer: understood?.answer ?? null,
+    rewrite: rewriteOf(connection, understood),
     originForm: target.originForm,
     detail: '',
   };
   return { ...told, ...settle(connection, query, search, head.override) };
+}
+
+function rewriteOf(
+  { core, attribution }: Connection,
+  understood: Understanding | null,
+): Judgement['rewrite'] {
+  const { operation = null, rewrite } = understood ?? {};
+  if (operation === null || rewrite === undefined) return null;
+  const keep = core.ports.keepVersion?.(attribution, operation) ?? null;
+  return keep === null ? null : { how: rewrite, keep };
 }
 
 type Settled = Pick<Judgement, 'decision' | 'allowed' | 'maxUploadBytes' | 'follow'>;
@@ -160,10 +176,20 @@ function settle(
   if (!('maxUploadBytes' in decided)) {
     return { decision: decided, allowed: noCidrs, maxUploadBytes: null, follow: null };
   }
-  const isFollowed = decided.follow && decided.verdict === 'allow';
-  const follow = isFollowed ? { rule: decided.rule, scope: decided.scope, hops: 0 } : null;
   const { addresses, maxUploadBytes } = decided;
-  return { decision: plain(decided), allowed: addresses, maxUploadBytes, follow };
+  return { decision: plain(decided), allowed: addresses, maxUploadBytes, follow: followOf(decided, query) };
+}
+
+/** What the Location of an allowed answer opens: where a rule says so, or a forge sends the job on. */
+function followOf(
+  { verdict, follow, rule, scope }: RequestDecision,
+  query: RequestQuery,
+): FollowGrant | null {
+  if (verdict !== 'allow') return null;
+  if (follow) return { rule, scope, hops: 0 };
+  const { platform, sureness } = query.operation ?? {};
+  const isForge = platform === 'github' || platform === 'gitlab';
+  return isForge && sureness === 'known' ? { rule, scope, hops: 0, isImplied: true } : null;
 }
 
 /** The judgement again, with what was found in the body that it waited for. */
@@ -207,7 +233,7 @@ export function mustHold({ hostDecision }: Connection, { decision, hold }: Judge
   return isOpen(decision) || !settledByHead.has(decision.reason);
 }
 
-/** True for a block that a grant from a redirect may lift. */
+/** True for a block that a grant from an answer may lift. */
 export function isGrantable(decision: Decision): boolean {
   return decision.verdict === 'block' && grantable.has(decision.reason);
 }
@@ -242,11 +268,21 @@ function grantFor(
   decided: Decision,
 ): FollowGrant | null {
   if (!isGrantable(decided) || query.scheme !== 'https') return null;
-  if (query.hasBody || query.upgrade !== null || (query.method !== 'GET' && query.method !== 'HEAD'))
-    return null;
+  const isRead = query.method === 'GET' || query.method === 'HEAD';
+  if (query.upgrade !== null || (isRead && query.hasBody)) return null;
   if (query.evidence.some(({ kind }) => kind === 'method-override' || kind === 'encrypted-dns')) return null;
-  const pathAndQuery = joinQuery(query.path, search);
-  return connection.core.grants.url(connection.holder, { host: query.host, port: query.port, pathAndQuery });
+  const { core, holder } = connection;
+  const followed = isRead
+    ? core.grants.url(holder, {
+        host: query.host,
+        port: query.port,
+        pathAndQuery: joinQuery(query.path, search),
+      })
+    : null;
+  if (followed !== null && followed.isImplied !== true) return followed;
+  const isNamed = query.operation !== null && query.operation.byShape !== true;
+  if (isNamed || !unlisted.has(decided.reason)) return null;
+  return followed ?? core.storage.url(holder, query);
 }
 
 /** The decision alone, without what the record has no field for. */
@@ -326,7 +362,15 @@ function misdirected(connection: Connection, host: string, by: string): Judgemen
 }
 
 function refused(reason: Reason, detail: string, host: string | null): Judgement {
-  const none = { query: null, search: '', evidence: [], operation: null, hold: null, answer: null };
+  const none = {
+    query: null,
+    search: '',
+    evidence: [],
+    operation: null,
+    hold: null,
+    answer: null,
+    rewrite: null,
+  };
   return {
     ...none,
     allowed: noCidrs,

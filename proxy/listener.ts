@@ -56,21 +56,26 @@ export function acceptOn(fd: number, accept: (socket: Socket) => void): Server {
 async function cut(core: Core, runner: string): Promise<void> {
   for (const connection of core.connections) {
     if (connection.runner !== runner) continue;
-    core.grants.clear(connection.holder);
+    forgetGrants(core, connection.holder);
     connection.attribution = await core.ports.attribution.attribute(runner, connection.runnerPort);
   }
-  core.grants.clear(`runner ${runner}`);
+  forgetGrants(core, `runner ${runner}`);
   core.redecide(runner);
 }
 
 function end(core: Core, runner: string, reason: Reason): void {
   for (const connection of core.connections) {
     if (connection.runner !== runner) continue;
-    core.grants.clear(connection.holder);
+    forgetGrants(core, connection.holder);
     connection.abort(reason);
   }
-  core.grants.clear(`runner ${runner}`);
+  forgetGrants(core, `runner ${runner}`);
   core.upstreams.cut(runner);
+}
+
+function forgetGrants(core: Core, holder: string): void {
+  core.grants.clear(holder);
+  core.storage.clear(holder);
 }
 
 async function drain(core: Core): Promise<void> {

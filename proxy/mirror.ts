@@ -33,6 +33,10 @@ export async function mirrorAlpn(
   // An overlap is required once we name any: a client that offers none of ours is told so by OpenSSL.
   if (!offered.includes('h2') || core.ports.http2 === undefined) return http1;
   const speaksHttp1 = offered.includes('http/1.1');
+  // What is relayed frame by frame cannot be made shorter.
+  const { attribution } = connection;
+  if (speaksHttp1 && connection.host !== null && core.ports.rewrites?.(attribution, connection.host) === true)
+    return http1;
   if (!isOpen(connection.decision)) return speaksHttp1 ? http1 : { ...http1, alpn: 'h2' };
   const { host, address, port } = connection;
   const name = host ?? address ?? '';

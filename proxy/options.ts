@@ -6,7 +6,7 @@ import type { SecureContext, TLSSocket } from 'node:tls';
 import type { Cidr } from '../flow/address.ts';
 import type { Evidence } from '../flow/evidence.ts';
 import type { Attribution, AttributionPort } from '../flow/job.ts';
-import type { Interpreter } from '../flow/asked-request.ts';
+import type { Interpreter, KeepVersion } from '../flow/asked-request.ts';
 import type { CredentialKind, Operation } from '../flow/operation.ts';
 import type { Meter, NameJudgement, Recorder, ResolverPort, VirtualPort } from '../flow/ports.ts';
 import type { Reason } from '../flow/reason.ts';
@@ -113,6 +113,10 @@ export interface ProxyPorts {
   readonly hostAuthorities?: readonly HostAuthorities[];
   /** Who says what requests mean; absent: nobody. */
   readonly interpreter?: Interpreter;
+  /** Which versions policy leaves in the list that the operation asks for; absent or null: the list is not touched. */
+  keepVersion?(attribution: Attribution, operation: Operation): KeepVersion | null;
+  /** True where lists of this host may be shortened for this job: its clients are offered HTTP/1.1 alone. */
+  rewrites?(attribution: Attribution, host: string): boolean;
   /** Whose credential a request carries; absent: unknown. */
   credential?(attribution: Attribution, header: (name: string) => string | null): CredentialKind;
   /** Told when a pass-through is proposed; defaults to nothing. */

@@ -207,13 +207,14 @@ function earlyEnd(peeked: Peeked): Reason | null {
   return peeked.protocol === 'closed' ? 'client-closed' : null;
 }
 
-/** The connection's decision: the host's, opened by a grant from a redirect where one applies. */
+/** The connection's decision: the host's, opened by a grant from an answer where one applies. */
 function decisionOf(connection: Connection, problem: Reason | null): Decision {
   if (problem !== null) return blocked(problem);
   const { hostDecision } = connection;
   if (hostDecision === null) return blocked('policy-unavailable');
   if (connection.host !== null && connection.protocol === 'tls' && isGrantable(hostDecision)) {
-    const grant = connection.core.grants.host(connection.holder, connection.host, connection.port);
+    const { core, holder, host, port } = connection;
+    const grant = core.grants.host(holder, host, port) ?? core.storage.host(holder, host, port);
     connection.isGranted = grant !== null;
     if (grant !== null) return grantDecision(grant, hostDecision.mode);
   }

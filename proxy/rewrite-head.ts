@@ -12,16 +12,25 @@ const dropped = new Set([
   'http2-settings',
 ]);
 
-/** The head to be sent upstream; `bytes` are the head as it arrived, `originForm` replaces the target. */
-export function rewriteHead(head: RequestHead, bytes: Buffer, originForm: string | null): Buffer {
+/**
+ * The head to be sent upstream; `bytes` are the head as it arrived, `originForm` replaces the target, and `asked` the
+ * fields of these names in lower case: null takes one away.
+ */
+export function rewriteHead(
+  head: RequestHead,
+  bytes: Buffer,
+  originForm: string | null,
+  asked: Readonly<Record<string, string | null>> = {},
+): Buffer {
   const text = bytes.toString('latin1', head.lineEnd + 2, bytes.length - 4);
   const upgrade = head.upgrade === null ? null : offeredUpgrade(head.upgrade);
   const lines = [`${head.method} ${originForm ?? head.target} HTTP/${head.version}`];
   for (const line of text === '' ? [] : text.split('\r\n')) {
     const name = line.slice(0, line.indexOf(':')).toLowerCase();
-    if (dropped.has(name) || name === 'upgrade') continue;
+    if (dropped.has(name) || name === 'upgrade' || Object.hasOwn(asked, name)) continue;
     lines.push(line);
   }
+  for (const [name, value] of Object.entries(asked)) if (value !== null) lines.push(`${name}: ${value}`);
   if (upgrade !== null) lines.push('Connection: Upgrade', `Upgrade: ${upgrade}`);
   // Without it an HTTP/1.0 request would cost an upstream connection of its own.
   else if (head.version === '1.0') lines.push('Connection: keep-alive');

@@ -32,7 +32,7 @@ export class Sending {
   sendHead(exchange: Exchange): void {
     const { head, judgement } = exchange;
     const bytes = mustRewrite(exchange)
-      ? rewriteHead(head, headOf(exchange), judgement.originForm)
+      ? rewriteHead(head, headOf(exchange), judgement.originForm, judgement.rewrite?.how.ask)
       : exchange.headBytes;
     this.#write(exchange, bytes);
   }
@@ -74,7 +74,8 @@ export class Sending {
 }
 
 function mustRewrite(exchange: Exchange): boolean {
-  return exchange.head.mustRewrite || exchange.judgement.originForm !== null;
+  const { originForm, rewrite } = exchange.judgement;
+  return exchange.head.mustRewrite || originForm !== null || rewrite !== null;
 }
 
 /** The head's bytes with offsets as the parser gave them. */

@@ -50,6 +50,7 @@ const programsOf: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     gcc: 'gcc',
     'musl-gcc': 'musl-tools',
   },
+  'test/e2e/storage': { 'git-lfs': 'git-lfs' },
   'test/e2e/proxy-protocol': { '/usr/sbin/haproxy': 'haproxy' },
   'test/e2e/other-tcp': {
     'ssh-keyscan': 'openssh-client',

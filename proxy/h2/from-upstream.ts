@@ -1,11 +1,14 @@
-// The upstream's frames: answers are read for their status and Location and go on as they came; a server that
-// breaks the protocol, or floods its client through us, ends the connection.
+// The upstream's frames: answers are read for their status, their Location and what they mean, and go on as they
+// came; a server that breaks the protocol, or floods its client through us, ends the connection.
 
+import { readAnswer } from '../answer-reading.ts';
+import { BlockFields } from '../fields.ts';
 import { errors, flags, frameHeaderBytes, frameTypes, makeHeaders, makeWindowUpdate } from './frames.ts';
 import { Bucket, idleFrameRate, resetRate } from './floods.ts';
 import type { HpackBlock } from './hpack.ts';
 import { passSettings } from './pass-settings.ts';
 import type { Http2Relay } from './relay.ts';
+import { ReadFrames } from './read-frames.ts';
 import { AnswerBlock, areTrailers } from './request-block.ts';
 import type { Stream } from './stream.ts';
 import { numberAt } from './walk.ts';
@@ -18,7 +21,7 @@ export class FromUpstream implements FrameTaker {
   readonly #relay: Http2Relay;
   readonly #resets: Bucket;
   readonly #idle: Bucket;
-  /** The WebSocket whose DATA frame is on its way, and whether it is the last. */
+  /** The stream whose DATA frame is on its way and followed, and whether it is the last. */
   #watched: Stream | null = null;
   #endsWatched = false;
 
@@ -38,7 +41,7 @@ export class FromUpstream implements FrameTaker {
   }
 
   get isWatching(): boolean {
-    return this.#relay.webSockets > 0;
+    return this.#relay.webSockets > 0 || this.#relay.streams.readings > 0;
   }
 
   fail(code: number): void {
@@ -79,7 +82,10 @@ export class FromUpstream implements FrameTaker {
       return relay.answerTables.withhold(block);
     }
     stream.receivedBytes += size;
-    if (isLast) this.#end(stream);
+    if (isLast) {
+      relay.streams.endReading(stream);
+      this.#end(stream);
+    }
     const fate = relay.answerTables.pass(block, stream.number, isLast, maxFrameBytes);
     if (fate !== true || stream.number === id) return fate;
     return makeHeaders(stream.number, bytes.subarray(start, end), isLast, maxFrameBytes);
@@ -105,7 +111,16 @@ export class FromUpstream implements FrameTaker {
     }
     stream.deadlineMs = nowMs + (stream.isTunnel ? limits.tunnelIdleMs : limits.bodyIdleMs);
     if (answer.location !== null && status >= 300) this.#relay.follow(stream, answer.location);
+    if (stream.judgement.answer !== null && !stream.isTunnel) this.#beginReading(stream, block, isLast);
     return true;
+  }
+
+  #beginReading(stream: Stream, block: HpackBlock, isLast: boolean): void {
+    const fields = new BlockFields(block);
+    fields.keep();
+    const head = { status: answer.status, header: (name: string) => fields.header(name) };
+    const reading = readAnswer(stream, head, isLast ? 'none' : 'until-close');
+    if (reading !== null) this.#relay.streams.read(stream, new ReadFrames(reading));
   }
 
   #end(stream: Stream): void {
@@ -140,7 +155,8 @@ export class FromUpstream implements FrameTaker {
     stream.receivedBytes += length;
     if (stream.number !== id) bytes.writeUInt32BE(stream.number, at + 5);
     stream.webSocket?.payloadReceived.begin(length, padBytes);
-    this.#watched = stream.webSocket === null ? null : stream;
+    stream.reading?.begin(length, padBytes);
+    this.#watched = stream.webSocket === null && stream.reading === null ? null : stream;
     this.#endsWatched = isLast;
     if (isLast && this.#watched === null) this.#end(stream);
     else {
@@ -152,8 +168,15 @@ export class FromUpstream implements FrameTaker {
 
   takePassing(_id: number, bytes: Buffer, start: number, end: number): void {
     const stream = this.#watched;
-    const { webSocket } = stream ?? {};
-    if (stream === null || webSocket === null || webSocket === undefined) return;
+    if (stream === null) return;
+    const { reading, webSocket } = stream;
+    if (reading !== null) {
+      this.#relay.streams.readPiece(stream, bytes, start, end);
+      if (!this.#endsWatched || reading.isCut) return;
+      this.#relay.streams.endReading(stream);
+      return this.#end(stream);
+    }
+    if (webSocket === null) return;
     if (!webSocket.receive(bytes, start, end)) this.#relay.streams.cut(stream, 'malformed-websocket');
     else if (this.#endsWatched && !webSocket.payloadReceived.isCut) this.#end(stream);
   }

@@ -204,7 +204,8 @@ export class Http2Relay implements Carrier, UpstreamOwner, Leaving {
     const waiting = stuckBytes(this.client) + stuckBytes(this.upstream.socket) + this.toClient.waitingBytes;
     const gathered = this.#fromClient.gatheredBytes + this.#fromUpstream.gatheredBytes;
     const remembered = this.streams.remembered * rememberedBytes;
-    const limit = this.connection.keep(waiting + gathered + this.holding.bytes + remembered);
+    const held = this.holding.bytes + this.streams.readBytes;
+    const limit = this.connection.keep(waiting + gathered + held + remembered);
     if (limit !== null) this.connection.abort(limit);
   }
 

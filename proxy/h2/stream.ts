@@ -15,6 +15,7 @@ import { recordClosed, recordOpenedTogether } from '../record.ts';
 import type { Told } from '../record.ts';
 import type { Upstream } from '../upstream.ts';
 import type { HeldRequest } from './held-request.ts';
+import type { ReadFrames } from './read-frames.ts';
 import type { RequestBlock } from './request-block.ts';
 import type { WebSocket } from './web-socket.ts';
 
@@ -42,6 +43,8 @@ export class Stream implements Told {
   held: HeldRequest | null = null;
   /** What follows its bytes when it is to be a WebSocket. */
   webSocket: WebSocket | null = null;
+  /** What reads its answer on the way. */
+  reading: ReadFrames | null = null;
   /** Its HEADERS have gone to the upstream. */
   isForwarded = false;
   /** It has been answered here, or cut: nothing of it passes any more, either way. */

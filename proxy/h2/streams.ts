@@ -13,6 +13,7 @@ import { AnswerCredit } from './credit.ts';
 import { errors, makeRstStream, makeWindowUpdate } from './frames.ts';
 import type { Holding } from './holding.ts';
 import type { Outlet } from './outlet.ts';
+import type { ReadFrames } from './read-frames.ts';
 import type { Announced } from './settings.ts';
 import type { Stream } from './stream.ts';
 import type { Tables } from './tables.ts';
@@ -47,6 +48,9 @@ export class Streams {
   #refundDue = 0;
   /** Not yet over in the records. */
   open = 0;
+  /** Streams whose answers are read, and what is held for that. */
+  readings = 0;
+  readBytes = 0;
 
   constructor(around: Surroundings) {
     this.#around = around;
@@ -118,8 +122,38 @@ export class Streams {
     if (stream.isClosed) return;
     this.open--;
     if (stream.held !== null) this.#around.holding.drop(stream);
+    if (stream.reading !== null) this.#forgetReading(stream)?.drop();
     stream.deadlineMs = Number.POSITIVE_INFINITY;
     stream.close(ended);
+  }
+
+  /** Reads the stream's answer from now on. */
+  read(stream: Stream, reading: ReadFrames): void {
+    stream.reading = reading;
+    this.readings++;
+    this.readBytes += reading.heldBytes;
+  }
+
+  /** A piece of a DATA frame whose answer is read. */
+  readPiece({ reading }: Stream, bytes: Buffer, start: number, end: number): void {
+    if (reading === null) return;
+    const before = reading.heldBytes;
+    reading.push(bytes, start, end);
+    this.readBytes += reading.heldBytes - before;
+  }
+
+  /** The answer is whole. */
+  endReading(stream: Stream): void {
+    this.#forgetReading(stream)?.end();
+  }
+
+  #forgetReading(stream: Stream): ReadFrames | null {
+    const { reading } = stream;
+    if (reading === null) return null;
+    stream.reading = null;
+    this.readings--;
+    this.readBytes -= reading.heldBytes;
+    return reading;
   }
 
   /** One side has sent its last frame; when both have, the stream is over. */

@@ -37,6 +37,14 @@ t.test('an address belongs to the job that names it most closely', async (t) => 
   t.same([...jobs.addresses().keys()].sort(), ['10.77.3.9', '192.0.2.7', 'fd77::9']);
 });
 
+t.test('two addresses of different families are one machine’s, networks and others are not', async (t) => {
+  const { machine } = jobs.attribute('10.77.3.9');
+  t.ok(machine);
+  t.equal(jobs.attribute('fd77::9').machine, machine);
+  for (const address of ['10.77.3.10', '10.77.4.1', 'fd77::a', '192.0.2.7', '192.0.2.8'])
+    t.equal(jobs.attribute(address).machine, undefined, address);
+});
+
 t.test('what is not declared is unknown, and the server follows the platform', async (t) => {
   t.same(jobs.attribute('10.77.3.9').job, {
     platform: 'github',

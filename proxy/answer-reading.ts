@@ -1,0 +1,150 @@
+// Reads the answer to an understood request as its bytes go on, which are never changed: what it tells is in force
+// before its last byte reaches the job. The answers of other requests are not looked at.
+
+import type { AnswerHead, AnswerMeaning, AnswerReader, AnswerStream } from '../flow/asked-request.ts';
+import type { Decision } from '../flow/decision.ts';
+import type { Held } from '../flow/held.ts';
+import type { Attribution } from '../flow/job.ts';
+import type { Operation } from '../flow/operation.ts';
+import { ChunkContent } from './chunk-content.ts';
+import type { Connection } from './connection.ts';
+import { grantHolder } from './follow.ts';
+import { Pieces } from './hold.ts';
+import type { Judgement } from './judge.ts';
+import type { ResponseFraming } from './response-head.ts';
+import { codingOf, decoderBytes, decodeWhole, StepDecoder } from './step-decoder.ts';
+
+/** A request that was sent on, whichever version of HTTP it speaks. */
+export interface Asked {
+  readonly connection: Connection;
+  readonly runner: string;
+  readonly attribution: Attribution;
+  readonly decision: Decision;
+  judgement: Judgement;
+}
+
+/** Begins to read the final answer to a request; null when its head told everything, which is in force then. */
+export function readAnswer(asked: Asked, head: AnswerHead, framing: ResponseFraming): AnswerReading | null {
+  const reader = asked.judgement.answer;
+  if (reader === null) return null;
+  if (framing !== 'none' && reader.wantsBody(head))
+    return new AnswerReading(asked, reader, head, framing === 'chunked');
+  putInForce(asked, reader.read(head, null));
+  return null;
+}
+
+/** One body that is read; given up without a word where the answer breaks off. */
+export class AnswerReading {
+  readonly #asked: Asked;
+  readonly #reader: AnswerReader;
+  readonly #head: AnswerHead;
+  readonly #coding: string;
+  readonly #chunks: ChunkContent | null;
+  readonly #stream: AnswerStream | null;
+  readonly #pieces = new Pieces();
+  #decoder: StepDecoder | null = null;
+  #bytes = 0;
+  #problem: string | null = null;
+
+  constructor(asked: Asked, reader: AnswerReader, head: AnswerHead, isChunked: boolean) {
+    this.#asked = asked;
+    this.#reader = reader;
+    this.#head = head;
+    this.#coding = codingOf(head.header('content-encoding'));
+    this.#chunks = isChunked ? new ChunkContent() : null;
+    this.#stream = reader.stream?.(head) ?? null;
+    if (this.#stream === null || this.#coding === '') return;
+    this.#decoder = StepDecoder.open(this.#coding, reader.limits);
+    if (this.#decoder === null) this.#giveUp('an unknown content coding');
+  }
+
+  /** Memory that is held for it. */
+  get heldBytes(): number {
+    return this.#bytes + (this.#decoder === null ? 0 : decoderBytes);
+  }
+
+  /** Bytes of the body as they pass, framing included. */
+  push(bytes: Buffer, start: number, end: number): void {
+    if (this.#chunks === null) this.#take(bytes.subarray(start, end));
+    else this.#chunks.feed(bytes, start, end, this.#take);
+  }
+
+  readonly #take = (content: Buffer): void => {
+    if (this.#problem !== null || content.length === 0) return;
+    if (this.#stream === null) return this.#keep(content);
+    if (this.#decoder === null) return this.#stream.push(content);
+    const problem = this.#decoder.push(content, this.#tell);
+    if (problem !== null) this.#giveUp(problem);
+  };
+
+  readonly #tell = (decoded: Buffer): void => this.#stream?.push(decoded);
+
+  #keep(content: Buffer): void {
+    this.#bytes += content.length;
+    if (this.#bytes <= this.#reader.limits.maxBytes) this.#pieces.push(content);
+    else this.#giveUp('the body is larger than what is held');
+  }
+
+  /** What still comes is not looked at; the reader is told at the end. */
+  #giveUp(problem: string): void {
+    this.#problem = problem;
+    this.#pieces.clear();
+    this.#bytes = 0;
+    this.#decoder?.close();
+    this.#decoder = null;
+  }
+
+  /** The body is whole: what it tells is in force when this returns. */
+  end(): void {
+    const unfinished = this.#problem === null ? (this.#decoder?.end(this.#tell) ?? null) : null;
+    if (unfinished !== null) this.#giveUp(unfinished);
+    putInForce(
+      this.#asked,
+      this.#stream === null || this.#problem !== null
+        ? this.#reader.read(this.#head, this.#held())
+        : this.#stream.end(),
+    );
+  }
+
+  #held(): Held {
+    const decoded =
+      this.#problem ?? decodeWhole(this.#coding, Buffer.concat(this.#pieces.list), this.#reader.limits);
+    return typeof decoded === 'string'
+      ? { kind: 'opaque', detail: decoded, raw: [] }
+      : { kind: 'whole', body: decoded, raw: [] };
+  }
+
+  /** The answer broke off. */
+  drop(): void {
+    this.#giveUp('the answer broke off');
+  }
+}
+
+/** Opens what was handed out, and keeps for the record what was said of the operation. */
+function putInForce(asked: Asked, meaning: AnswerMeaning): void {
+  const { judgement, decision } = asked;
+  // Where the request itself would have been blocked, what it led to would be too; and anybody answers without TLS.
+  const mayOpen = decision.verdict === 'allow' && judgement.query?.scheme === 'https';
+  if (meaning.grants.length > 0 && mayOpen) {
+    const from = { rule: decision.rule, scope: decision.scope, hops: 0, isImplied: true } as const;
+    asked.connection.core.storage.open(grantHolder(asked.attribution, asked.runner), meaning.grants, from);
+  }
+  const operation = tellOf(judgement.operation, meaning);
+  const evidence =
+    meaning.evidence.length === 0 ? judgement.evidence : [...judgement.evidence, ...meaning.evidence];
+  // The question that policy was asked stays what it was.
+  asked.judgement = { ...judgement, operation, evidence };
+}
+
+function tellOf(
+  operation: Operation | null,
+  { accepted, decided, refused }: AnswerMeaning,
+): Operation | null {
+  if (operation === null) return null;
+  return {
+    ...operation,
+    ...(accepted === null ? {} : { accepted }),
+    ...(decided === undefined ? {} : { decided }),
+    ...(refused === undefined ? {} : { refused }),
+  };
+}
