@@ -31,7 +31,10 @@ const server = new WebServer({
     if (host === 'github.com') return answerGit(served, request, response);
     request.resume();
     response.statusCode = target.endsWith('/statuses/0') ? 201 : target.endsWith('/pages') ? 404 : 200;
-    response.end('{"data":{}}');
+    response.setHeader('content-type', 'application/json');
+    if (target.endsWith('/comments'))
+      response.setHeader('x-accepted-github-permissions', 'issues=write; pull_requests=write');
+    response.end(answerOf(target, request.headers['x-refuse'] !== undefined));
   },
 });
 await server.start();
@@ -40,6 +43,12 @@ t.teardown(async () => {
   await lab.close();
 });
 t.setTimeout(240_000);
+
+/** A comment on a pull request; of GraphQL nothing, or that the token may not. */
+function answerOf(target: string, isRefused: boolean): string {
+  if (target.endsWith('/comments')) return '{"html_url":"https://github.com/acme/app/pull/1#issuecomment-1"}';
+  return isRefused ? '{"data":null,"errors":[{"type":"FORBIDDEN","message":"x"}]}' : '{"data":{}}';
+}
 
 const policyFile = join(lab.directory, 'permissions.yaml');
 writeFileSync(
@@ -69,10 +78,11 @@ function run(...lines: string[]): Promise<Ran> {
   });
 }
 
-/** Prints `NAME=CODE`; a name that begins with `other` has somebody else's token. */
+/** Prints `NAME=CODE`; a name that begins with `other` has somebody else's token, `refused` is answered so. */
 function curl(name: string, path: string, body?: string): string {
   const token = name.startsWith('other') ? `ghp_${'x'.repeat(36)}` : '$TOKEN';
-  const data = body === undefined ? '' : ` -d '${body}'`;
+  const refuse = name.startsWith('refused') ? ' -H x-refuse:1' : '';
+  const data = (body === undefined ? '' : ` -d '${body}'`) + refuse;
   return `curl -s -o /dev/null -w '${name}=%{http_code}\\n' -H "authorization: Bearer ${token}"${data} https://api.github.com${path}`;
 }
 const graphql = (name: string, query: string): string => curl(name, '/graphql', JSON.stringify({ query }));
@@ -113,29 +123,31 @@ t.test('three runs come to the smallest permissions, with the calls behind each 
     clone,
     curl('status', '/repos/acme/app/statuses/0', '{}'),
     curl('odd', '/repos/acme/app/odd'),
+    curl('comment', '/repos/acme/app/issues/1/comments', '{}'),
+    graphql('refused', 'mutation{createDeployment(input:{refId:"x",repositoryId:"x"}){clientMutationId}}'),
   );
-  t.match(third.printed, /clone=0\nstatus=201\nodd=200\n/);
+  t.match(third.printed, /clone=0\nstatus=201\nodd=200\ncomment=200\nrefused=200\n/);
   const main = join(import.meta.dirname, '../../main.ts');
   const args = ['permissions', '--state', state, '--repo', 'acme/app', '--granted', 'contents: write'];
   const derived = spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', main, ...args], {
     encoding: 'utf8',
   });
   t.equal(derived.status, 0, derived.stderr);
-  const permissions = { contents: 'write', issues: 'write', 'pull-requests': 'read', statuses: 'write' };
+  const permissions = { contents: 'write', issues: 'write', 'pull-requests': 'write', statuses: 'write' };
   t.same(parse(derived.stdout), { permissions });
   for (const line of [
     '# repository acme/app on github.com',
     '# workflow .github/workflows/ci.yml, job build',
     '  contents: write # graphql/createCommitOnBranch (1 call in 1 run)',
     '  issues: write # graphql/createIssue (1 call in 1 run)',
-    '  pull-requests: read # graphql/query (1 call in 1 run)',
+    '  pull-requests: write # issues/create-comment (1 call in 1 run)',
     '  statuses: write # repos/create-commit-status (1 call in 1 run)',
-    '# needed and not granted: issues: write, pull-requests: read, statuses: write',
+    '# needed and not granted: issues: write, pull-requests: write, statuses: write',
   ])
     t.ok(derived.stdout.includes(`${line}\n`), line);
   t.match(
     derived.stdout,
-    /# 3 runs, \d+ calls counted; not counted: 7 blocked, 1 answered with 401, 403 or 404/,
+    /# 3 runs, \d+ calls counted; not counted: 7 blocked, 2 answered with 401, 403 or 404/,
   );
   t.match(derived.stdout, /# unknown: GET \/repos\/acme\/app\/odd, rest\/unknown \(1 call in 1 run\)/);
 });
