@@ -1,4 +1,4 @@
-// Puts together who says what requests mean: forges first, then registries.
+// Puts together who says what requests mean: forges first, then clouds, then registries.
 
 import type { AskedRequest, Interpreter, Understanding } from './flow/asked-request.ts';
 import { defaultServers, ownServer, type PlatformServer } from './flow/platform-server.ts';
@@ -7,6 +7,7 @@ import type { Job } from './flow/job.ts';
 import type { Touch } from './flow/operation.ts';
 import type { RegistryServer } from './flow/registry-server.ts';
 import { inOrder } from './flow/understand-whole.ts';
+import { createAwsCustomerInterpreter, createAwsInterpreter } from './platform/aws/interpreter.ts';
 import { createPlatformInterpreter } from './platform/interpreter.ts';
 import { packageEvidence, type MalwareLookup } from './registry/evidence.ts';
 import { createRegistryInterpreter } from './registry/interpreter.ts';
@@ -26,7 +27,12 @@ export function createInterpreter(
   knowledge: PackageKnowledge | null = null,
 ): Interpreter {
   const registry = createRegistryInterpreter({ registries, times: knowledge?.times ?? null });
-  const all = inOrder([createPlatformInterpreter(servers), registry]);
+  const all = inOrder([
+    createPlatformInterpreter(servers),
+    createAwsInterpreter(),
+    registry,
+    createAwsCustomerInterpreter(),
+  ]);
   if (knowledge === null) return all;
   return { ...all, understand: (request) => addFacts(all.understand(request), knowledge) };
 }

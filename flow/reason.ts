@@ -31,6 +31,10 @@ export const reasons = {
   'package-unlisted': 'of this ecosystem only the packages that the policy names are installed',
   publish: 'publishing needs a rule of packages.publish for this package and registry',
   permission: 'it needs a permission of the job’s token above the ceiling of the policy',
+  'foreign-token': 'it carries a token, or a private key, to a host that it was not made for',
+  'foreign-owner': 'a write to another owner than the job’s, with a credential that is not the job’s own',
+  'credential-kind': 'the policy does not let this kind of credential go to this host',
+  'oidc-audience': 'an identity token for an audience that the policy does not list',
   // block, in every mode (docs/reference: always enforced)
   'never-address': 'loopback, link-local, metadata and the gateway itself are never reachable',
   'private-address': 'the name leads to a private range that no rule names by addresses',

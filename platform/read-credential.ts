@@ -54,7 +54,7 @@ function readTokens(field: string): string[] | 'cloud' {
   const space = field.indexOf(' ');
   const scheme = (space < 0 ? field : field.slice(0, space)).toLowerCase();
   const rest = space < 0 ? '' : field.slice(space + 1).trim();
-  if (scheme.startsWith('aws4-')) return 'cloud';
+  if (scheme === 'aws' || scheme.startsWith('aws4-')) return 'cloud';
   if (scheme === 'bearer' || scheme === 'token' || scheme === 'remoteauth')
     return [rest.replace(/^"|"$/g, '')];
   if (scheme !== 'basic') return [space < 0 ? field.trim() : rest];

@@ -6,6 +6,7 @@ import type { Problem } from '../flow/errors.ts';
 import { defaultServers, ownServer, type PlatformServer } from '../flow/platform-server.ts';
 import { compileBlocklistEntry, createBlocklist, type Blocklist } from './blocklist.ts';
 import { readPermissionTerms, type PermissionTerms } from './ceiling.ts';
+import { readCredentialTerms, type CredentialTerms } from './credentials.ts';
 import { compileRuleLists, type RuleSource } from './compile-rules.ts';
 import { compileMatch, type ScopeMatch } from './match-scope.ts';
 import { addToHostIndex, createHostIndex, type HostIndex, type HostPattern } from './match-host.ts';
@@ -43,6 +44,7 @@ export interface CompiledScope {
   readonly mode: Mode | null;
   readonly exclusive: boolean;
   readonly permissions: PermissionTerms;
+  readonly credentials: CredentialTerms;
   readonly layer: Layer;
 }
 
@@ -61,6 +63,7 @@ export interface Policy {
   readonly scopes: readonly CompiledScope[];
   readonly blocklist: Blocklist;
   readonly permissions: PermissionTerms;
+  readonly credentials: CredentialTerms;
   /** Null where the policy says nothing of packages. */
   readonly packages: PackageTerms | null;
   /** Servers of forges that are known: given, or named by a rule. */
@@ -116,6 +119,7 @@ export function compilePolicy(input: CompileInput): Policy {
     scopes,
     blocklist: compileBlocklist(input),
     permissions: readPermissionTerms(file.permissions),
+    credentials: readCredentialTerms(file, [], list),
     packages: readPackageTerms(file.packages, ['packages'], list),
     servers: findServers(rules, input.servers ?? defaultServers),
     trusts: new Map([
@@ -194,6 +198,7 @@ function compileScope(scope: ScopeFile, path: ValuePath, context: ScopeContext):
     mode: scope.mode ?? null,
     exclusive: scope.exclusive === true,
     permissions: readPermissionTerms(scope.permissions),
+    credentials: readCredentialTerms(scope, path, input.list),
     layer: { scope: scope.id, indexes: [createRuleIndex(compileRuleLists(scope, source)), ...used] },
   };
 }

@@ -128,8 +128,9 @@ function namesOperation(operations: readonly Token[], name: string): boolean {
 /** True when the rule speaks of the server that the operation is for. */
 function isOfServer(rule: OperationRule, { operation, attribution }: OperationUse): boolean {
   if (rule.family === 'images' || rule.family === 'packages') return true;
+  // Images in a registry of AWS are read like those of any other.
+  if (rule.family === 'aws') return operation.platform === 'aws' || operation.platform === 'oci';
   if (operation.platform !== rule.family) return false;
-  if (rule.family === 'aws') return true;
   if (rule.servers !== null) return rule.servers.includes(operation.server);
   const { job } = attribution;
   // Of no known job the well-known server is meant, never one of somebody's own.
@@ -169,6 +170,8 @@ function coversTouch(
     case 'package':
       if (rule.family === 'images')
         return operation.platform === 'oci' && touch.purl === null && touch.access === 'read';
+      if (rule.family === 'aws')
+        return touch.purl === null && touch.access === 'read' && coversEcr(rule, touch.registry);
       return rule.packages !== null && publishes(rule.packages, touch);
     case 'identity':
       return false;
@@ -230,6 +233,7 @@ function coversImage(
   attribution: Attribution,
 ): boolean {
   const segments = image.toLowerCase().split('/');
+  if (rule.family === 'aws') return coversEcr(rule, segments[0]!);
   const job = attribution.conflict ? null : attribution.job;
   // Images of a forge's own registry lie under the name of their repository.
   if (rule.family === 'gitlab' && rule.family === platform)
@@ -270,9 +274,17 @@ function publishes(
   return purls.some((pattern) => matchesPurl(pattern, purl, version));
 }
 
+const ecrHost = /^(\d{12})\.dkr\.ecr(?:-fips)?\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?$/;
+
+/** A registry of images is of the account that its host names. */
+function coversEcr(rule: OperationRule, registry: string): boolean {
+  const account = ecrHost.exec(registry)?.[1] ?? null;
+  return account !== null && coversCloud(rule, { account, service: 'ecr', bucket: null });
+}
+
 function coversCloud(
   { cloud }: OperationRule,
-  { account, service, bucket }: Extract<Touch, { kind: 'cloud' }>,
+  { account, service, bucket }: Pick<Extract<Touch, { kind: 'cloud' }>, 'account' | 'service' | 'bucket'>,
 ): boolean {
   if (cloud === null) return false;
   if (cloud.accounts !== null && (account === null || !cloud.accounts.has(account))) return false;

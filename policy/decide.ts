@@ -5,7 +5,7 @@ import { parseAddress, type Cidr } from '../flow/address.ts';
 import { isOpen as maySend, type Decision } from '../flow/decision.ts';
 import type { Evidence } from '../flow/evidence.ts';
 import { unattributed, type Attribution } from '../flow/job.ts';
-import type { Operation } from '../flow/operation.ts';
+import type { CredentialKind, Operation } from '../flow/operation.ts';
 import type { Reason } from '../flow/reason.ts';
 import { findBlockedAddress, findBlockedHost } from './blocklist.ts';
 import { passesCeiling } from './ceiling.ts';
@@ -13,6 +13,7 @@ import { checkAddress } from './check-address.ts';
 import { intersectCidrs } from './cidr-set.ts';
 import { findByRange, findConnection, findRangeBlocks, type HostQuestion } from './connection-view.ts';
 import { blocksOperation, coverOperation, explainUncovered, type OperationUse } from './cover-operation.ts';
+import { findWithheld } from './credentials.ts';
 import { findWildcard } from './find-wildcard.ts';
 import { findHostView, type Candidate, type HostView } from './host-view.ts';
 import { blocksMethod } from './method-set.ts';
@@ -58,6 +59,8 @@ export interface RequestQuestion {
   readonly operation?: Operation | null;
   /** For whom; needed where rules speak of the job's own. */
   readonly attribution?: Attribution;
+  /** Whose credential it carries, where the policy asks; of an operation its own counts. */
+  readonly credential?: CredentialKind | null;
 }
 export interface NetworkQuestion {
   /** The name that the address was bound for, or null. */
@@ -160,12 +163,24 @@ export function decideRequest(effective: EffectivePolicy, question: RequestQuest
   const isResolver =
     question.evidence.some(({ kind }) => kind === 'encrypted-dns') &&
     !open.every((group) => group.some(({ rule }) => namesPath(rule, path)));
-  const excess = maySend(decision) ? findMeaningBlock(effective, question.operation ?? null, open) : null;
+  const withheld = maySend(decision) ? withhold(effective, question) : null;
+  const excess = maySend(withheld ?? decision)
+    ? findMeaningBlock(effective, question.operation ?? null, open)
+    : null;
   return {
-    ...(isResolver && maySend(decision) ? blockNow(effective, 'encrypted-dns') : (excess ?? decision)),
+    ...(isResolver && maySend(decision)
+      ? blockNow(effective, 'encrypted-dns')
+      : (excess ?? withheld ?? decision)),
     ...uniteGrants(open),
     addresses: own.length === 0 ? addresses : [...addresses, ...own],
   };
+}
+
+/** The block of a request for the credentials that it carries or asks for, or null; no grant lifts it. */
+export function withhold(effective: EffectivePolicy, question: RequestQuestion): Decision | null {
+  const { credentials } = effective;
+  const reason = credentials === null ? null : findWithheld(credentials, question);
+  return reason === null ? null : blockNow(effective, reason);
 }
 
 /** What rules on hosts and paths do not see: a package that may not be had or published, or a token that does too much. */

@@ -2,6 +2,7 @@
 
 import { formatCidr } from '../flow/address.ts';
 import type { PermissionTerms } from './ceiling.ts';
+import type { CredentialTerms } from './credentials.ts';
 import type { PackageTerms } from './packages.ts';
 import type { Layer, Policy } from './compile.ts';
 import type { MethodSet } from './method-set.ts';
@@ -16,13 +17,15 @@ export function expandPolicy(policy: Policy): Record<string, unknown> {
     onUnattributed: policy.onUnattributed,
     interceptedPorts: policy.interceptedPorts,
     ...expandPermissions(policy.permissions),
+    ...expandCredentials(policy.credentials),
     ...(policy.packages !== null && { packages: expandPackages(policy.packages) }),
     top: expandLayer(policy.top),
-    scopes: policy.scopes.map(({ id, mode, exclusive, permissions, layer }) => ({
+    scopes: policy.scopes.map(({ id, mode, exclusive, permissions, credentials, layer }) => ({
       id,
       mode: mode ?? policy.mode,
       exclusive,
       ...expandPermissions(permissions),
+      ...expandCredentials(credentials),
       ...expandLayer(layer),
     })),
     blocklist: { hosts: policy.blocklist.hosts.size, addresses: policy.blocklist.addresses.length },
@@ -58,6 +61,23 @@ function expandPermissions({ mode, base, ceiling }: PermissionTerms): Record<str
       ...(base !== null && { default: base }),
       ...(ceiling !== null && { ceiling }),
     },
+  };
+}
+
+function expandCredentials(terms: CredentialTerms): Record<string, unknown> {
+  const { foreignToken, foreignOwner, kinds, audiences } = terms;
+  const isAsked = foreignToken !== null || foreignOwner !== null || kinds.length > 0;
+  return {
+    ...(isAsked && {
+      credentials: {
+        ...(foreignToken !== null && { foreignToken }),
+        ...(foreignOwner !== null && { foreignOwner }),
+        ...(kinds.length > 0 && {
+          kinds: kinds.map(({ hosts, allow }) => ({ host: texts(hosts), allow: [...allow] })),
+        }),
+      },
+    }),
+    ...(audiences !== null && { oidc: { audiences: [...audiences] } }),
   };
 }
 

@@ -19,6 +19,7 @@ import {
   type RequestQuestion,
 } from './decide.ts';
 import { findEncryptedDns } from './encrypted-dns.ts';
+import { createInspector } from './inspect-credentials.ts';
 import { findHeaderProblem, namesBody, readOverride, readUpgrade } from './read-headers.ts';
 import { readQuestionUrl, type QuestionUrl } from './read-url.ts';
 import { effectivePolicy, type EffectivePolicy } from './scope.ts';
@@ -117,16 +118,17 @@ function explainHttp(
     return answer(blocked('ambiguous-path'), path.detail, operation ?? null);
   }
   const request = { ...bare, path: path.path };
-  const understood = understand(request, path.query, question, asker);
-  const operation = understood?.operation ?? null;
+  const understood = inspect(effective, { ...request, query: path.query }, question, asker);
+  const { operation } = understood;
   if (!isOpen(connection)) return answer(connection, null, operation);
   const decided = explainRequest(effective, override, {
     ...request,
     operation,
     attribution: asker.attribution,
+    credential: understood.credential,
     upgrade: url.upgrade ? 'websocket' : readUpgrade(question.headers),
     evidence: [
-      ...(understood?.evidence ?? []),
+      ...understood.evidence,
       ...(override === null ? [] : [{ kind: 'method-override', detail: override } as const]),
       ...readEncryptedDns(path, question.headers),
     ],
@@ -142,6 +144,37 @@ function resolveDots(target: string): string {
   if (!URL.canParse(`https://x.example${target}`)) return target;
   const { pathname, search } = new URL(`https://x.example${target}`);
   return pathname + search;
+}
+
+/** What the request means, with what is evident of its credentials where the policy asks. */
+function inspect(
+  effective: EffectivePolicy,
+  request: Pick<RequestQuestion, 'scheme' | 'host' | 'port' | 'method' | 'path' | 'hasBody'> & {
+    readonly query: string;
+  },
+  question: Question,
+  asker: Asker,
+): {
+  readonly operation: Operation | null;
+  readonly evidence: Evidence[];
+  readonly credential: CredentialKind;
+} {
+  const found = understand(request, request.query, question, asker);
+  const operation = found?.operation ?? null;
+  const evidence = [...(found?.evidence ?? [])];
+  const credential =
+    asker.meanings?.credential(
+      withQueryTokens((name) => question.headers.get(name) ?? null, request.query),
+    ) ?? 'unknown';
+  const { credentials, policy } = effective;
+  if (credentials === null) return { operation, evidence, credential };
+  const fields = [...question.headers].map(([name, value]) => `${name}: ${value}`).join('\r\n');
+  const inspector = createInspector(credentials, policy.servers, asker.attribution);
+  const asked = { ...request, fields, credential, operation };
+  const body = question.body ?? Buffer.alloc(0);
+  const held = { kind: 'whole', body, raw: [body] } as const;
+  const inBody = inspector.body(asked, held, { operation, evidence: [] }).evidence;
+  return { operation, credential, evidence: [...evidence, ...inspector.head(asked), ...inBody] };
 }
 
 function understand(

@@ -11,6 +11,7 @@ import {
   hostsSchema,
 } from './rule-schema.ts';
 import { ruleLists } from './rule-lists.ts';
+import { credentialsSchema, oidcSchema } from './credential-schema.ts';
 import { packagesSchema, type publishSchema } from './package-schema.ts';
 import { permissionSchema } from './platform-rule-schema.ts';
 import type {
@@ -95,6 +96,8 @@ const scopeSchema = {
     use: oneOrList(text, 'Bundles whose rules the scope takes in.'),
     mode: mode('Among matching scopes that name a mode, block wins; none: the top one.'),
     permissions: scopePermissionsSchema,
+    credentials: credentialsSchema,
+    oidc: oidcSchema,
     exclusive: {
       type: 'boolean',
       description: 'Only exclusive matching scopes allow; several intersect. Blocks of all scopes remain.',
@@ -203,6 +206,8 @@ export const policySchema = {
     ...ruleLists,
     packages: packagesSchema,
     permissions: topPermissionsSchema,
+    credentials: credentialsSchema,
+    oidc: oidcSchema,
     bundles: { type: 'object', description: 'Bundles by name.', additionalProperties: bundleSchema },
     scopes: oneOrList(scopeSchema, 'Where more, or less, applies.'),
     blocklist: oneOrList(blocklistSchema, 'Lists that beat every allow.'),
@@ -228,4 +233,4 @@ export type BlocklistEntryFile = FromSchema<typeof blocklistSchema>;
 export type BlocklistFile = FromSchema<typeof blocklistFileSchema>;
 
 /** Keys of the language whose feature is not part of this release. */
-export const laterKeys: ReadonlySet<string> = new Set(['actions', 'credentials', 'oidc', 'lockdown']);
+export const laterKeys: ReadonlySet<string> = new Set(['actions', 'lockdown']);

@@ -5,6 +5,7 @@ import type { Mode } from '../flow/decision.ts';
 import type { Attribution, Job } from '../flow/job.ts';
 import { uniteCeilings, type Ceiling } from './ceiling.ts';
 import type { CompiledScope, Layer, Policy } from './compile.ts';
+import { uniteCredentials, type EffectiveCredentials } from './credentials.ts';
 import type { HostRules, HostView } from './host-view.ts';
 import { matchScope, readJob } from './match-scope.ts';
 
@@ -21,6 +22,8 @@ export interface EffectivePolicy {
   readonly union: readonly Layer[];
   /** What the job’s own token may do; null: not asked. */
   readonly ceiling: Ceiling | null;
+  /** What is asked of the credentials that requests carry; null: nothing. */
+  readonly credentials: EffectiveCredentials | null;
   /** True when flows of no known job are blocked as such. */
   readonly blocksUnattributed: boolean;
   /** Rules by host, filled as hosts are met; bounded. */
@@ -140,6 +143,7 @@ function uniteScopes(
     exclusive: groups[0] !== union || groups.length > 1,
     union,
     ceiling: uniteCeilings(policy.permissions, yes.map(termsOf), maybe.map(termsOf)),
+    credentials: uniteCredentials(policy.credentials, yes.map(credentialsOf), maybe.map(credentialsOf)),
     blocksUnattributed: who.isNobody && policy.onUnattributed === 'block',
     views: new Map(),
     rules: new Map(),
@@ -147,6 +151,7 @@ function uniteScopes(
 }
 
 const termsOf = ({ permissions, exclusive }: CompiledScope) => ({ terms: permissions, exclusive });
+const credentialsOf = ({ credentials, exclusive }: CompiledScope) => ({ terms: credentials, exclusive });
 
 /** Among scopes that name a mode block wins; a scope that only may apply can make it stricter, never milder. */
 function chooseMode(top: Mode, yes: readonly CompiledScope[], maybe: readonly CompiledScope[]): Mode {

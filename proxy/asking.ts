@@ -2,6 +2,7 @@
 
 import type { AskedRequest, Understanding } from '../flow/asked-request.ts';
 import { withQueryTokens } from '../flow/query-token.ts';
+import type { CredentialKind } from '../flow/operation.ts';
 import type { Connection } from './connection.ts';
 import type { Fields } from './fields.ts';
 import type { RequestQuery } from './options.ts';
@@ -33,4 +34,14 @@ export function understandHead(
       return (kind ??= credential?.(attribution, withQueryTokens(header, search)) ?? 'unknown');
     },
   });
+}
+
+/** Whose credential the fields and the query carry. */
+export function credentialOf(
+  { core, attribution }: Connection,
+  fields: Fields,
+  search: string,
+): CredentialKind {
+  const header = (name: string) => fields.header(name);
+  return core.ports.credential?.(attribution, withQueryTokens(header, search)) ?? 'unknown';
 }

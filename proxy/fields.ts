@@ -8,6 +8,8 @@ export interface Fields {
   header(name: string): string | null;
   /** True when the field stands there more than once. */
   isRepeated(name: string): boolean;
+  /** All of them as lines `name: value`. */
+  text(): string;
 }
 
 /** Fields of a head that the parser has accepted. */
@@ -37,13 +39,21 @@ export class HeadFields implements Fields {
 
   /** Where the value begins, or -1. A line begins nowhere but behind the end of another. */
   #find(name: string, from: number): number {
-    if (this.#text === '') {
-      this.#text = this.#head.toString('latin1');
-      this.#lower = this.#text.toLowerCase();
-    }
+    this.#read();
     const key = `\r\n${name}:`;
     const at = this.#lower.indexOf(key, from);
     return at < 0 ? -1 : at + key.length;
+  }
+
+  text(): string {
+    this.#read();
+    return this.#text.slice(this.#text.indexOf('\r\n') + 2);
+  }
+
+  #read(): void {
+    if (this.#text !== '') return;
+    this.#text = this.#head.toString('latin1');
+    this.#lower = this.#text.toLowerCase();
   }
 
   #valueAt(start: number): string {
@@ -78,5 +88,11 @@ export class BlockFields implements Fields {
   isRepeated(name: string): boolean {
     this.keep();
     return this.#kept.filter(([known]) => known === name).length > 1;
+  }
+
+  text(): string {
+    this.keep();
+    const fields = this.#kept.filter(([name]) => !name.startsWith(':'));
+    return fields.map(([name, value]) => `${name}: ${value}`).join('\r\n');
   }
 }

@@ -18,6 +18,7 @@ import { joinQuery } from './follow.ts';
 import type { FollowGrant } from './follow.ts';
 import type { RequestHead } from './head.ts';
 import { understandHead } from './asking.ts';
+import { inspectRequest } from './inspecting.ts';
 import type { Fields } from './fields.ts';
 import type { RequestQuery } from './options.ts';
 
@@ -83,6 +84,8 @@ const settledByHead: ReadonlySet<Reason> = new Set([
   'policy-unavailable',
   'websocket',
   'request-smuggling',
+  'foreign-token',
+  'credential-kind',
 ]);
 
 /** Judges the request; `isExplicit` allows it to name any host in absolute-form. */
@@ -125,19 +128,21 @@ function decide(
   const operation = understood?.operation ?? null;
   if (operation !== null && fields.isRepeated('authorization'))
     return refused('request-smuggling', 'two Authorization fields', bare.host);
-  const evidence = [...connection.evidence, ...(understood?.evidence ?? [])];
+  const inspected = inspectRequest(connection, bare, { search, fields }, understood);
+  const evidence = [...connection.evidence, ...(understood?.evidence ?? []), ...(inspected?.evidence ?? [])];
   if (head.override !== null)
     evidence.push({ kind: 'method-override', detail: `the request asks to be read as ${head.override}` });
   const dns = findEncryptedDns({ path: bare.path, query: search, mediaTypes: head.dnsTypes });
   if (dns !== null) evidence.push({ kind: 'encrypted-dns', detail: dns });
-  const query = evidence.length === 0 && operation === null ? bare : { ...bare, evidence, operation };
+  const meant = evidence.length === 0 && operation === null ? bare : { ...bare, evidence, operation };
+  const query = inspected === null ? meant : { ...meant, credential: inspected.credential };
   const told = {
     host: query.host,
     query,
     search,
     evidence,
     operation,
-    hold: bare.hasBody ? (understood?.hold ?? null) : null,
+    hold: bare.hasBody ? (inspected?.hold ?? understood?.hold ?? null) : null,
     answer: understood?.answer ?? null,
     rewrite: rewriteOf(connection, understood),
     originForm: target.originForm,
@@ -168,6 +173,9 @@ function settle(
   const decided = decideNow(connection, query, override);
   const grant = grantFor(connection, query, search, decided);
   if (grant !== null) {
+    const withheld = connection.core.decider?.withheld?.(connection.attribution, query) ?? null;
+    if (withheld !== null && !isOpen(withheld))
+      return { decision: withheld, allowed: noCidrs, maxUploadBytes: null, follow: null };
     // A grant opens no private range: only rules for the host itself do.
     const allowed =
       'addresses' in decided ? decided.addresses : (connection.hostDecision?.addresses ?? noCidrs);
@@ -280,8 +288,11 @@ function grantFor(
       })
     : null;
   if (followed !== null && followed.isImplied !== true) return followed;
-  const isNamed = query.operation !== null && query.operation.byShape !== true;
-  if (isNamed || !unlisted.has(decided.reason)) return null;
+  const { operation } = query;
+  // Rules on accounts name no bucket of a forge or a registry: whoever it belongs to has signed the URL.
+  const isBucket = operation?.platform === 'aws' && operation.name.startsWith('s3/');
+  const isNamed = operation !== null && operation.byShape !== true && !isBucket;
+  if (isNamed || !(isBucket || unlisted.has(decided.reason))) return null;
   return followed ?? core.storage.url(holder, query);
 }
 

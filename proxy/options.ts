@@ -12,6 +12,7 @@ import type { Meter, NameJudgement, Recorder, ResolverPort, VirtualPort } from '
 import type { Reason } from '../flow/reason.ts';
 import type { Decision } from '../flow/decision.ts';
 import type { HostDecision, RequestDecision } from '../policy/decide.ts';
+import type { CredentialInspector } from '../policy/inspect-credentials.ts';
 import type { HostAuthorities } from './authorities.ts';
 import type { Connection } from './connection.ts';
 import type { Limits } from './limits.ts';
@@ -42,6 +43,8 @@ export interface RequestQuery {
   readonly evidence: readonly Evidence[];
   /** What it means, or null. */
   readonly operation: Operation | null;
+  /** Whose credential it carries; absent where the policy does not ask. */
+  readonly credential?: CredentialKind;
 }
 
 /** One policy revision as the path sees it: three synchronous questions. */
@@ -49,6 +52,10 @@ export interface Decider {
   readonly revision: string;
   host(attribution: Attribution, query: HostQuery): HostDecision;
   request(attribution: Attribution, query: RequestQuery): RequestDecision;
+  /** Looks at the credentials of requests; null or absent where the policy asks nothing of them. */
+  inspector?(attribution: Attribution): CredentialInspector | null;
+  /** The block that no grant lifts, or null. */
+  withheld?(attribution: Attribution, query: RequestQuery): Decision | null;
   /** What is said of a name alone: the host, or one that its CNAMEs lead to. */
   name(attribution: Attribution, name: string): NameJudgement;
   /** Why an address that a host led to may not be dialled, or null; `allowed` are private ranges that rules open. */

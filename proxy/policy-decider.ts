@@ -1,7 +1,9 @@
 // Policy behind the three questions of the path: one object per policy, made once.
 
 import type { Policy } from '../policy/compile.ts';
-import { checkDial, decideHost, decideName, decideRequest } from '../policy/decide.ts';
+import { checkDial, decideHost, decideName, decideRequest, withhold } from '../policy/decide.ts';
+import { asksAnything } from '../policy/credentials.ts';
+import { createInspector } from '../policy/inspect-credentials.ts';
 import { effectivePolicy } from '../policy/scope.ts';
 import type { Decider } from './options.ts';
 
@@ -12,6 +14,7 @@ export function deciderOf(policy: Policy): Decider {
   const known = made.get(policy);
   if (known !== undefined) return known;
   const decider: Decider = {
+    ...inspecting(policy),
     revision: policy.revision,
     host: (attribution, query) => decideHost(effectivePolicy(policy, attribution), query),
     request: (attribution, query) =>
@@ -25,4 +28,18 @@ export function deciderOf(policy: Policy): Decider {
   };
   made.set(policy, decider);
   return decider;
+}
+
+/** What looks at credentials; nothing where no place of the policy asks anything of them. */
+function inspecting(policy: Policy): Pick<Decider, 'inspector' | 'withheld'> {
+  const places = [policy.credentials, ...policy.scopes.map(({ credentials }) => credentials)];
+  if (!places.some(asksAnything)) return {};
+  return {
+    inspector: (attribution) => {
+      const { credentials } = effectivePolicy(policy, attribution);
+      return credentials === null ? null : createInspector(credentials, policy.servers, attribution);
+    },
+    withheld: (attribution, query) =>
+      withhold(effectivePolicy(policy, attribution), { ...query, attribution }),
+  };
 }

@@ -10,6 +10,8 @@ const reasonsOfMeaning: ReadonlySet<Reason> = new Set([
   'untrusted-write',
   'not-understood',
   'permission',
+  'foreign-owner',
+  'oidc-audience',
   'package-age',
   'unknown-age',
   'malicious-package',

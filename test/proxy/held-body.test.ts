@@ -4,7 +4,9 @@ import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
+import { loadPolicy } from '../../policy/load.ts';
 import type { ProxyPorts } from '../../proxy/options.ts';
+import { deciderOf } from '../../proxy/policy-decider.ts';
 import {
   asRequest,
   enterNamespace,
@@ -171,3 +173,35 @@ void t.test(
     t.same(new Set(ids('opened')), new Set(ids('closed')));
   },
 );
+
+void t.test('a token that was made for another host goes nowhere, in a field or a held body', async (t) => {
+  const text = `version: 1
+mode: block
+credentials: {foreignToken: block}
+http: {id: x, host: a.example, scheme: http, port: ${port}, methods: any, addresses: 10.0.0.0/8}
+`;
+  const { policy } = loadPolicy({ entry: 'policy.yaml', files: { 'policy.yaml': text } });
+  const rig = await start(t, { decider: () => deciderOf(policy) });
+  const token = `ghp_${'a1B2'.repeat(9)}`;
+  t.match(await talk(rig.port, post('/free', 'plain', 'X-Note: none\r\n'), /done$/), /200 OK/, 'control');
+  t.match(await talk(rig.port, post('/held/1', 'plain'), /done$/), /200 OK/, 'control');
+  t.match(
+    await talk(rig.port, post('/free', 'plain', `X-Note: ${token}\r\n`), /\r\n\r\n/),
+    /^HTTP\/1\.1 403/,
+  );
+  t.match(await talk(rig.port, post(`/free?t=${token}`, 'plain'), /\r\n\r\n/), /^HTTP\/1\.1 403/);
+  t.match(await talk(rig.port, post('/held/2', `token=${token}`), /\r\n\r\n/), /^HTTP\/1\.1 403/);
+  t.equal(seen.length, 2, 'nothing of the others left');
+  await rig.until(() => rig.closed('request').length === 5);
+  t.same(
+    rig.closed('request').map(({ decision, evidence }) => [decision.reason, evidence[0]?.kind ?? null]),
+    [
+      ['rule', null],
+      ['rule', null],
+      ['foreign-token', 'secret-in-request'],
+      ['foreign-token', 'secret-in-request'],
+      ['foreign-token', 'secret-in-request'],
+    ],
+  );
+  t.notMatch(JSON.stringify(rig.records.map(({ evidence }) => evidence)), token);
+});
