@@ -253,7 +253,7 @@ function sendBytes(response: ServerResponse, total: number): void {
   more();
 }
 
-/** Accepts an upgrade (RFC 6455 section 4.2.2 for `websocket`) and echoes what follows, unmasked where it is one small frame. */
+/** Accepts an upgrade (RFC 6455 section 4.2.2 for `websocket`) and echoes what follows, unmasked where it is small frames. */
 function answerWebSocket(request: IncomingMessage, socket: Duplex, head: Buffer): void {
   const key = request.headers['sec-websocket-key'] ?? '';
   const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
@@ -263,9 +263,14 @@ function answerWebSocket(request: IncomingMessage, socket: Duplex, head: Buffer)
       `Sec-WebSocket-Accept: ${accept}\r\n\r\n`,
   );
   const echo = (bytes: Buffer): void => {
-    // A text frame that the client masked with zeros, as the tests do; anything else goes back as it came.
-    const isFrame = bytes[0] === 0x81 && bytes.length === 6 + (bytes[1]! & 127);
-    socket.write(isFrame ? Buffer.concat([Buffer.from([0x81, bytes[1]! & 127]), bytes.subarray(6)]) : bytes);
+    // Text frames that the client masked with zeros, as the tests do, one or more in a read; anything else goes back as it came.
+    let rest = bytes;
+    while (rest.length >= 6 && rest[0] === 0x81 && rest.length >= 6 + (rest[1]! & 127)) {
+      const end = 6 + (rest[1]! & 127);
+      socket.write(Buffer.concat([Buffer.from([0x81, rest[1]! & 127]), rest.subarray(6, end)]));
+      rest = rest.subarray(end);
+    }
+    if (rest.length > 0) socket.write(rest);
   };
   if (head.length > 0) echo(head);
   socket.on('data', echo);
