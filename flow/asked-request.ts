@@ -52,6 +52,8 @@ export type KeepVersion = (version: string, timeMs: number | null, file: string 
 
 /** Takes an answer's decoded bytes and gives others. `end` says `refused` where the answer could not be read safely. */
 export interface AnswerTransform {
+  /** Bytes that it keeps until its end: they count as held for the runner. */
+  readonly heldBytes: number;
   push(chunk: Buffer): readonly Buffer[];
   end():
     | { readonly kind: 'whole'; readonly rest: readonly Buffer[]; readonly removed: readonly string[] }

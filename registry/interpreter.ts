@@ -102,7 +102,12 @@ function findPlace(hosts: RegistryHosts, asked: AskedRequest): Place | null {
   for (const { server, pathPrefix } of hosts.find(asked.host)) {
     const path = pathBelow(asked.path, pathPrefix);
     if (path === null) continue;
-    return { ecosystem: server.ecosystem, registry: server.registry ?? asked.host, path, byShape: false };
+    return {
+      ecosystem: server.ecosystem,
+      registry: nameOf(server, pathPrefix, asked, path),
+      path,
+      byShape: false,
+    };
   }
   const shape = recogniseShape(asked);
   if (shape === null) return null;
@@ -119,6 +124,19 @@ function learningOf({ times, awaited }: Setting, asked: AskedRequest, place: Pla
     registry: place.registry,
     timeClass: isTrusted ? 'registry-stated' : 'mirror-stated',
   };
+}
+
+/** Where a host is many people's, what one of them says is of no weight to another: the path is part of the name. */
+function nameOf(
+  { registry }: RegistryServer,
+  prefix: string,
+  { host, path }: AskedRequest,
+  rest: string,
+): string {
+  if (registry !== null) return registry;
+  if (!prefix.includes('*')) return host;
+  const length = path.endsWith(rest) ? path.length - rest.length : path.length;
+  return `${host}${path.slice(0, length)}`;
 }
 
 /** The path below a prefix, with a slash in front; null when it is not below. `*` in a prefix is one segment. */
@@ -143,6 +161,7 @@ function toUnderstanding(
   const { hold, answer, rewrite } = meaning;
   const operation = toOperation(request, meaning, byShape);
   const isRead = operation.access === 'read' && request.isRead;
+  const isRedirected = mayRedirect(meaning) && !byShape;
   return {
     operation,
     evidence: [],
@@ -151,8 +170,8 @@ function toUnderstanding(
       : {
           hold: { ...hold, withBody: (body) => toUnderstanding(request, hold.withBody(body), byShape, now) },
         }),
-    ...(isRead
-      ? { answer: answerReader(answer ?? noStream, mayRedirect(meaning) && !byShape ? now : null) }
+    ...(isRead && (answer !== undefined || isRedirected)
+      ? { answer: answerReader(answer ?? noStream, isRedirected ? now : null) }
       : {}),
     ...(isRead && rewrite !== undefined ? { rewrite } : {}),
   };
@@ -162,7 +181,7 @@ const noStream = (): null => null;
 
 /** Files and blobs lie in storage that registries redirect to. Anything else that leads elsewhere opens nothing. */
 function mayRedirect({ name, sureness }: Meaning): boolean {
-  return sureness === 'known' && /\/(?:install|pull|pull-blob)$/.test(name);
+  return sureness === 'known' && /\/install$|^oci\/pull(?:-blob)?$|^(?:maven|golang)\/metadata$/.test(name);
 }
 
 function toOperation(request: RegistryRequest, meaning: Meaning, byShape: boolean): Operation {

@@ -18,10 +18,13 @@ export function readNuget(request: RegistryRequest): Meaning {
   const [first = '', second = ''] = segments.map((segment) => segment.toLowerCase());
   if (first === 'api' && second === 'v2') return readV2(request, segments.slice(2));
   if (!isRead) return readPush(request) ?? unknownMeaning(request, 'no known way to publish');
-  const flat = segments.findIndex((segment) => /^(?:(?:v3-)?flat-?container\d*|download)$/i.test(segment));
-  if (flat >= 0) return readFlat(request, segments.slice(flat + 1));
-  const registration = segments.findIndex((segment) => /^registrations?\d*(?:-[a-z0-9-]+)?$/i.test(segment));
-  if (registration >= 0) return readRegistration(request, segments.slice(registration + 1));
+  const folder = segments.findIndex(
+    (segment, index) => index < 3 && (isFlat(segment, index) || isRegistration(segment)),
+  );
+  if (folder >= 0 && folder < segments.length - 1) {
+    const rest = segments.slice(folder + 1);
+    return isRegistration(segments[folder]!) ? readRegistration(request, rest) : readFlat(request, rest);
+  }
   if (first === 'packages' && segments.length === 2) return readFileName(request, segments[1]!);
   if (/^(?:query|autocomplete|search)$/.test(segments.at(-1)!.toLowerCase())) {
     return packageMeaning(request, 'search', 'search', 'read', { purl: null });
@@ -33,6 +36,13 @@ export function readNuget(request: RegistryRequest): Meaning {
     return packageMeaning(request, 'metadata', 'metadata', 'read', { purl: nugetPurl(segments[1]!) });
   }
   return unknownMeaning(request, 'no known path of the API');
+}
+
+const isRegistration = (segment: string): boolean => /^registrations?\d*(?:-[a-z0-9-]+)?$/i.test(segment);
+
+/** GitHub's is called `download`. */
+function isFlat(segment: string, index: number): boolean {
+  return /^(?:v3-)?flat-?container\d*$/i.test(segment) || (index === 0 && segment === 'download');
 }
 
 /** `/{id}/index.json`, `/{id}/{version}/{id}.{version}.nupkg`, `.nuspec`, `readme`, `icon`. */

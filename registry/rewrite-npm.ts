@@ -5,7 +5,7 @@ import type { AnswerTransform, KeepVersion } from '../flow/asked-request.ts';
 import { JsonScanner } from './json-scanner.ts';
 import { compareSemver, parseSemver } from './order-npm.ts';
 import type { Semver } from './order-npm.ts';
-import { applyEdits, KeptBytes } from './rewrite-spans.ts';
+import { applyEdits, KeptBytes, maxRewriteEntries } from './rewrite-spans.ts';
 import type { Edit, Span } from './rewrite-spans.ts';
 import { readTime } from './times.ts';
 
@@ -27,6 +27,7 @@ export class NpmRewrite implements AnswerTransform {
   readonly #knownTime: KnownTime;
   readonly #entries: Record<Section, Entry[]> = { versions: [], time: [], 'dist-tags': [] };
   readonly #spans = new Map<Section, Span>();
+  #count = 0;
   #isTwice = false;
   #isObject = false;
 
@@ -37,24 +38,40 @@ export class NpmRewrite implements AnswerTransform {
       if (path.length === 0) this.#isObject = kind === 'object';
       const section = sections.find((name) => name === path[0]);
       if (section === undefined) return;
-      if (path.length === 2) this.#entries[section].push({ key: String(path[1]), text, start: entry, end });
+      if (path.length === 2) this.#addEntry(section, { key: String(path[1]), text, start: entry, end });
       else if (kind === 'object') this.#addSpan(section, { start, end });
     });
   }
 
+  get heldBytes(): number {
+    return this.#isTooLarge ? 0 : this.#bytes.length;
+  }
+
+  get #isTooLarge(): boolean {
+    return this.#bytes.isOverLimit || this.#count > maxRewriteEntries;
+  }
+
   push(chunk: Buffer): readonly Buffer[] {
+    if (this.#isTooLarge) return [];
     this.#bytes.push(chunk);
     this.#scanner.push(chunk);
+    if (this.#isTooLarge) this.#bytes.release();
     return [];
   }
 
   end(): ReturnType<AnswerTransform['end']> {
+    if (this.#isTooLarge) return refused('the list of versions is too large to be shortened');
     if (!this.#scanner.end() || !this.#isObject) return refused('the list of versions is no JSON object');
     // Which of two is meant is the reader's own choice: none of ours.
     if (this.#isTwice) return refused('the list of versions holds a part of itself twice');
     const removed = this.#judge();
     if (removed.size === 0) return { kind: 'whole', rest: applyEdits(this.#bytes, []), removed: [] };
     return { kind: 'whole', rest: applyEdits(this.#bytes, this.#edits(removed)), removed: [...removed] };
+  }
+
+  #addEntry(section: Section, entry: Entry): void {
+    this.#count++;
+    if (this.#count <= maxRewriteEntries) this.#entries[section].push(entry);
   }
 
   #addSpan(section: Section, span: Span): void {

@@ -6,6 +6,8 @@ import { versionOfFile } from './learn-pypi.ts';
 import type { KnownTime } from './rewrite-npm.ts';
 
 const maxLinkChars = 65_536;
+/** Names of files that are told; more are taken out all the same. */
+const maxRemoved = 10_000;
 const link = /<a(?=[\s>/])[^>]*>[\s\S]*?<\/a\s*>(?:\s*<br\s*\/?>)?/i;
 
 export class PypiHtmlRewrite implements AnswerTransform {
@@ -21,6 +23,10 @@ export class PypiHtmlRewrite implements AnswerTransform {
     this.#purl = purl;
     this.#keep = keep;
     this.#knownTime = knownTime;
+  }
+
+  get heldBytes(): number {
+    return this.#held.length;
   }
 
   push(chunk: Buffer): readonly Buffer[] {
@@ -67,7 +73,7 @@ export class PypiHtmlRewrite implements AnswerTransform {
       const version = file === null ? '' : (versionOfFile(this.#purl, file) ?? '');
       return !this.#keep(version, this.#knownTime(version, file), file);
     });
-    this.#removed.push(...refused.map((file) => file ?? ''));
+    if (this.#removed.length < maxRemoved) this.#removed.push(...refused.map((file) => file ?? ''));
     return refused.length === 0;
   }
 }

@@ -7,7 +7,7 @@ import { versionOfFile } from './learn-pypi.ts';
 import { normalisePypiVersion } from './pypi-names.ts';
 import { mergeRuns } from './rewrite-npm.ts';
 import type { KnownTime } from './rewrite-npm.ts';
-import { applyEdits, KeptBytes } from './rewrite-spans.ts';
+import { applyEdits, KeptBytes, maxRewriteEntries } from './rewrite-spans.ts';
 import type { Edit, Span } from './rewrite-spans.ts';
 import { readTime } from './times.ts';
 
@@ -45,13 +45,26 @@ export class PypiJsonRewrite implements AnswerTransform {
     });
   }
 
+  get heldBytes(): number {
+    return this.#isTooLarge ? 0 : this.#bytes.length;
+  }
+
+  get #isTooLarge(): boolean {
+    const entries = this.#files.length + this.#versions.length;
+    return this.#bytes.isOverLimit || entries > maxRewriteEntries;
+  }
+
   push(chunk: Buffer): readonly Buffer[] {
+    if (this.#isTooLarge) return [];
     this.#bytes.push(chunk);
     this.#scanner.push(chunk);
+    if (this.#isTooLarge) this.#bytes.release();
     return [];
   }
 
   end(): ReturnType<AnswerTransform['end']> {
+    if (this.#isTooLarge)
+      return { kind: 'refused', detail: 'the list of files is too large to be shortened' };
     if (!this.#scanner.end()) return { kind: 'refused', detail: 'the list of files is no JSON' };
     if (this.#isTwice) return { kind: 'refused', detail: 'the list of files holds a part of itself twice' };
     const kept = new Set(this.#files.filter((entry) => this.#isKept(entry)));

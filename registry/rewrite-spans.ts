@@ -1,17 +1,30 @@
 // What every rewriting of a JSON answer shares: the bytes are kept as they came, in the pieces in which they came, and
 // given out again without the entries that are taken out. Nothing that stays is parsed and written anew.
 
-/** Bytes of an answer by their offset, without a copy. */
+/** A larger answer, or one of more entries, is refused: the largest packument known has some 50 MB. */
+export const maxRewriteBytes = 134_217_728;
+export const maxRewriteEntries = 250_000;
+
+/** Bytes of an answer by their offset, without a copy. Beyond the limit they are no longer kept. */
 export class KeptBytes {
   readonly #chunks: Buffer[] = [];
   readonly #starts: number[] = [];
   length = 0;
 
+  get isOverLimit(): boolean {
+    return this.length > maxRewriteBytes;
+  }
+
   push(chunk: Buffer): void {
-    if (chunk.length === 0) return;
+    if (chunk.length === 0 || this.isOverLimit) return;
     this.#chunks.push(chunk);
     this.#starts.push(this.length);
     this.length += chunk.length;
+  }
+
+  /** Forgets all bytes: the answer is refused. */
+  release(): void {
+    this.#chunks.length = 0;
   }
 
   /** Appends the bytes from `start` to `end` to a list of buffers. */

@@ -15,6 +15,7 @@ export interface WatchOptions {
   onError(error: unknown): void;
 }
 
+const retryMs = 60_000;
 /** Files of one folder that are looked at each; of larger folders only whether files came or went. */
 const maxStats = 2000;
 
@@ -24,6 +25,8 @@ export class WatchedFeed {
   #signature = '';
   #feed: MalwareFeed | null = null;
   #isStopped = false;
+  #failed: { readonly signature: string; readonly atMs: number } | null = null;
+  #lastError = '';
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -49,15 +52,25 @@ export class WatchedFeed {
   async review(): Promise<void> {
     try {
       const signature = await signatureOf(this.#options.paths);
-      if (signature === this.#signature) return;
+      if (signature === this.#signature || this.#hasFailedLately(signature)) return;
+      this.#failed = { signature, atMs: performance.now() };
       const reading = await readMalwareFeed(this.#options.paths);
+      this.#options.onRead(reading);
+      this.#feed = reading.feed;
       // What changed while it was read is read again at the next look.
       this.#signature = signature;
-      this.#feed = reading.feed;
-      this.#options.onRead(reading);
+      this.#failed = null;
+      this.#lastError = '';
     } catch (error) {
-      this.#options.onError(error);
+      const text = String(error);
+      if (text !== this.#lastError) this.#options.onError(error);
+      this.#lastError = text;
     }
+  }
+
+  // What could not be read for another reason than its own text is tried again, but not at every look.
+  #hasFailedLately(signature: string): boolean {
+    return this.#failed?.signature === signature && performance.now() - this.#failed.atMs < retryMs;
   }
 
   #wait(): void {

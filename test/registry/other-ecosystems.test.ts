@@ -103,6 +103,14 @@ t.test('requests to Maven repositories are understood', async (t) => {
 t.test('requests to NuGet servers are understood', async (t) => {
   const at = 'at nuget.org';
   check(t, [
+    [
+      'GET https://api.nuget.org/v3/registration5-semver1/download/index.json',
+      `nuget/metadata: read metadata pkg:nuget/download ${at}`,
+    ],
+    [
+      'GET https://api.nuget.org/v3-flatcontainer/registration/1.0.0/registration.1.0.0.nupkg',
+      `nuget/install: read install pkg:nuget/registration@1.0.0 ${at}`,
+    ],
     ['GET https://api.nuget.org/v3/index.json', `nuget/index: read metadata - ${at}`],
     [
       'GET https://api.nuget.org/v3-flatcontainer/Newtonsoft.Json/index.json',

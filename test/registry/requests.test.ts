@@ -1,6 +1,7 @@
 // What requests to registries mean: tables of URLs with what they must be understood as, both directions.
 
 import t, { type Test } from 'tap';
+import { isPublicRegistry, publicRegistries } from '../../flow/registry-server.ts';
 import { createRegistryInterpreter } from '../../registry/interpreter.ts';
 import { npmHost, tell, understand } from './ask.ts';
 import type { AskOptions } from './ask.ts';
@@ -380,6 +381,11 @@ t.test('a registry of one’s own is known by configuration, with its prefix', a
     ],
     ['GET https://nexus.corp.example/repository/npmx/react', 'nothing', { registries }],
     ['GET https://nexus.corp.example/other', 'nothing', { registries }],
+    [
+      `GET https://${npmHost}/react`,
+      'npm/metadata: read metadata pkg:npm/react at npmjs.com',
+      { registries: [{ ...registries[0], hosts: [{ host: npmHost, pathPrefix: '/acme' }] }] },
+    ],
   ]);
 });
 
@@ -433,6 +439,21 @@ t.test('mirrors that nobody configured are known by the shape of what is asked',
     ['GET https://m.example/simple/', 'nothing'],
     ['GET https://m.example/v2/users/login', 'nothing'],
   ]);
+});
+
+t.test('anybody may publish to public registries, and to those that nobody knows', async (t) => {
+  const own = { ecosystem: 'npm', registry: 'nexus.corp.example', isPublic: false, hosts: [] } as const;
+  const rows = {
+    'npmjs.com': true,
+    'quay.io': true,
+    'docker.io': true,
+    'm.example': true,
+    'nexus.corp.example': false,
+  };
+  const hosted = { 'acme.azurecr.io': false, 'pkgs.dev.azure.com/org/_packaging/feed/npm/registry': false };
+  for (const [registry, isPublic] of Object.entries({ ...rows, ...hosted })) {
+    t.equal(isPublicRegistry([own, ...publicRegistries], registry), isPublic, registry);
+  }
 });
 
 t.test('bodies are held for hosts that are known, and for no others', async (t) => {

@@ -294,6 +294,21 @@ t.test('a packument of 50 MB is held once', async (t) => {
   );
 });
 
+t.test('a list without end is refused, and not kept', async (t) => {
+  const many = new NpmRewrite(() => false, unknownTime);
+  many.push(Buffer.from('{"versions":{'));
+  const entries = Buffer.from('"1.0.0":0,'.repeat(50_000));
+  for (let i = 0; i < 6; i++) many.push(entries);
+  t.same(many.end(), { kind: 'refused', detail: 'the list of versions is too large to be shortened' });
+  t.equal(many.heldBytes, 0);
+  const large = new PypiJsonRewrite('pkg:pypi/foo', () => false, unknownTime);
+  large.push(Buffer.from('{"name":"'));
+  const text = Buffer.alloc(8_388_608, 'x');
+  for (let i = 0; i < 17; i++) large.push(text);
+  t.equal(large.heldBytes, 0);
+  t.same(large.end(), { kind: 'refused', detail: 'the list of files is too large to be shortened' });
+});
+
 t.test('real packuments of the npm registry in use', async (t) => {
   const registry = spawnSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).stdout.trim();
   for (const name of ['tap', '@types/node']) {

@@ -201,11 +201,11 @@ t.test(
     ]);
     t.same(
       answer('GET https://quay.io/v2/auth?service=quay.io&scope=repository:a/b:pull', '', { location }, 302)
-        ?.grants,
+        ?.grants ?? [],
       [],
     );
     t.same(
-      answer('GET https://ghcr.io/elsewhere?next=x', '', { location }, 302)?.grants,
+      answer('GET https://ghcr.io/elsewhere?next=x', '', { location }, 302)?.grants ?? [],
       [],
       'what is not known',
     );
