@@ -18,6 +18,7 @@ import {
 import { serversOf } from './interpreters.ts';
 import type { DeclaredJobs } from './jobs/declared.ts';
 import { checkExplicit, checkUpstreamProxy } from './check-proxies.ts';
+import { checkRegistries } from './check-registries.ts';
 import type { LoadOptions } from './policy/load.ts';
 import { readHostPattern } from './policy/match-host.ts';
 import { findKnownKeys } from './policy/match-scope.ts';
@@ -48,6 +49,7 @@ const checks: readonly Check[] = [
   checkRecords,
   checkKernel,
   checkAuthorities,
+  checkRegistries,
 ];
 
 /** Reports what is wrong or odd in a file that fits the schema; `directory` is the one that its paths start from. */

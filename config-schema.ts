@@ -3,6 +3,7 @@
 
 import type { FromSchema, JSONSchema } from 'json-schema-to-ts';
 import { declaredJobSchema } from './jobs/declared.ts';
+import { malwareSchema, registriesSchema } from './registry-config-schema.ts';
 
 const text = (description: string, example: string) =>
   ({ type: 'string', minLength: 1, description, examples: [example] }) as const;
@@ -275,6 +276,8 @@ export const configSchema = {
       },
     },
     jobs: declaredJobSchema,
+    registries: registriesSchema,
+    malware: malwareSchema,
     limits: {
       type: 'object',
       additionalProperties: false,

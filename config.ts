@@ -11,6 +11,7 @@ import {
   leastSegmentBytes,
   mayOpen,
 } from './check-config.ts';
+import { completeRegistries } from './check-registries.ts';
 import { configSchema, type ConfigFile } from './config-schema.ts';
 import {
   cidrContains,
@@ -79,11 +80,10 @@ function completeConfig(file: ConfigFile, directory: string) {
       v6: addresses.filter((address) => address.includes(':')),
     },
     steer: { pool: pool.map(formatCidr) },
-    external: file.external
-      ? { interface: file.external.interface, masquerade: file.external.masquerade ?? true }
-      : null,
+    external: orNull(file.external, (it) => ({ interface: it.interface, masquerade: it.masquerade ?? true })),
     listen: completeListen(file.listen),
     ...completeProxies(file, directory),
+    ...completePackages(file, directory),
     dns: {
       upstreams: file.dns?.upstreams ? file.dns.upstreams.map(completeUpstream) : null,
       forward: (file.dns?.forward ?? []).map((zone) => ({
@@ -163,6 +163,13 @@ function completeListen(listen: ConfigFile['listen']) {
     }),
     worker: listen?.worker ?? 10_001,
     direct: { dns: listen?.dns ?? 53, http: listen?.http ?? 80, https: listen?.https ?? 443 },
+  };
+}
+
+function completePackages({ registries, malware }: ConfigFile, directory: string) {
+  return {
+    registries: completeRegistries(registries),
+    malware: { files: (malware?.files ?? []).map((path) => resolve(directory, path)) },
   };
 }
 

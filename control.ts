@@ -9,6 +9,7 @@ import { startOperatorServer } from './api/operator-server.ts';
 import { startRunnerServer } from './api/runner-server.ts';
 import { readWorkerStats } from './api/worker-stats.ts';
 import type { Config } from './config.ts';
+import { FeedInForce } from './feed-in-force.ts';
 import { blocked, type Decision } from './flow/decision.ts';
 import type { Frame } from './flow/channel.ts';
 import type { Attribution } from './flow/job.ts';
@@ -92,6 +93,7 @@ class Control {
   readonly #jobs: DeclaredJobs;
   readonly #virtual: ReturnType<typeof virtualPort>;
   readonly #inForce: PolicyInForce;
+  readonly #feed: FeedInForce;
   readonly #blocked = new BlockedFlows();
   readonly #lost: LostFlows;
   #workers: WorkerNames;
@@ -116,6 +118,12 @@ class Control {
     for (const name of ['sallyport_worker_restarts_total', 'sallyport_rules_repaired_total'] as const) {
       this.#meter.count(name, {}, 0);
     }
+    this.#feed = new FeedInForce({
+      files: config.malware.files,
+      image: state.malwareFile,
+      log: this.#log,
+      meter: this.#meter,
+    });
     this.#inForce = new PolicyInForce({
       path: config.policy,
       bundleFile: state.bundleFile,
@@ -154,6 +162,8 @@ class Control {
     await this.#inForce.read();
     this.#inForce.adopt();
     this.#keeper.ready({});
+    // Hundreds of thousands of files take a while; meanwhile every package counts as malicious.
+    await this.#feed.start();
   }
 
   onNotice(frame: Frame): void {
@@ -305,7 +315,7 @@ class Control {
   #problems(): string[] {
     this.#readStats();
     return [
-      ...(this.#inForce.problem === null ? [] : [this.#inForce.problem]),
+      ...[this.#inForce.problem, this.#feed.problem].filter((problem) => problem !== null),
       ...(this.#areRulesVerified ? [] : ['the kernel’s rules cannot be verified']),
       ...[...this.#heard]
         .filter(([worker]) => this.#workers.current.includes(worker))

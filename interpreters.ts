@@ -60,12 +60,14 @@ function withFacts(touches: readonly Touch[], { times, feed }: PackageKnowledge)
 /** What a worker asks: the interpreter of the servers that its policy knows, replaced with the policy. */
 export class CurrentInterpreter implements Interpreter {
   readonly #knowledge: PackageKnowledge;
+  readonly #registries: readonly RegistryServer[];
   #servers = '';
   #interpreter: Interpreter;
 
-  constructor(feed: () => MalwareLookup | null) {
+  constructor(feed: () => MalwareLookup | null, registries: readonly RegistryServer[] = []) {
+    this.#registries = registries;
     this.#knowledge = { times: new PackageTimes(), feed };
-    this.#interpreter = createInterpreter(defaultServers, [], this.#knowledge);
+    this.#interpreter = createInterpreter(defaultServers, registries, this.#knowledge);
   }
 
   follow(servers: readonly PlatformServer[]): void {
@@ -73,7 +75,7 @@ export class CurrentInterpreter implements Interpreter {
     // What was learnt from answers is kept where nothing changes.
     if (text === this.#servers) return;
     this.#servers = text;
-    this.#interpreter = createInterpreter(servers, [], this.#knowledge);
+    this.#interpreter = createInterpreter(servers, this.#registries, this.#knowledge);
   }
 
   understand(request: AskedRequest): Understanding | null {

@@ -13,6 +13,7 @@ import { createMeter } from './api/metrics.ts';
 import { readPublicAuthority } from './certs/authority.ts';
 import { LeafIssuer } from './certs/leaf.ts';
 import type { Config, Upstream } from './config.ts';
+import { followFeed } from './feed-in-force.ts';
 import { Lookup } from './dns/lookup.ts';
 import { defaultRateLimits } from './dns/rate.ts';
 import { Resolver } from './dns/resolver.ts';
@@ -88,7 +89,7 @@ class Worker {
   readonly #recorder: SegmentWriter;
   readonly #keeper: KeeperClient;
   readonly #jobs: DeclaredJobs;
-  readonly #interpreter = new CurrentInterpreter(() => null);
+  readonly #interpreter: CurrentInterpreter;
   readonly #tunnels: TunnelWatch;
   readonly #virtual: VirtualPort | null;
   readonly #keptOut: KeptOut;
@@ -114,6 +115,8 @@ class Worker {
       meter: this.#meter,
     });
     this.#jobs = new DeclaredJobs(config.jobs);
+    const feed = followFeed(config.malware.files.length > 0, state.malwareFile, this.#log);
+    this.#interpreter = new CurrentInterpreter(feed, config.registries);
     const networks = config.runners.networks.flatMap((text) => parseCidr(text) ?? []);
     this.#keptOut = new KeptOut(settings.standing === null ? null : networks);
     this.#virtual = virtualPort(config.steer.pool, keeper);

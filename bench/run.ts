@@ -17,6 +17,7 @@ import { machineBusyMs } from './measure.ts';
 import type { Figure, Progress } from './measure.ts';
 import { openProxyLab } from './proxy-lab.ts';
 import type { ProxyLab } from './proxy-lab.ts';
+import { measureRegistries } from './registries.ts';
 import { measureHttp1, measureHttp2, measureLatency } from './requests.ts';
 import type { ProxyOptions } from './requests.ts';
 import { rowOf, writeResults } from './results.ts';
@@ -41,6 +42,7 @@ const parts: Readonly<Record<string, (settings: Settings, progress: Progress) =>
   dns: ({ rounds, isQuick }, progress) => measureDns({ rounds, seconds: 2, isShort: isQuick }, progress),
   decide: async (_, progress) => measureDecisions(progress),
   understand: async (_, progress) => measureUnderstanding(progress),
+  registries: async (_, progress) => measureRegistries(progress),
   growth: measureGrowth,
   fairness: measureOthers,
   build: measureWholeBuild,

@@ -78,6 +78,16 @@ export const metrics = {
     labels: [],
   },
   sallyport_policy_reloads_total: { kind: 'counter', help: 'Policy reloads by result.', labels: ['result'] },
+  sallyport_malware_feed_reloads_total: {
+    kind: 'counter',
+    help: 'Readings of the malware feed by result.',
+    labels: ['result'],
+  },
+  sallyport_malware_feed_packages: {
+    kind: 'gauge',
+    help: 'Packages that the malware feed in force names, once for each advisory.',
+    labels: [],
+  },
   sallyport_leaves_minted_total: { kind: 'counter', help: 'Leaf certificates minted.', labels: [] },
   sallyport_pass_through_proposals_total: {
     kind: 'counter',

@@ -27,6 +27,8 @@ export interface StateDirectory {
   readonly stats: string;
   /** The last good policy bundle. */
   readonly bundleFile: string;
+  /** The image of the last good malware feed. */
+  readonly malwareFile: string;
   /** Which virtual address stands for which name (steer mode), for root alone. */
   readonly virtualFile: string;
   /** Socket of the operator's actions, for root alone. */
@@ -51,6 +53,7 @@ export function statePaths(root: string): StateDirectory {
     segments: join(root, 'segments'),
     stats: join(root, 'stats'),
     bundleFile: join(root, 'policy', 'policy.current.json'),
+    malwareFile: join(root, 'policy', 'malware.current'),
     virtualFile: join(root, 'authority', 'virtual.json'),
     operatorSocket: join(root, 'operator.sock'),
     readyFile: join(root, 'ready.json'),
@@ -74,6 +77,7 @@ export function prepareStateDirectory(root: string, owners: StateOwners): StateD
     asUser(owners.control, () => {
       makeOwned(state.policy, 0o750, owners.control);
       rmSync(state.bundleFile, { force: true });
+      rmSync(state.malwareFile, { force: true });
     });
     asUser(owners.worker, () => {
       makeOwned(state.segments, 0o770, owners.worker);

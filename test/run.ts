@@ -57,6 +57,7 @@ const programsOf: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     psql: 'postgresql-client',
     '/usr/bin/python3': 'python3-minimal',
   },
+  'test/e2e/packages': { '/usr/bin/python3': 'python3-minimal', [module('pip')]: 'python3-pip' },
   'test/proxy/upstream-proxy': { '/usr/sbin/squid': 'squid-openssl' },
   'test/proxy/other-tcp': { ssh: 'openssh-client' },
   'test/e2e/clients': {

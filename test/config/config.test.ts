@@ -225,6 +225,19 @@ t.test('what cannot work is refused at its place, and what works by halves is wa
       '4:61 error "10.77.0.2/32" belongs to jobs[0] too',
       '4:91 error jobs[2] lacks "addresses"',
     ],
+    [
+      `${base}registries:\n  - {ecosystem: npm, hosts: ["*.example.com/npm/*", "*.example", nexus.example/a?b, "x*.a.example"]}\n  - {ecosystem: npm, hosts: ["*.example.com/npm/*", "a.example/a/../b"]}\n`,
+      '5:53 error "*.example" is no host with a path; write it like nexus.corp.example/repository/npm',
+      '5:66 error "nexus.example/a?b" is no host',
+      '5:85 error "x*.a.example" is no host',
+      '6:30 error "*.example.com/npm/*" stands here twice',
+      '6:53 error "a.example/a/../b" is no host',
+    ],
+    [`${base}registries: [{ecosystem: perl, hosts: [a.example]}]\n`, '4:26 error registries[0].ecosystem'],
+    [
+      `${base}malware: {files: [/nowhere/feed.ndjson]}\n`,
+      '4:19 warning there is no /nowhere/feed.ndjson now; every package',
+    ],
     [`${base}kernell: {}\n`, '4:1 error unknown key "kernell"; did you mean "kernel"?'],
   ];
   for (const [text, ...expected] of rows) {
@@ -275,6 +288,27 @@ t.test('a default follows the keys that it depends on', async (t) => {
       upstreams: [{ address: '10.0.0.53', port: 853, tls: 'ns.corp.example', https: null }],
     },
   ]);
+});
+
+t.test('registries of one’s own are named by their host, or by what stands there', async (t) => {
+  const { registries, malware } = read(
+    `${base}registries:\n  - {ecosystem: npm, hosts: [Nexus.Corp.example/repository/npm/]}\n  - {ecosystem: oci, hosts: ["*-docker.corp.example"], name: docker.io, public: true}\nmalware: {files: [a.ndjson]}\n`,
+  ).config!;
+  t.same(registries, [
+    {
+      ecosystem: 'npm',
+      registry: null,
+      isPublic: false,
+      hosts: [{ host: 'nexus.corp.example', pathPrefix: '/repository/npm' }],
+    },
+    {
+      ecosystem: 'oci',
+      registry: 'docker.io',
+      isPublic: true,
+      hosts: [{ host: '*-docker.corp.example', pathPrefix: '' }],
+    },
+  ]);
+  t.same(malware.files, [join(directory, 'a.ndjson')]);
 });
 
 t.test('every key is documented with its meaning, its default and an example that is right', async (t) => {
