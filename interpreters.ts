@@ -5,7 +5,7 @@ import { defaultServers, ownServer, type PlatformServer } from './flow/platform-
 import type { Held } from './flow/held.ts';
 import type { Job } from './flow/job.ts';
 import type { Touch } from './flow/operation.ts';
-import type { RegistryServer } from './flow/registry-server.ts';
+import { publicRegistries, RegistryHosts, type RegistryServer } from './flow/registry-server.ts';
 import { inOrder } from './flow/understand-whole.ts';
 import { createAwsCustomerInterpreter, createAwsInterpreter } from './platform/aws/interpreter.ts';
 import { createPlatformInterpreter } from './platform/interpreter.ts';
@@ -61,11 +61,13 @@ function withFacts(touches: readonly Touch[], { times, feed }: PackageKnowledge)
 export class CurrentInterpreter implements Interpreter {
   readonly #knowledge: PackageKnowledge;
   readonly #registries: readonly RegistryServer[];
+  readonly #hosts: RegistryHosts;
   #servers = '';
   #interpreter: Interpreter;
 
   constructor(feed: () => MalwareLookup | null, registries: readonly RegistryServer[] = []) {
     this.#registries = registries;
+    this.#hosts = new RegistryHosts([...registries, ...publicRegistries]);
     this.#knowledge = { times: new PackageTimes(), feed };
     this.#interpreter = createInterpreter(defaultServers, registries, this.#knowledge);
   }
@@ -80,6 +82,18 @@ export class CurrentInterpreter implements Interpreter {
 
   understand(request: AskedRequest): Understanding | null {
     return this.#interpreter.understand(request);
+  }
+
+  /** The advisory that names a version, or null. */
+  findMalware(purl: string, version: string): string | null {
+    return this.#knowledge.feed()?.find(purl, version) ?? null;
+  }
+
+  /** True for a host of a registry whose lists of versions can be shortened. */
+  hasLists(host: string): boolean {
+    return this.#hosts
+      .find(host)
+      .some(({ server }) => server.ecosystem === 'npm' || server.ecosystem === 'pypi');
   }
 
   mayHold(host: string): boolean {

@@ -24,6 +24,7 @@ import type { UpstreamConfig } from './dns/upstream.ts';
 import { cidrContains, formatAddress, parseAddress, parseCidr, unmapAddress } from './flow/address.ts';
 import type { Frame } from './flow/channel.ts';
 import type { Attribution, AttributionPort } from './flow/job.ts';
+import type { Operation } from './flow/operation.ts';
 import { KeeperClient, requireProtocol } from './flow/keeper-client.ts';
 import { DeclaredJobs } from './jobs/declared.ts';
 import { CurrentInterpreter, serversOf } from './interpreters.ts';
@@ -33,6 +34,7 @@ import { pipeFd } from './kernel/supervise.ts';
 import { watchBundleFile } from './policy/bundle-file.ts';
 import { readCredential } from './platform/read-credential.ts';
 import type { Policy } from './policy/compile.ts';
+import { keepVersionOf, shortensLists } from './policy/keep-version.ts';
 import { decideName } from './policy/decide.ts';
 import { loadPolicy, type PolicyBundle } from './policy/load.ts';
 import { readHostPattern } from './policy/match-host.ts';
@@ -244,6 +246,8 @@ class Worker {
           decideName(effective as ReturnType<typeof effectivePolicy>, question),
         steeredPorts: (effective, question) =>
           steeredPorts(effective as ReturnType<typeof effectivePolicy>, question),
+        grantedName: (attribution, runner, name) =>
+          this.#proxy?.grantedHost(attribution, runner, name) ?? null,
       },
       currentPolicy: () => this.#policy,
       attribution: this.#attributionOfAskers(),
@@ -292,6 +296,16 @@ class Worker {
       interpreter: this.#interpreter,
       credential: (attribution: Attribution, header: (name: string) => string | null) =>
         readCredential(header, (token) => this.#jobs.isOwnToken(attribution, token)),
+      keepVersion: (attribution: Attribution, operation: Operation) =>
+        this.#policy === null
+          ? null
+          : keepVersionOf(effectivePolicy(this.#policy, attribution), operation, (purl, version) =>
+              this.#interpreter.findMalware(purl, version),
+            ),
+      rewrites: (attribution: Attribution, host: string) =>
+        this.#policy !== null &&
+        this.#interpreter.hasLists(host) &&
+        shortensLists(effectivePolicy(this.#policy, attribution)),
     };
   }
 

@@ -46,6 +46,7 @@ function expandPackages(terms: PackageTerms): Record<string, unknown> {
     })),
     unknownAge: terms.unknownAge,
     malware: terms.malware,
+    ...(terms.rewrite && { rewrite: true }),
     ...named('internal'),
     ...named('allow'),
     ...named('block'),

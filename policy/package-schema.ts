@@ -78,6 +78,11 @@ export const packagesSchema = {
     age: oneOrList(ageSchema, 'Minimum ages.'),
     unknownAge: word('A version whose age nobody knows, where an age is asked: default `detect`.'),
     malware: word('A version that the malware feed names: default `block`.'),
+    rewrite: {
+      type: 'boolean',
+      description:
+        'Takes versions that would be refused out of the lists of npm and Python registries, so that clients fall back to an older one (block mode). Their clients are offered HTTP/1.1 alone. Default false: the download is refused.',
+    },
     internal: oneOrList(internalSchema, 'Names that are nobody else’s (dependency confusion).'),
     allow: oneOrList(
       { ...namedSchema, description: 'Of an ecosystem that is named here only what is named is installed.' },

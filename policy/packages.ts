@@ -31,6 +31,8 @@ export interface PackageTerms {
   readonly age: readonly AgeTerm[];
   readonly unknownAge: Word;
   readonly malware: Word;
+  /** Lists of versions are shortened on their way. */
+  readonly rewrite: boolean;
   readonly internal: readonly Term[];
   readonly allow: readonly Term[];
   readonly block: readonly Term[];
@@ -57,6 +59,7 @@ export function readPackageTerms(
     age: read('age'),
     unknownAge: file.unknownAge ?? 'detect',
     malware: file.malware ?? 'block',
+    rewrite: file.rewrite === true,
     internal: read('internal'),
     allow: read('allow'),
     block: read('block'),
@@ -130,7 +133,8 @@ export function findPackageRefusal(
   return recorded;
 }
 
-function judgePackage(terms: PackageTerms, touch: PackageTouch, nowMs: number): PackageRefusal | null {
+/** Why one package may not be had, or null. */
+export function judgePackage(terms: PackageTerms, touch: PackageTouch, nowMs: number): PackageRefusal | null {
   if (touch.act !== 'install' && touch.act !== 'metadata') return null;
   const internal = findTerm(terms.internal, touch, true);
   if (internal !== undefined && !internal.registries!.includes(touch.registry.toLowerCase()))

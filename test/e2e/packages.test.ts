@@ -117,8 +117,7 @@ function writeFeed(...lines: readonly string[]): void {
 }
 writeFeed(advisory('MAL-2026-1', 'poisoned', ['1.0.1']));
 
-await lab.startGateway(
-  `version: 1
+const policy = `version: 1
 mode: block
 http:
   - {id: npm, host: ["*.npmjs.org", nexus.example.com], methods: any}
@@ -127,14 +126,13 @@ packages:
   age: [{id: npm-age, purl: "pkg:npm/*", min: 72h}, {id: python-age, purl: "pkg:pypi/*", min: 72h}]
   unknownAge: block
   internal: {id: own-names, purl: "pkg:npm/@acme/*", registry: nexus.example.com}
-`,
-  {
-    config: {
-      malware: { files: [feed] },
-      registries: [{ ecosystem: 'npm', hosts: ['nexus.example.com'] }],
-    },
+`;
+await lab.startGateway(policy, {
+  config: {
+    malware: { files: [feed] },
+    registries: [{ ecosystem: 'npm', hosts: ['nexus.example.com'] }],
   },
-);
+});
 let installs = 0;
 /** The end of npm's output, with `ok` in front where it installed the package. */
 async function install(spec: string, host = npmHost): Promise<string> {
@@ -164,6 +162,17 @@ t.test('npm gets what is old enough, and nothing else', { skip: without('npm') }
   t.notOk(reached('GET', '/poisoned/-/poisoned-1.0.1.tgz'));
   t.match(await install('@acme/lib'), /^refused[\s\S]*own-names/, 'a name of one’s own, asked in public');
   t.match(await install('@acme/lib', 'nexus.example.com'), /^ok/);
+});
+
+t.test('shortened lists lead npm back to the older version', { skip: without('npm') }, async (t) => {
+  await lab.gateway.reload(`${policy}  rewrite: true\n`);
+  t.match(await install('moving'), /^ok/);
+  t.ok(reached('GET', '/moving/-/moving-1.0.0.tgz'));
+  t.notOk(reached('GET', '/moving/-/moving-1.1.0.tgz'));
+  t.match(await install('poisoned'), /^ok/);
+  t.notOk(reached('GET', '/poisoned/-/poisoned-1.0.1.tgz'));
+  t.match(await install('moving@1.1.0'), /^refused/, 'a version that is asked for by name is not there');
+  await lab.gateway.reload(policy);
 });
 
 t.test('a publish is refused before its body', { skip: without('npm') }, async (t) => {
