@@ -25,10 +25,18 @@ export interface NameVerdictOfPolicy extends Decision {
   readonly wildcard?: string | null;
 }
 
+/** Whose answer handed a name out. */
+export interface NameGrant {
+  readonly rule: string | null;
+  readonly scope: string | null;
+}
+
 /** policy/scope.ts and policy/decide.ts; effective policies are opaque here and compared by identity. */
 export interface NamePolicyPort {
   effectivePolicy(policy: PolicyInForce, attribution: Attribution): object;
   decideName(effective: object, question: { readonly name: string }): NameVerdictOfPolicy;
+  /** The rule whose request was answered with storage on this host, open to the asker now; null or absent: none was. */
+  grantedName?(attribution: Attribution, runner: string, name: string): NameGrant | null;
   /** Steer mode with virtual addresses: TCP ports that the name needs one of its own for (policy/steered-ports.ts). */
   steeredPorts?(effective: object, question: { readonly name: string }): readonly number[];
 }

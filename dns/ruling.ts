@@ -1,10 +1,12 @@
 // What policy makes of a question: its effective policy, the verdict on the name, and what that verdict makes of a
 // kept answer. Everything is void when the revision changes.
 
+import type { Reason } from '../flow/reason.ts';
 import type { CacheEntry } from './cache.ts';
 import { judgeEntry } from './judged.ts';
 import type { Judged } from './judged.ts';
-import type { NamePolicyPort, PolicyInForce } from './policy-port.ts';
+import { nameText } from './name.ts';
+import type { NameGrant, NamePolicyPort, PolicyInForce } from './policy-port.ts';
 import type { Asked } from './question.ts';
 import { Verdicts } from './verdicts.ts';
 import type { AnswerRules, NameVerdict } from './verdicts.ts';
@@ -25,18 +27,30 @@ export interface RulingOptions {
   readonly onRevision: () => void;
 }
 
+/** Blocks that say no more than that nothing allows the name. */
+const grantable: ReadonlySet<Reason> = new Set(['no-rule', 'not-exclusive']);
+
 /** Verdicts whose view of one answer is remembered. */
 const maxJudgements = 8;
 
 export class Ruling {
   readonly #options: RulingOptions;
   readonly #verdicts: Verdicts;
+  /** Verdicts on names that answers handed out. */
+  readonly #granted: Verdicts;
+  #grant: NameGrant = { rule: null, scope: null };
   readonly #ruled: { effective: object; verdict: NameVerdict | null } = { effective: {}, verdict: null };
   #revision = '';
 
   constructor(options: RulingOptions) {
     this.#options = options;
-    this.#verdicts = new Verdicts(options.policy, options.answers, options.isForwarded);
+    const { policy, answers, isForwarded } = options;
+    this.#verdicts = new Verdicts(policy, answers, isForwarded);
+    const decideName: NamePolicyPort['decideName'] = (effective, question) => {
+      const decision = { ...policy.decideName(effective, question), ...this.#grant };
+      return { ...decision, verdict: 'allow', reason: 'rule', addresses: [], bind: [], answer: 'forward' };
+    };
+    this.#granted = new Verdicts({ ...policy, decideName }, answers, isForwarded);
   }
 
   /** What policy makes of the question. The result is one object, filled anew by the next call. */
@@ -44,13 +58,24 @@ export class Ruling {
     if (policy.revision !== this.#revision) {
       this.#revision = policy.revision;
       this.#verdicts.clear();
+      this.#granted.clear();
       this.#options.onRevision();
     }
     asked.revision = policy.revision;
     const effective = this.#effectiveOf(asked, policy);
     this.#ruled.effective = effective;
-    this.#ruled.verdict = this.#verdicts.find(effective, asked.scan, steadyMs);
+    const verdict = this.#verdicts.find(effective, asked.scan, steadyMs);
+    const isGranted = grantable.has(verdict.decision.reason) && this.#isGranted(asked, verdict);
+    this.#ruled.verdict = isGranted ? this.#granted.find(effective, asked.scan, steadyMs) : verdict;
     return this.#ruled as Ruled; // both fields were just set
+  }
+
+  #isGranted({ attribution, source }: Asked, { wireName }: NameVerdict): boolean {
+    const name = nameText(wireName);
+    if (name === null) return false;
+    const grant = this.#options.policy.grantedName?.(attribution, source.address, name) ?? null;
+    if (grant !== null) this.#grant = grant;
+    return grant !== null;
   }
 
   // The same runner nearly always asks for the same job under the same policy.

@@ -32,7 +32,7 @@ export type RewrittenEnd =
 
 /** One answer on its way through a transform. */
 export class AnswerRewriting {
-  readonly #transform: AnswerTransform & { readonly heldBytes?: number };
+  readonly #transform: AnswerTransform;
   readonly #original: Original;
   readonly #chunks: ChunkContent | null;
   readonly #decoder: StepDecoder | null;
@@ -51,7 +51,7 @@ export class AnswerRewriting {
 
   /** Memory that is held for it. */
   get heldBytes(): number {
-    return (this.#transform.heldBytes ?? 0) + (this.#decoder === null ? 0 : decoderBytes);
+    return this.#transform.heldBytes + (this.#decoder === null ? 0 : decoderBytes);
   }
 
   /** Bytes of the body as they come, framing included; answers what goes on. */

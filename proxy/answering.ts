@@ -250,7 +250,7 @@ export class Answering implements UpstreamOwner {
     if (result.kind === 'refused') {
       const evidence = [...judgement.evidence, { kind: 'opaque-body', detail: result.detail } as const];
       exchange.judgement = { ...judgement, evidence };
-      this.#relay.fail(exchange, 'upstream-protocol');
+      this.#relay.cutExchange(exchange, 'unknown-age');
       return false;
     }
     exchange.judgement = { ...judgement, evidence: [...judgement.evidence, ...result.evidence] };

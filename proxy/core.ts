@@ -6,6 +6,7 @@ import { Authorities } from './authorities.ts';
 import type { Connection } from './connection.ts';
 import { Departures } from './departures.ts';
 import { FollowGrants } from './follow.ts';
+import type { FollowGrant } from './follow.ts';
 import { Limiter } from './limiter.ts';
 import { defaultLimits } from './limits.ts';
 import type { Limits } from './limits.ts';
@@ -59,6 +60,11 @@ export class Core {
 
   get decider(): Decider | null {
     return this.ports.decider();
+  }
+
+  /** A grant from an answer that lets this holder connect to the host at all. */
+  grantOfHost(holder: string, host: string, port: number): FollowGrant | null {
+    return this.grants.host(holder, host, port) ?? this.storage.host(holder, host, port);
   }
 
   add(connection: Connection): void {

@@ -3,9 +3,12 @@
 
 import { createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
+import type { Attribution } from '../flow/job.ts';
 import type { Reason } from '../flow/reason.ts';
 import type { Carrier } from './connection.ts';
 import { Core } from './core.ts';
+import { grantHolder } from './follow.ts';
+import type { FollowGrant } from './follow.ts';
 import type { ProxyPorts } from './options.ts';
 import { carry } from './path.ts';
 import { hasUnintroduced } from './proxied.ts';
@@ -22,6 +25,8 @@ export interface Proxy {
   end(runner: string, reason: Reason): void;
   /** Decides every open connection anew; a new policy revision does so by itself. */
   redecide(): void;
+  /** The rule whose request was answered with a URL on this host and port 443 that is open to the asker now, or null. */
+  grantedHost(attribution: Attribution, runner: string, host: string): FollowGrant | null;
   /** Lets requests in flight end, then closes everything. */
   drain(): Promise<void>;
   /**
@@ -40,6 +45,7 @@ export function createProxy(ports: ProxyPorts): Proxy {
     cut: (runner) => cut(core, runner),
     end: (runner, reason) => end(core, runner, reason),
     redecide: () => core.redecide(null),
+    grantedHost: (attribution, runner, host) => core.grantOfHost(grantHolder(attribution, runner), host, 443),
     drain: () => drain(core),
     retire: (limitMs) => retire(core, limitMs),
   };

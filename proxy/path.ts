@@ -214,7 +214,7 @@ function decisionOf(connection: Connection, problem: Reason | null): Decision {
   if (hostDecision === null) return blocked('policy-unavailable');
   if (connection.host !== null && connection.protocol === 'tls' && isGrantable(hostDecision)) {
     const { core, holder, host, port } = connection;
-    const grant = core.grants.host(holder, host, port) ?? core.storage.host(holder, host, port);
+    const grant = core.grantOfHost(holder, host, port);
     connection.isGranted = grant !== null;
     if (grant !== null) return grantDecision(grant, hostDecision.mode);
   }

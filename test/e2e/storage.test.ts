@@ -135,6 +135,12 @@ t.test(
     t.match(printed, /same=0\n/);
     t.equal(stored.size, 1);
     t.equal([...stored.values()][0]?.length, 300_000);
+    const names = (await lab.gateway.records()).filter(
+      ({ kind, destination }) => kind === 'dns' && destination.host === 'storage.example',
+    );
+    t.ok(names.length > 0);
+    for (const { decision } of names)
+      t.match(decision, { verdict: 'allow', rule: 'own', scope: 'main' }, 'its name is resolved');
   },
 );
 
@@ -150,6 +156,14 @@ t.test('it is open just in time, and to nobody else', async (t) => {
     t.match(printed, `${name}=403\n`);
   t.match(await run(put('other-job', long), 1), /other-job=403\n/);
   t.match(await run(put('own', long)), /own=200\n/, 'control');
+  const { v4, v6 } = lab.runner(1);
+  const asked = (await lab.gateway.records()).filter(
+    ({ kind, runner, destination }) =>
+      kind === 'dns' && [v4, v6].includes(runner ?? '') && destination.host === 'storage.example',
+  );
+  t.ok(asked.length > 0);
+  for (const { decision } of asked)
+    t.match(decision, { verdict: 'block', reason: 'no-rule' }, 'its name is not');
 });
 
 t.test('a download is followed to where the forge sends it, by the job alone', async (t) => {
