@@ -7,20 +7,23 @@ import { exitCodes, SallyportError } from '../flow/errors.ts';
 import type { FlowRecord } from '../flow/flow.ts';
 import type { CommandIo } from '../policy/check-command.ts';
 import { readSegments } from '../store/read-segments.ts';
+import { deriveAllowlists } from './derive-allowlists.ts';
 import { derivePermissions } from './derive-permissions.ts';
 import { compareGranted, readGranted } from './granted-permissions.ts';
+import { writeAllowlists } from './write-allowlists.ts';
 import { writePermissions } from './write-permissions.ts';
 
 const help = `usage: sallyport permissions [--repo OWNER/NAME] [--workflow FILE] [--job NAME] [--granted PERMISSIONS]
                              [--segments DIR | --state DIR] [--json]
 
-Prints the smallest permissions: block of each job, from the requests that its runs made.
+Prints the smallest permissions: block of each job of GitHub, from the requests that its runs made; of each job of
+GitLab the projects that must have it on the allowlists of their job tokens, and the permissions of each entry.
   --repo, --workflow, --job   only these; a workflow by its path or the last part of it
   --granted                   what the workflow grants today, to be compared: "contents: write, issues: read",
                               read-all, write-all or none
   --segments                  directory of records (default: segments/ of the state directory)
   --state                     state directory of the gateway (default /var/lib/sallyport)
-  --json                      one object {jobs, unattributed}
+  --json                      one object {jobs, unattributed, allowlists}
 
 Blocked and failed calls, calls on other repositories and with other credentials are not counted.
 
@@ -55,22 +58,23 @@ export async function runPermissions(args: readonly string[], io: CommandIo): Pr
   const granted = values.granted === undefined ? null : readGranted(values.granted);
   const directory = values.segments ?? join(values.state, 'segments');
   await requireDirectory(directory);
-  const found = await derivePermissions(readSegments(directory), {
-    isWanted: (record) => isWanted(record, values),
-  });
+  const wanted = { isWanted: (record: FlowRecord) => isWanted(record, values) };
+  const found = await derivePermissions(readSegments(directory), wanted);
+  const allowlists = await deriveAllowlists(readSegments(directory), wanted);
   if (values.json) {
     const jobs = found.jobs.map((job) =>
       granted === null ? job : { ...job, granted, differences: compareGranted(granted, job.permissions) },
     );
-    io.stdout.write(`${JSON.stringify({ ...found, jobs })}\n`);
+    io.stdout.write(`${JSON.stringify({ ...found, jobs, allowlists })}\n`);
   } else {
-    io.stdout.write(writePermissions(found.jobs, granted));
+    const both = found.jobs.length > 0 && allowlists.length > 0 ? '---\n' : '';
+    io.stdout.write(`${writePermissions(found.jobs, granted)}${both}${writeAllowlists(allowlists)}`);
     if (found.unattributed > 0)
       io.stderr.write(
         `${found.unattributed} requests to GitHub belong to no known job and are not counted\n`,
       );
   }
-  if (found.jobs.length > 0) return exitCodes.ok;
+  if (found.jobs.length + allowlists.length > 0) return exitCodes.ok;
   if (!values.json) io.stderr.write(`no call of such a job is recorded in ${directory}\n`);
   return exitCodes.failed;
 }

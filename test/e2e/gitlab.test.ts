@@ -1,0 +1,214 @@
+// Real git and curl through `sallyport run` against a stand-in of gitlab.com and its registry: by project over git,
+// API, GraphQL, LFS and images. What was refused reached nobody; what was allowed comes to allowlists.
+
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import t from 'tap';
+import { answerGit, makeRepository } from '../../netns/demo-git.ts';
+import { runIpBatch } from '../../netns/ip.ts';
+import { WebServer } from '../../netns/web-server.ts';
+import { Lab } from '../lab/lab.ts';
+import { runOnHost, type Ran } from '../lab/run-on-host.ts';
+
+const address = '93.184.216.82';
+const token = 'glcbt-64_x9YtqLPDSXTcb3ccGFzS';
+const lab = await Lab.open();
+runIpBatch(lab.topology.internet, [`addr add ${address}/32 dev lo`]);
+for (const host of ['gitlab.com', 'registry.gitlab.com']) lab.origins.names.set(host, { a: [address] });
+const served = join(lab.directory, 'served');
+for (const project of ['acme/team/app', 'acme/lib', 'acme/vault', 'evil/app']) serveProject(project);
+const server = new WebServer({
+  namespace: lab.topology.internet,
+  addresses: [address],
+  http: [],
+  https: [443],
+  authority: lab.origins.authority,
+  answer: (request, response, { host, method, target }) => {
+    const isGit = /\.git\/(?:info\/refs|git-)/.test(target);
+    if (isGit && request.headers.authorization !== undefined) return answerGit(served, request, response);
+    request.resume();
+    // Git sends the credentials of a URL when it is asked for them.
+    if (isGit) response.writeHead(401, { 'www-authenticate': 'Basic realm="GitLab"' });
+    response.end(`${method} ${host}${target}\n`);
+  },
+});
+await server.start();
+t.teardown(async () => {
+  server.close();
+  await lab.close();
+});
+t.setTimeout(120_000);
+
+function serveProject(project: string): void {
+  const made = join(lab.directory, 'made', project);
+  const bare = join(served, `${project}.git`);
+  makeRepository(made);
+  mkdirSync(dirname(bare), { recursive: true });
+  execFileSync('mv', [join(made, 'app.git'), bare]);
+  execFileSync('git', ['-C', bare, 'config', 'http.receivepack', 'true']);
+}
+
+const policyFile = join(lab.directory, 'gitlab.yaml');
+writeFileSync(
+  policyFile,
+  `version: 1
+mode: block
+gitlab:
+  - {id: read-acme, project: ["acme/*", acme/lib, acme/team/app], except: acme/vault, access: read}
+scopes:
+  - id: main
+    match: {project: acme/team/app, ref: refs/heads/main}
+    gitlab: [{id: write-own, project: "{job.project}", access: write}]
+`,
+);
+
+const state = join(lab.directory, 'state');
+let runs = 0;
+function run(script: string, ref = 'refs/heads/main'): Promise<Ran> {
+  const work = join(lab.directory, `work${runs++}`);
+  mkdirSync(work);
+  const job = ['--server', 'gitlab.com', '--repo', 'acme/team/app', '--repo-id', '42', '--job', 'build'];
+  const more = [
+    '--ref',
+    ref,
+    '--event',
+    'push',
+    '--private',
+    '--token-env',
+    'CI_JOB_TOKEN',
+    '--state',
+    state,
+  ];
+  return runOnHost(lab, ['--policy', policyFile, ...job, ...more], ['sh', '-c', script], work, {
+    CI_JOB_TOKEN: token,
+  });
+}
+
+const reached = (method: string, path: string): boolean =>
+  server.arrived.some((request) => request.method === method && request.target.startsWith(path));
+const commit = 'git -c user.name=L -c user.email=l@example.com commit -q --allow-empty -m next';
+const git = 'https://gitlab-ci-token:$CI_JOB_TOKEN@gitlab.com';
+
+/** Arguments of one curl for `METHOD host path`; it prints the code of each. */
+function calls(lines: readonly string[]): string {
+  const each = lines.map((line) => {
+    const [method, url] = line.split(' ') as [string, string]; // every line has both
+    const isJson = method === 'POST' ? " -H 'content-type: application/json'" : '';
+    const body = method === 'GET' ? '' : `${isJson} -d '{}'`;
+    return `-s -o /dev/null -w '${line}=%{http_code}\n' -H "job-token: $CI_JOB_TOKEN" -X ${method}${body} 'https://${url}'`;
+  });
+  return `curl ${each.join(' --next ')}`;
+}
+
+/** A body that alone says what is touched. */
+const post = (name: string, url: string, body: string): string =>
+  `curl -s -o /dev/null -w '${name}=%{http_code}\\n' -H 'content-type: application/json' -d '${body}' 'https://${url}'`;
+const query = (name: string, path: string): string =>
+  post(name, 'gitlab.com/api/graphql', JSON.stringify({ query: `{project(fullPath:"${path}"){id}}` }));
+const batch = (name: string, path: string, operation: string): string =>
+  post(name, `gitlab.com/${path}.git/info/lfs/objects/batch`, JSON.stringify({ operation, objects: [] }));
+
+const api = 'gitlab.com/api/v4/projects';
+const tokenFor = (scope: string): string =>
+  `gitlab.com/jwt/auth?service=container_registry&scope=repository:${scope}`;
+const allowed = [
+  `GET ${api}/acme%2Flib/packages/npm/@acme%2Flib`,
+  `GET ${api}/acme%2Flib/jobs/artifacts/main/download?job=build`,
+  `POST ${api}/acme%2Fteam%2Fapp/releases`,
+  `POST ${api}/42/releases`,
+  `PUT ${api}/42/packages/generic/tool/1/tool.bin`,
+  `GET ${tokenFor('acme/team/app/web:pull,push')}`,
+  `GET ${tokenFor('acme/lib/base:pull')}`,
+  'PUT registry.gitlab.com/v2/acme/team/app/web/manifests/1',
+  'GET registry.gitlab.com/v2/acme/lib/base/manifests/1',
+];
+const blocked = [
+  `POST ${api}/acme%2Flib/releases`,
+  `PUT ${api}/acme%2Flib/packages/generic/tool/1/tool.bin`,
+  `GET ${api}/acme%2Fvault/packages`,
+  `GET ${api}/acme%2fVault.git/packages`,
+  `GET ${api}/evil%2Fapp/packages`,
+  `GET ${api}/43/packages`,
+  `PUT ${api}/43/packages/generic/tool/1/tool.bin`,
+  `POST ${api}/42/hooks`,
+  `POST ${api}/42/fork`,
+  `POST ${api}`,
+  'PATCH gitlab.com/api/v4/jobs/request',
+  `GET ${tokenFor('acme/lib/base:pull,push')}`,
+  `GET ${tokenFor('acme/vault/web:pull')}`,
+  `GET ${tokenFor('acme/lib/base:pull')}&scope=repository:evil/app:pull`,
+  'GET registry.gitlab.com/v2/evil/app/manifests/1',
+  'PUT registry.gitlab.com/v2/acme/team/app2/manifests/1',
+];
+
+t.test('git, the API and the registry are open by project, and the job’s own to be written', async (t) => {
+  const ran = await run(`
+    git clone -q ${git}/acme/team/app.git app && (cd app && ${commit} && git push -q origin HEAD:refs/heads/more); echo own=$?
+    git clone -q ${git}/acme/lib.git lib; echo read=$?
+    (cd lib && ${commit} && git push -q origin HEAD:refs/heads/more); echo other=$?
+    git clone -q ${git}/acme/Vault.git vault; echo vault=$?
+    git clone -q ${git}/acme/vault.wiki.git wiki; echo wiki=$?
+    git clone -q ${git}/evil/app.git evil; echo evil=$?
+    ${calls([...allowed, ...blocked])}
+    ${batch('lib-download', 'acme/lib', 'download')}
+    ${batch('lib-upload', 'acme/lib', 'upload')}
+    ${batch('own-upload', 'acme/team/app', 'upload')}
+    ${query('query-lib', 'acme/lib')}
+    ${query('query-evil', 'evil/app')}
+    ${post('mutation', 'gitlab.com/api/graphql', '{"query":"mutation{createNote(input:{}){errors}}"}')}
+    ${post('merge-own', `${api}/42/merge_requests`, '{"title":"x"}')}
+    ${post('merge-other', `${api}/42/merge_requests`, '{"target_project_id":77}')}`);
+  t.match(ran.printed, /own=0\n/);
+  t.match(ran.printed, /read=0\n/);
+  for (const name of ['other', 'vault', 'wiki', 'evil'])
+    t.match(ran.printed, new RegExp(`${name}=(?:1|128)\n`), name);
+  for (const line of allowed) t.ok(ran.printed.includes(`${line}=200\n`), line);
+  for (const line of blocked) t.ok(ran.printed.includes(`${line}=403\n`), line);
+  t.match(
+    ran.printed,
+    /lib-download=200\nlib-upload=403\nown-upload=200\nquery-lib=200\nquery-evil=403\nmutation=403\n/,
+  );
+  t.match(ran.printed, /merge-own=200\nmerge-other=403\n/);
+  t.ok(reached('POST', '/acme/team/app.git/git-receive-pack'));
+  t.notOk(reached('POST', '/acme/lib.git/git-receive-pack'), 'what is read is not written');
+  for (const path of [
+    '/acme/vault',
+    '/acme/Vault',
+    '/evil/',
+    '/v2/evil',
+    '/api/v4/projects/evil',
+    '/api/v4/projects/43',
+  ])
+    t.notOk(
+      ['GET', 'POST', 'PUT'].some((method) => reached(method, path)),
+      path,
+    );
+});
+
+t.test('a push from another ref is refused before its first byte', async (t) => {
+  const ran = await run(
+    `git clone -q ${git}/acme/team/app.git app; echo read=$?; cd app && ${commit} && git push -q origin HEAD:refs/heads/elsewhere; echo push=$?`,
+    'refs/heads/feature',
+  );
+  t.match(ran.printed, /read=0\n/);
+  t.match(ran.printed, /push=(?:1|128)\n/);
+});
+
+t.test('what the runs did on other projects comes to (target project, permission)', async (t) => {
+  const main = join(import.meta.dirname, '../../main.ts');
+  const args = ['permissions', '--state', state, '--repo', 'acme/team/app', '--json'];
+  const derived = spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', main, ...args], {
+    encoding: 'utf8',
+  });
+  const { allowlists } = JSON.parse(derived.stdout) as { allowlists: { targets: unknown[] }[] };
+  const project = (target: string, ...permissions: (string | null)[]) => ({
+    target,
+    permissions: permissions.map((permission) => ({ permission })),
+  });
+  t.match(allowlists[0]?.targets, [
+    project('acme/lib/base', null),
+    project('acme/lib', null, 'READ_JOBS', 'READ_PACKAGES'),
+  ]);
+  t.equal(allowlists[0]?.targets.length, 2);
+});
