@@ -34,10 +34,10 @@ export function findForeignTokens(request: SearchedRequest, servers: readonly Pl
   return found.evidence;
 }
 
-/** Evidence of tokens in a body that was held for its meaning. */
+/** Evidence of tokens in the first 256 KiB of a body that was held for its meaning. */
 export function findTokensInBody(body: Buffer, host: string, servers: readonly PlatformServer[]): Evidence[] {
   const found = new Found(host, servers);
-  found.lookAt(decoded(body.toString('latin1')), 'secret-in-request', 'the body');
+  found.lookAt(decoded(body.toString('latin1', 0, maxDecoded)), 'secret-in-request', 'the body');
   return found.evidence;
 }
 

@@ -14,6 +14,8 @@ export type Signer =
 
 const maxField = 8192;
 const maxQuery = 16_384;
+/** What no query with a signature lacks; an encoded name may be any. */
+const mayHoldSignature = /credential|accesskeyid|%/i;
 
 export function readSigner(request: Pick<AskedRequest, 'header' | 'query'>): Signer {
   const field = request.header('authorization');
@@ -89,6 +91,7 @@ const version4 = [
 function readQuery(query: string): Signer {
   if (query === '') return { kind: 'none' };
   if (query.length > maxQuery) return unclear('a very long query');
+  if (!mayHoldSignature.test(query)) return { kind: 'none' };
   const values = new URLSearchParams(query);
   if (!holdsSignature(values)) return { kind: 'none' };
   const isOnce = (name: string) => values.getAll(name).length === 1;

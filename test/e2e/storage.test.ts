@@ -13,7 +13,7 @@ import { Lab } from '../lab/lab.ts';
 import { missingProgram } from '../lab/missing-program.ts';
 
 const address = '93.184.216.81';
-const hosts = ['github.com', 'storage.example', 'assets.example'];
+const hosts = ['github.com', 'lfs.s3.amazonaws.com', 'assets.example'];
 const lab = await Lab.open({ runners: 2 });
 runIpBatch(lab.topology.internet, [`addr add ${address}/32 dev lo`]);
 for (const host of hosts) lab.origins.names.set(host, { a: [address] });
@@ -41,7 +41,7 @@ async function answerBatch(request: IncomingMessage, response: ServerResponse): 
     readonly objects: readonly { readonly oid: string; readonly size: number }[];
   }; // git-lfs and the test itself ask so
   const objects = asked.objects.map(({ oid, size }) => {
-    const href = `https://storage.example/objects/${oid}?sig=1`;
+    const href = `https://lfs.s3.amazonaws.com/objects/${oid}?sig=1`;
     const isThere = stored.has(`/objects/${oid}`);
     if (asked.operation === 'upload' && isThere) return { oid, size };
     const action = { href, expires_in: oid === short ? 2 : 600 };
@@ -69,7 +69,7 @@ const server = new WebServer({
   authority: lab.origins.authority,
   answer: (request, response, { host, target }) => {
     const [path = ''] = target.split('?');
-    if (host === 'storage.example') void answerStorage(request, response, path);
+    if (host === 'lfs.s3.amazonaws.com') void answerStorage(request, response, path);
     else if (host === 'assets.example') response.end('the asset');
     else if (path === batch) void answerBatch(request, response);
     else if (path.startsWith('/acme/app/releases/'))
@@ -110,7 +110,7 @@ const run = async (script: string, runner = 0): Promise<string> => {
 const call = (name: string, method: string, url: string, body = ''): string =>
   `curl -s -o /dev/null -w '${name}=%{http_code}\\n' -X ${method} ${body === '' ? '' : `-d '${body}'`} '${url}'`;
 const put = (name: string, oid: string): string =>
-  call(name, 'PUT', `https://storage.example/objects/${oid}?sig=1`, 'x');
+  call(name, 'PUT', `https://lfs.s3.amazonaws.com/objects/${oid}?sig=1`, 'x');
 const ask = (oid: string): string =>
   call(
     'batch',
@@ -136,7 +136,7 @@ t.test(
     t.equal(stored.size, 1);
     t.equal([...stored.values()][0]?.length, 300_000);
     const names = (await lab.gateway.records()).filter(
-      ({ kind, destination }) => kind === 'dns' && destination.host === 'storage.example',
+      ({ kind, destination }) => kind === 'dns' && destination.host === 'lfs.s3.amazonaws.com',
     );
     t.ok(names.length > 0);
     for (const { decision } of names)
@@ -147,9 +147,9 @@ t.test(
 t.test('it is open just in time, and to nobody else', async (t) => {
   const printed = await run(`
     ${put('before', short)}; ${ask(short)}; ${put('given', short)}
-    ${put('other-object', long)}; ${call('read', 'GET', `https://storage.example/objects/${short}`)}
-    ${call('beside', 'PUT', `https://storage.example/objects/${short}x`, 'x')}
-    ${call('delete', 'DELETE', `https://storage.example/objects/${short}`)}
+    ${put('other-object', long)}; ${call('read', 'GET', `https://lfs.s3.amazonaws.com/objects/${short}`)}
+    ${call('beside', 'PUT', `https://lfs.s3.amazonaws.com/objects/${short}x`, 'x')}
+    ${call('delete', 'DELETE', `https://lfs.s3.amazonaws.com/objects/${short}`)}
     sleep 2; ${put('expired', short)}; ${ask(long)}`);
   t.match(printed, /before=403\nbatch=200\ngiven=200\n/);
   for (const name of ['other-object', 'read', 'beside', 'delete', 'expired'])
@@ -159,7 +159,7 @@ t.test('it is open just in time, and to nobody else', async (t) => {
   const { v4, v6 } = lab.runner(1);
   const asked = (await lab.gateway.records()).filter(
     ({ kind, runner, destination }) =>
-      kind === 'dns' && [v4, v6].includes(runner ?? '') && destination.host === 'storage.example',
+      kind === 'dns' && [v4, v6].includes(runner ?? '') && destination.host === 'lfs.s3.amazonaws.com',
   );
   t.ok(asked.length > 0);
   for (const { decision } of asked)
