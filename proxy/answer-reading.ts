@@ -11,6 +11,7 @@ import type { Connection } from './connection.ts';
 import { grantHolder } from './follow.ts';
 import { Pieces } from './hold.ts';
 import type { Judgement } from './judge.ts';
+import type { RequestQuery } from './options.ts';
 import type { ResponseFraming } from './response-head.ts';
 import { codingOf, decoderBytes, decodeWhole, StepDecoder } from './step-decoder.ts';
 
@@ -20,6 +21,7 @@ export interface Asked {
   readonly runner: string;
   readonly attribution: Attribution;
   readonly decision: Decision;
+  readonly policyRevision: string | null;
   judgement: Judgement;
 }
 
@@ -124,16 +126,20 @@ export class AnswerReading {
 function putInForce(asked: Asked, meaning: AnswerMeaning): void {
   const { judgement, decision } = asked;
   // Where the request itself would have been blocked, what it led to would be too; and anybody answers without TLS.
-  const mayOpen = decision.verdict === 'allow' && judgement.query?.scheme === 'https';
-  if (meaning.grants.length > 0 && mayOpen) {
-    const from = { rule: decision.rule, scope: decision.scope, hops: 0, isImplied: true } as const;
-    asked.connection.core.storage.open(grantHolder(asked.attribution, asked.runner), meaning.grants, from);
-  }
+  if (meaning.grants.length > 0 && decision.verdict === 'allow' && judgement.query?.scheme === 'https')
+    openStorage(asked, judgement.query, meaning.grants);
   const operation = tellOf(judgement.operation, meaning);
   const evidence =
     meaning.evidence.length === 0 ? judgement.evidence : [...judgement.evidence, ...meaning.evidence];
   // The question that policy was asked stays what it was.
   asked.judgement = { ...judgement, operation, evidence };
+}
+
+function openStorage(asked: Asked, query: RequestQuery, grants: AnswerMeaning['grants']): void {
+  const { attribution, runner, policyRevision: revision } = asked;
+  const { rule, scope } = asked.decision;
+  const from = { rule, scope, hops: 0, isImplied: true, asked: { revision, attribution, query } } as const;
+  asked.connection.core.storage.open(grantHolder(attribution, runner), grants, from);
 }
 
 function tellOf(

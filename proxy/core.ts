@@ -64,7 +64,15 @@ export class Core {
 
   /** A grant from an answer that lets this holder connect to the host at all. */
   grantOfHost(holder: string, host: string, port: number): FollowGrant | null {
-    return this.grants.host(holder, host, port) ?? this.storage.host(holder, host, port);
+    const grant = this.grants.host(holder, host, port) ?? this.storage.host(holder, host, port);
+    return grant !== null && this.isInForce(grant) ? grant : null;
+  }
+
+  /** False where the policy of this moment would block the request whose answer the grant was. */
+  isInForce({ asked }: FollowGrant): boolean {
+    const { decider } = this;
+    if (asked === undefined || decider === null || decider.revision === asked.revision) return true;
+    return decider.request(asked.attribution, asked.query).verdict === 'allow';
   }
 
   add(connection: Connection): void {

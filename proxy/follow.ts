@@ -5,6 +5,7 @@ import { LRUCache } from 'lru-cache';
 import type { Attribution } from '../flow/job.ts';
 import { canonicaliseHost } from '../policy/canonicalise-host.ts';
 import { canonicalisePath } from '../policy/canonicalise-path.ts';
+import type { RequestQuery } from './options.ts';
 
 const grantMs = 600_000;
 const maxHops = 5;
@@ -18,6 +19,12 @@ export interface FollowGrant {
   readonly hops: number;
   /** No rule asks for it: it opens nothing but what no rule names. */
   readonly isImplied?: true;
+  /** The request whose answer it was: a policy that would block it now closes what it led to. */
+  readonly asked?: {
+    readonly revision: string | null;
+    readonly attribution: Attribution;
+    readonly query: RequestQuery;
+  };
 }
 
 export interface FollowedUrl {

@@ -185,19 +185,26 @@ function settle(
     return { decision: decided, allowed: noCidrs, maxUploadBytes: null, follow: null };
   }
   const { addresses, maxUploadBytes } = decided;
-  return { decision: plain(decided), allowed: addresses, maxUploadBytes, follow: followOf(decided, query) };
+  return {
+    decision: plain(decided),
+    allowed: addresses,
+    maxUploadBytes,
+    follow: followOf(connection, decided, query),
+  };
 }
 
 /** What the Location of an allowed answer opens: where a rule says so, or a forge sends the job on. */
 function followOf(
+  { core, attribution }: Connection,
   { verdict, follow, rule, scope }: RequestDecision,
   query: RequestQuery,
 ): FollowGrant | null {
   if (verdict !== 'allow') return null;
-  if (follow) return { rule, scope, hops: 0 };
   const { platform, sureness } = query.operation ?? {};
-  const isForge = platform === 'github' || platform === 'gitlab';
-  return isForge && sureness === 'known' ? { rule, scope, hops: 0, isImplied: true } : null;
+  const isForge = (platform === 'github' || platform === 'gitlab') && sureness === 'known';
+  if (!follow && !isForge) return null;
+  const asked = { revision: core.decider?.revision ?? null, attribution, query };
+  return { rule, scope, hops: 0, asked, ...(follow ? {} : { isImplied: true }) };
 }
 
 /** The judgement again, with what was found in the body that it waited for. */
@@ -287,13 +294,14 @@ function grantFor(
         pathAndQuery: joinQuery(query.path, search),
       })
     : null;
-  if (followed !== null && followed.isImplied !== true) return followed;
+  if (followed !== null && followed.isImplied !== true) return core.isInForce(followed) ? followed : null;
   const { operation } = query;
   // Rules on accounts name no bucket of a forge or a registry: whoever it belongs to has signed the URL.
   const isBucket = operation?.platform === 'aws' && operation.name.startsWith('s3/');
   const isNamed = operation !== null && operation.byShape !== true && !isBucket;
   if (isNamed || !(isBucket || unlisted.has(decided.reason))) return null;
-  return followed ?? core.storage.url(holder, query);
+  const grant = followed ?? core.storage.url(holder, query);
+  return grant !== null && core.isInForce(grant) ? grant : null;
 }
 
 /** The decision alone, without what the record has no field for. */

@@ -11,9 +11,9 @@ const maxLifetimeMs = 86_400_000;
 const maxHolders = 4_096;
 const maxBytes = 64 * 1_048_576;
 // Room for some dozens of LFS batches; what one job is given takes nothing from another's.
-const maxHolderBytes = 2 * 1_048_576;
-/** About what a URL takes besides its text. */
-const urlBytes = 200;
+const maxHolderBytes = 4 * 1_048_576;
+/** About what a URL takes besides its text, the request that it is owed to included. */
+const urlBytes = 1_000;
 const maxPathLength = 8_192;
 const maxMethods = 8;
 

@@ -426,6 +426,15 @@ void t.test(
     await new Promise((resolve) => setTimeout(resolve, expiresMs - Date.now() + 5));
     t.equal(await status('GET', 'storage.test/plain'), '403', 'expired');
     t.equal(await status('PUT', 'storage.test/plain', 'x'), '200', 'control: the other one has not');
+    rig.revision = 'r1';
+    t.equal(
+      await status('PUT', 'storage.test/plain', 'x'),
+      '200',
+      'another policy that allows the request too',
+    );
+    rig.request = () => asRequest(shut);
+    rig.revision = 'r2';
+    t.equal(await status('PUT', 'storage.test/plain', 'x'), '403', 'what it is owed to is blocked now');
   },
 );
 
