@@ -24,6 +24,8 @@ import type { Rig } from './rig.ts';
 import type { ProxyPorts, RequestQuery } from '../../proxy/options.ts';
 import { answerHttp2 } from '../../proxy/h2/whole-answer.ts';
 import { startHttp2 } from '../../proxy/h2/relay.ts';
+import { loadPolicy } from '../../policy/load.ts';
+import { deciderOf } from '../../proxy/policy-decider.ts';
 
 enterNamespace();
 const authority = makeAuthority();
@@ -659,5 +661,45 @@ t.test('fields and bodies stay whole over blocked, held, reset streams and table
   const requests = rig.records.filter(({ kind }) => kind === 'request');
   t.equal(requests.filter(({ phase }) => phase === 'opened').length, 1_200);
   t.equal(requests.filter(({ phase }) => phase === 'closed').length, 1_200);
+  t.same(rig.errors, []);
+});
+
+t.test('a token that was made for another host goes nowhere, whichever stream carries it', async (t) => {
+  const seen: string[] = [];
+  const port = await serve(t, (stream, headers) => {
+    seen.push(String(headers[':path']));
+    stream.respond({ ':status': 200 });
+    stream.end('done');
+  });
+  const text = `version: 1
+mode: block
+credentials: {foreignToken: block}
+http: {id: x, host: origin.test, port: [443, ${port}], methods: any, addresses: 10.0.0.0/8}
+`;
+  const { policy } = loadPolicy({ entry: 'policy.yaml', files: { 'policy.yaml': text } });
+  const rig = await start(t, port, { decider: () => deciderOf(policy) });
+  const session = client(t, rig);
+  const token = `ghp_${'a1B2'.repeat(9)}`;
+  const statuses = await Promise.all([
+    ask(session, { ':path': '/1', 'x-note': 'none' }),
+    ask(session, { ':path': '/2', authorization: `Bearer ${token}` }),
+    ask(session, { ':path': `/3?t=${token}` }),
+    ask(session, { ':path': '/4', authorization: 'Bearer other' }),
+  ]);
+  t.same(
+    statuses.map(({ status }) => status),
+    [200, 403, 403, 200],
+  );
+  t.same(seen, ['/1', '/4']);
+  session.close();
+  await rig.until(() => rig.closed('request').length === 4);
+  const blocked = rig.closed('request').filter(({ decision }) => decision.verdict === 'block');
+  t.same(
+    blocked.map(({ decision, evidence, http }) => [http?.path, decision.reason, evidence[0]?.kind]),
+    [
+      ['/2', 'foreign-token', 'foreign-token'],
+      ['/3', 'foreign-token', 'secret-in-request'],
+    ],
+  );
   t.same(rig.errors, []);
 });
