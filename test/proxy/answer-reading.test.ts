@@ -2,6 +2,7 @@
 // force before their last byte.
 
 import { connect as connectHttp2, constants as h2, createSecureServer } from 'node:http2';
+import type { ClientHttp2Session } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
@@ -237,10 +238,12 @@ http2.on('stream', (stream, headers) => {
   // Node ends a stream that it resets, but for one whose trailers are to come.
   stream.on('wantTrailers', () => breaksOff || stream.sendTrailers({ 'x-trailer': '5' }));
   const half = body!.length >> 1;
-  stream.write(body!.subarray(0, half), () => {
+  const finish = () => {
     if (breaksOff) stream.close(h2.NGHTTP2_INTERNAL_ERROR);
     else stream.end(body!.subarray(half));
-  });
+  };
+  // The halves come one by one.
+  stream.write(body!.subarray(0, half), () => setTimeout(finish, 5));
 });
 await new Promise<void>((resolve) => http2.listen(0, serverAddress, resolve));
 t.teardown(() => http2.close());
@@ -260,6 +263,17 @@ async function start(
   });
   test.teardown(() => rig.close());
   return rig;
+}
+
+function openHttp2(rig: Rig): ClientHttp2Session {
+  const session = connectHttp2('https://origin.test', {
+    ca: authority.ca,
+    servername: 'origin.test',
+    host: '127.0.0.1',
+    port: rig.port,
+  } as Parameters<typeof connectHttp2>[1]); // node:http2 does not tell of TLS's own options
+  session.on('error', () => {});
+  return session;
 }
 
 async function ask(rig: Rig, method: string, url: string, body = ''): Promise<string> {
@@ -299,13 +313,7 @@ void t.test('answers of HTTP/1 are read whole or not at all, and pass as they ar
 void t.test('answers of HTTP/2 too, with padding and trailers, beside one another', async (t) => {
   const told: string[] = [];
   const rig = await start(t, http2Port, told);
-  const session = connectHttp2('https://origin.test', {
-    ca: authority.ca,
-    servername: 'origin.test',
-    host: '127.0.0.1',
-    port: rig.port,
-  } as Parameters<typeof connectHttp2>[1]);
-  session.on('error', () => {});
+  const session = openHttp2(rig);
   t.teardown(() => session.destroy());
   const get = (path: string, method = 'GET') =>
     new Promise<Buffer>((resolve) => {
@@ -344,12 +352,7 @@ void t.test('what the answer said of the operation is in the closed record alone
     const rig = await start(t, port, [], () => meaning);
     if (port === http1Port) await ask(rig, 'GET', 'origin.test/plain');
     else {
-      const session = connectHttp2(`https://origin.test`, {
-        ca: authority.ca,
-        servername: 'origin.test',
-        host: '127.0.0.1',
-        port: rig.port,
-      } as Parameters<typeof connectHttp2>[1]);
+      const session = openHttp2(rig);
       const stream = session.request({ ':authority': 'origin.test', ':path': '/plain' }).resume();
       await new Promise((resolve) => stream.on('close', resolve));
       session.destroy();
@@ -359,6 +362,29 @@ void t.test('what the answer said of the operation is in the closed record alone
     t.notOk('accepted' in opened!.operation!, 'not known before');
     t.match(rig.closed('request')[0]?.operation, { accepted, decided: [accepted[1]], refused: true });
     t.same(rig.closed('request')[0]?.evidence, evidence);
+  }
+});
+
+void t.test('what is kept to be read counts for the runner, over both versions', async (t) => {
+  const reader: AnswerReader = {
+    limits: { maxBytes: 1_000_000, maxDecodedBytes: 1_000_000, maxRatio: 100 },
+    wantsBody: () => true,
+    read: () => nothing,
+  };
+  const limits = { lingerMs: 50, keptBytesPerRunner: 6_000 };
+  const interpreter = { understand: () => ({ operation, evidence: [], answer: reader }) };
+  for (const port of [http1Port, http2Port]) {
+    const rig = await start(t, port, [], () => nothing, { limits, interpreter });
+    if (port === http1Port) await ask(rig, 'GET', 'origin.test/large');
+    else {
+      const session = openHttp2(rig);
+      const stream = session.request({ ':authority': 'origin.test', ':path': '/large' }).resume();
+      stream.on('error', () => {});
+      await new Promise((resolve) => stream.on('close', resolve));
+      session.destroy();
+    }
+    await rig.until(() => rig.closed('request').length === 1);
+    t.equal(rig.closed('request')[0]?.ended, 'runner-limit');
   }
 });
 
