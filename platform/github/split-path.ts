@@ -24,3 +24,11 @@ export function queryValues(query: string, key: string): string[] | null {
   if (query === '') return [];
   return query.length > maxQueryLength ? null : new URLSearchParams(query).getAll(key);
 }
+
+/** The same where the platform reads names of parameters without case, as the runner's service does. */
+export function queryValuesWithoutCase(query: string, key: string): string[] | null {
+  if (query.length > maxQueryLength) return null;
+  return [...new URLSearchParams(query)].flatMap(([name, value]) =>
+    name.toLowerCase() === key ? value : [],
+  );
+}

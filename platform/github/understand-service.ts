@@ -5,7 +5,7 @@ import type { AskedRequest, Understanding } from '../../flow/asked-request.ts';
 import type { Access, CredentialKind, Touch } from '../../flow/operation.ts';
 import { accessByMethod, buildOperation, unknownOperation } from './build-operation.ts';
 import type { GithubServer } from './github-server.ts';
-import { queryValues } from './split-path.ts';
+import { queryValuesWithoutCase } from './split-path.ts';
 import { platformTouch, repositoryTouch } from './touches.ts';
 import { redirectReader } from './understand-download.ts';
 import { understandCacheV1 } from './understand-cache-v1.ts';
@@ -55,7 +55,7 @@ function downloadAction(
 
 /** A token that says who the job is, for an audience; without one the platform's own default. */
 function identity(server: GithubServer, request: AskedRequest): Understanding {
-  const audiences = queryValues(request.query, 'audience');
+  const audiences = queryValuesWithoutCase(request.query, 'audience');
   const isKnown = audiences !== null && audiences.length <= maxAudiences;
   const asked = isKnown && audiences.length > 0 ? audiences : [null];
   const operation = buildOperation(server, request, {

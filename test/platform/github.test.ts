@@ -351,6 +351,10 @@ check('the runner’s own service is told by its calls', [
     `GET ${runService}/41/idtoken/p/j?audience=a&audience=b`,
     'oidc/token · write identity a + write identity b · id-token:write',
   ],
+  [
+    `GET ${runService}/41/idtoken/p/j?Audience=a&AUDIENCE=b`,
+    'oidc/token · write identity a + write identity b · id-token:write',
+  ],
 ]);
 
 check('what no table places says unknown, by the method, as far as the path tells', [
