@@ -28,15 +28,18 @@ interface Setting {
 export function understandService(asked: AskedService, request: AskedRequest, signer: Signer): Understanding {
   const setting: Setting = { asked, request, signer };
   const target = request.header('x-amz-target');
-  const actions = new URLSearchParams(request.query).getAll('Action');
+  const names = [...new URLSearchParams(request.query).keys()];
+  const hasAction = names.some((name) => name.toLowerCase() === 'action');
   const isAtRoot =
     request.path === '/' || (asked.service === 'sqs' && /^\/\d{12}\/[^/]+\/?$/.test(request.path));
-  if (target !== null) return isAtRoot ? readTarget(setting, target, actions) : unknown(setting);
+  if (target !== null) return isAtRoot && !hasAction ? readTarget(setting, target) : unknown(setting);
   const cbor = /^\/service\/[A-Za-z0-9_.]+\/operation\/([A-Za-z0-9]+)$/.exec(request.path)?.[1];
   if (cbor !== undefined && isCbor(request))
     return byBody(setting, cbor, (body, accounts) => accounts.seeCbor(body));
-  if (!isAtRoot || (actions.length === 0 && !isForm(request))) return readRest(setting);
-  return readQueryProtocol(setting, actions);
+  if (hasAction || isForm(request)) return isAtRoot ? readQueryProtocol(setting) : unknown(setting);
+  // What comes without saying its protocol may be read as any that the service knows.
+  const isRpc = queryAlone.has(asked.service) || isAtRoot;
+  return isRpc && request.hasBody ? unknown(setting) : readRest(setting);
 }
 
 const isCbor = (request: AskedRequest): boolean =>
@@ -63,11 +66,11 @@ const queryAlone: ReadonlySet<string> = new Set([
   'sts',
 ]);
 
-function readTarget(setting: Setting, target: string, actions: readonly string[]): Understanding {
+function readTarget(setting: Setting, target: string): Understanding {
   const { request, asked } = setting;
   const action = /^[A-Za-z0-9_.]{1,128}\.([A-Z][A-Za-z0-9]{1,127})$/.exec(target)?.[1];
   const isJson = /^application\/x-amz-json-1\.[01](?:$|\s*;)/i.test(request.header('content-type') ?? '');
-  const isPlain = request.method === 'POST' && isJson && actions.length === 0;
+  const isPlain = request.method === 'POST' && isJson;
   if (action === undefined || !isPlain || queryAlone.has(asked.service)) return unknown(setting);
   return byBody(setting, action, (body, accounts) => accounts.seeJson(body.toString('utf8')));
 }
@@ -89,18 +92,18 @@ function byBody(
   return { ...hidden(setting, action), hold: { ...limits, withBody } };
 }
 
-function readQueryProtocol(setting: Setting, inQuery: readonly string[]): Understanding {
+function readQueryProtocol(setting: Setting): Understanding {
   const { request } = setting;
   if (!request.hasBody) return performForm(setting, new URLSearchParams(request.query));
   if (!isForm(request)) return unknown(setting);
   const withBody = (held: Held): Understanding => {
-    if (held.kind !== 'whole') return hidden(setting, inQuery[0] ?? '');
+    if (held.kind !== 'whole') return unknown(setting);
     const form = new URLSearchParams(held.body.toString('latin1'));
     if (holdsSignature(form)) return unknown(setting);
     for (const [name, value] of new URLSearchParams(request.query)) form.append(name, value);
     return performForm(setting, form);
   };
-  return { ...hidden(setting, inQuery[0] ?? ''), hold: { ...limits, withBody } };
+  return { ...unknown(setting), hold: { ...limits, withBody } };
 }
 
 function performForm(setting: Setting, values: URLSearchParams): Understanding {

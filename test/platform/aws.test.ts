@@ -461,7 +461,7 @@ t.test('other services by action, target, path and the accounts that they name',
     [
       'POST https://lambda.eu-west-1.amazonaws.com/2015-03-31/functions/f?Action=GetX',
       'lambda',
-      'lambda/post · write lambda ours · unknown',
+      'lambda/unknown · write lambda ? · unknown',
       { body: '{}' },
     ],
     [
@@ -493,6 +493,33 @@ t.test('other services by action, target, path and the accounts that they name',
       'sts',
       'kms/list-keys · read kms ? · unknown',
       { headers: json('TrentService.ListKeys'), body: '{}' },
+    ],
+    ['GET https://iam.amazonaws.com/x?Action=CreateUser', 'iam', 'iam/unknown · admin iam ? · unknown'],
+    ['GET https://iam.amazonaws.com/?action=CreateUser', 'iam', 'iam/unknown · admin iam ? · unknown'],
+    ['GET https://iam.amazonaws.com/?Action=CreateUser', 'iam', 'iam/create-user · admin iam ours'],
+    [
+      'POST https://lambda.eu-west-1.amazonaws.com/f/invocations',
+      'lambda',
+      'lambda/unknown · write lambda ? · unknown',
+      { headers: form, body: 'Action=GetX' },
+    ],
+    [
+      'POST https://sns.eu-west-1.amazonaws.com/x',
+      'sns',
+      'sns/unknown · write sns ? · unknown',
+      { headers: form, body: 'Action=Publish' },
+    ],
+    [
+      'POST https://sns.eu-west-1.amazonaws.com/',
+      'sns',
+      'sns/unknown · write sns ? · unknown',
+      { headers: { 'content-type': 'text/plain' }, body: 'Action=Publish&TopicArn=x' },
+    ],
+    [
+      'POST https://sns.eu-west-1.amazonaws.com/x',
+      'sns',
+      'sns/unknown · write sns ? · unknown',
+      { body: 'Action=Publish&TopicArn=x' },
     ],
   ];
   for (const [line, service, expected, asking = {}] of rows) {
