@@ -79,8 +79,11 @@ function readVariables(fields: ReadonlyMap<string, unknown>): ReadonlyMap<string
   return new Map<string, unknown>(Object.entries(variables));
 }
 
-/** Of a key that is there twice JSON.parse takes the last, and others the first (RFC 8259, section 4): an error here. */
-function parseOnce(text: string): unknown {
+/**
+ * Parses JSON. Of a key that is there twice JSON.parse takes the last, and others the first (RFC 8259, section 4).
+ * @throws Error for that, and for what is no JSON
+ */
+export function parseOnce(text: string): unknown {
   const value: unknown = JSON.parse(text);
   if (countPairs(text) !== countKeys(value)) throw new SyntaxError('a key that is there twice');
   return value;

@@ -16,17 +16,23 @@ export interface GitTerms {
   readonly write: Operation['needs'];
   /** What a push needs that no key grants. */
   readonly beyond: readonly string[];
+  /** What a push does not show, for people. */
+  readonly unseen: string;
 }
+
+const unseen = 'files under .github/workflows cannot be seen in a push';
 
 export const repositoryTerms: GitTerms = {
   family: 'git',
   read: readContents,
   write: writeContents,
   beyond: [],
+  unseen,
 };
 export const gistTerms: GitTerms = {
   family: 'gist',
   read: nothing,
   write: nothing,
   beyond: ['gists: write'],
+  unseen,
 };

@@ -10,7 +10,6 @@ import { readPushCommands } from './pkt-line.ts';
 
 // The commands come first: what does not fit is the pack, which nobody reads here.
 const pushLimits = { maxBytes: 262_144, maxDecodedBytes: 524_288, maxRatio: 100 };
-const unseen = 'files under .github/workflows cannot be seen in a push';
 
 /** `rest` is what follows the repository in the path; null when it is not git's. */
 export function understandGit(
@@ -87,9 +86,10 @@ function push(
 function heldPush(call: GitCall): Understanding {
   const withBody = (body: Held): Understanding => {
     const refs = readPushCommands(headOf(call.request, body));
+    const { unseen } = call.terms;
     return push(call, refs, refs === null ? `the refs of the push cannot be told; ${unseen}` : unseen);
   };
-  return { ...push(call, null, unseen), hold: { ...pushLimits, withBody } };
+  return { ...push(call, null, call.terms.unseen), hold: { ...pushLimits, withBody } };
 }
 
 // A large push is opaque as a whole; its commands are in what was kept, unless that is compressed.

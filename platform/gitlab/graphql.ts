@@ -8,6 +8,7 @@ import { platformTouch } from '../github/touches.ts';
 import { hasGraphqlParameters, readBody, readQuery } from '../graphql-asked.ts';
 import type { GraphqlDocument, Unread } from '../graphql-document.ts';
 import { buildOperation, type Draft } from './build-operation.ts';
+import { contentType } from './content-type.ts';
 import type { GitlabServer } from './gitlab-server.ts';
 import { walkDocuments } from './graphql-walk.ts';
 import { hiddenProject } from './touches.ts';
@@ -31,8 +32,8 @@ function understandPost(server: GitlabServer, request: AskedRequest): Understand
   if (hasGraphqlParameters(request.query)) return opaque(server, request, 'parameters beside a body');
   if (!request.hasBody) return opaque(server, request, 'no body');
   // A form or its parts may hold another document than the JSON that they look like.
-  const type = request.header('content-type')?.toLowerCase().split(';', 1)[0]?.trim();
-  if (type !== 'application/json') return opaque(server, request, 'a body that is not sent as JSON');
+  if (contentType(request) !== 'application/json')
+    return opaque(server, request, 'a body that is not sent as JSON in UTF-8');
   return {
     ...opaque(server, request, 'the body was not read'),
     hold: {

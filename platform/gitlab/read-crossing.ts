@@ -4,7 +4,9 @@
 import type { AskedRequest } from '../../flow/asked-request.ts';
 import type { Held, HoldLimits } from '../../flow/held.ts';
 import type { Touch } from '../../flow/operation.ts';
-import { fieldOf, parseJson } from '../github/read-json.ts';
+import { fieldOf } from '../github/read-json.ts';
+import { parseOnce } from '../graphql-asked.ts';
+import { contentType } from './content-type.ts';
 import type { GitlabServer } from './gitlab-server.ts';
 import { hiddenProject, projectByParameter } from './touches.ts';
 
@@ -35,15 +37,20 @@ export function findCrossing(
 /** Null: not readable in one way. A null among the values: named, and not by a number or a path. */
 function readBody(request: AskedRequest, parameter: string, body: Held): (string | null)[] | null {
   if (body.kind === 'opaque') return null;
-  const type = request.header('content-type')?.toLowerCase().split(';', 1)[0]?.trim() ?? '';
-  if (type === 'application/json') return readJsonBody(body, parameter);
+  const type = contentType(request);
+  if (type === 'application/json') return readJsonBody(body.body, parameter);
   if (type !== '' && type !== 'application/x-www-form-urlencoded') return null;
   const text = body.body.toString('latin1');
   return text.includes(';') ? null : valuesOf(new URLSearchParams(text), parameter);
 }
 
-function readJsonBody(body: Held, parameter: string): (string | null)[] | null {
-  const value = parseJson(body);
+function readJsonBody(body: Buffer, parameter: string): (string | null)[] | null {
+  let value: unknown;
+  try {
+    value = parseOnce(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body));
+  } catch {
+    return null;
+  }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return null;
   const named = fieldOf(value, parameter);
   if (named === undefined || named === null) return [];

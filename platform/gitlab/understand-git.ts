@@ -4,6 +4,7 @@
 import type { AskedRequest, Understanding } from '../../flow/asked-request.ts';
 import type { Access, Touch } from '../../flow/operation.ts';
 import { accessByMethod } from '../github/build-operation.ts';
+import type { GitTerms } from '../github/git-terms.ts';
 import { ownerTouch } from '../github/touches.ts';
 import { understandGit as understandShared } from '../github/understand-git.ts';
 import { understandLfs } from '../github/understand-lfs.ts';
@@ -27,12 +28,21 @@ export function understandGit(
   if (rest[0] === 'gitlab-lfs') return understandStorage(server, request, rest.slice(1), touchAs);
   if (rest[0] === 'info' && rest[1] === 'lfs')
     return adopt(server, request, understandLfs(server.shared, request, rest.slice(2), touchAs));
-  const git = understandShared(server.shared, request, rest, touchAs);
+  const git = understandShared(server.shared, request, rest, touchAs, terms);
   if (git !== null) return adopt(server, request, git);
   // Below a path that ends in `.git` there is nothing but git.
   const touches = [touchAs(accessByMethod(request.method), null)];
   return { operation: unknownOperation(server, request, 'git/unknown', touches), evidence: [] };
 }
+
+/** A job's token needs no permission for git. */
+const terms: GitTerms = {
+  family: 'git',
+  read: [{}],
+  write: [{}],
+  beyond: [],
+  unseen: 'the files of a push are not seen',
+};
 
 const bare = /(?:^|\/)(?:info\/refs|git-upload-pack|git-receive-pack|info\/lfs\/.+|gitlab-lfs\/objects\/.+)$/;
 

@@ -122,6 +122,13 @@ t.test('a merge request, a moved issue and a commit touch the other project that
     [create, '{"t\\u0061rget_project_id":"77"}', json, `${own} + write ?#77`],
     [create, '{"target_project_id":[77]}', json, `${own} + write ?`],
     [create, 'not json', json, `${own} + write ?`],
+    [create, '{"target_project_id":77,"target_project_id":42}', json, `${own} + write ?`],
+    [
+      create,
+      '{"title":"x"}',
+      { headers: { 'content-type': 'application/json; charset=utf-16' } },
+      `${own} + write ?`,
+    ],
     [create, '[{"target_project_id":77}]', json, `${own} + write ?`],
     [create, 'title=x', form, own],
     [create, 'title=x&target%5Fproject_id=77', form, `${own} + write ?#77`],
@@ -235,6 +242,7 @@ t.test('a push says its refs, a batch whether it reads', async (t) => {
   const commands = `${pkt(`${zero} ${'1'.repeat(40)} refs/heads/main\0 report-status`)}0000PACK`;
   t.equal(withBody(push, commands), 'git/push · write acme/team/infra [refs/heads/main] · -');
   t.equal(withBody(push, 'zzzz'), 'git/push · write acme/team/infra · -');
+  t.notMatch(ask(push).operation?.detail, /github/);
   const batch = 'POST https://gitlab.com/acme/infra.git/info/lfs/objects/batch';
   t.equal(withBody(batch, '{"operation":"download","objects":[]}'), 'lfs/download · read acme/infra · -');
   t.equal(withBody(batch, '{"operation":"upload","objects":[]}'), 'lfs/upload · write acme/infra · -');
@@ -334,6 +342,9 @@ t.test('GraphQL touches what its top names; what leads out of that is hidden', a
     t.equal(withBody(graphql, JSON.stringify({ query, variables })), expected, query);
   t.equal(say(ask(graphql, json)), hidden, 'before the body is seen');
   t.equal(say(ask(graphql)), hidden, 'a body that is not sent as JSON');
+  const charset = { headers: { 'content-type': 'application/json; charset="utf-16"' } };
+  t.equal(say(ask(graphql, charset)), hidden);
+  t.equal(withBody(graphql, '{"query":"{__typename}","query":"mutation{x{y}}"}'), hidden);
   t.equal(
     say(ask('GET https://gitlab.com/api/graphql?query=%7Bproject(fullPath:%22acme/infra%22)%7Bid%7D%7D')),
     'graphql/query · read acme/infra · - · beyond read_api',
