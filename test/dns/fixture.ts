@@ -17,7 +17,7 @@ import type { Reason } from '../../flow/reason.ts';
 import { uuidv7 } from '../../flow/uuid.ts';
 import { Lookup } from '../../dns/lookup.ts';
 import type { LookupOptions } from '../../dns/lookup.ts';
-import type { NameVerdictOfPolicy } from '../../dns/policy-port.ts';
+import type { NamePolicyPort, NameVerdictOfPolicy } from '../../dns/policy-port.ts';
 import { startDns } from '../../dns/server.ts';
 import type { DnsOptions, DnsServer } from '../../dns/server.ts';
 
@@ -242,6 +242,7 @@ export async function startBench(options: {
   script: (asked: Asked) => Script;
   rules?: Record<string, FakeRule>;
   mode?: 'audit' | 'block';
+  grantedName?: NonNullable<NamePolicyPort['grantedName']>;
   dns?: Partial<DnsOptions>;
   lookup?: Partial<LookupOptions>;
 }): Promise<Bench> {
@@ -261,7 +262,10 @@ export async function startBench(options: {
   const server = await startDns({
     identity: { gateway: 'gw', fleet: 'f' },
     lookup,
-    policy: fakePolicy(options.rules ?? {}, options.mode),
+    policy: {
+      ...fakePolicy(options.rules ?? {}, options.mode),
+      ...(options.grantedName === undefined ? {} : { grantedName: options.grantedName }),
+    },
     currentPolicy: () => policy,
     attribution: { attribute: () => unattributed },
     recorder: new FakeRecorder(records),

@@ -96,6 +96,33 @@ const rules: Record<string, FakeRule> = {
   'malware.test': { reason: 'blocklist' },
 };
 
+t.test('a name that an answer handed out is resolved while it is open, and no other', async (t) => {
+  let open = '';
+  const bench = await startBench({
+    script,
+    rules: { 'half.example': { reason: 'block-rule' }, 'loop.example': { reason: 'blocklist' } },
+    grantedName: (_who, runner, name) =>
+      runner === '127.0.0.1' && name === open ? { rule: 'own', scope: 'main' } : null,
+  });
+  t.teardown(() => bench.close());
+  const { port } = bench;
+  t.strictSame(addresses(await ask(port, 'ok.example')), ['10.80.0.1'], 'before');
+  open = 'ok.example';
+  t.strictSame(addresses(await ask(port, 'OK.example')), ['93.184.216.34']);
+  t.match(closedOf(bench).at(-1)?.decision, { verdict: 'allow', rule: 'own', scope: 'main', reason: 'rule' });
+  t.strictSame(addresses(await ask(port, 'cdn.example')), ['10.80.0.1'], 'another name');
+  for (const [name, reason] of [
+    ['half.example', 'block-rule'],
+    ['loop.example', 'blocklist'],
+  ] as const) {
+    open = name;
+    await ask(port, name);
+    t.match(closedOf(bench).at(-1)?.decision, { verdict: 'block', reason }, name);
+  }
+  t.strictSame([...new Set(bench.upstream.asked.map(({ name }) => name.toLowerCase()))], ['ok.example']);
+  t.strictSame(addresses(await ask(port, 'ok.example')), ['10.80.0.1'], 'closed again');
+});
+
 t.test('answers, blocks and local names', async (t) => {
   const bench = await startBench({
     script,
