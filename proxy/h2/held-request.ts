@@ -59,13 +59,15 @@ export class HeldRequest {
   push(bytes: Buffer, start: number, end: number): boolean {
     this.#payload.cut(start, end);
     const { from, to } = this.#payload;
+    let fits = true;
     if (to > from) {
       this.bytes += to - from;
-      if (!this.#hold.push(bytes.subarray(from, to))) return false;
+      fits = this.#hold.push(bytes.subarray(from, to));
     }
+    // What is too large to be decided by still ends here.
     if (this.#isLast && !this.isMidFrame) this.isWhole = true;
     // Padding takes of the window too.
-    return this.taken < this.#capBytes;
+    return fits && this.taken < this.#capBytes;
   }
 
   endBy(trailers: HpackBlock | null): void {
