@@ -15,7 +15,7 @@ import {
   parseCidr,
   type Cidr,
 } from './flow/address.ts';
-import { serversOf } from './interpreters.ts';
+import { serversOf } from './flow/platform-server.ts';
 import type { DeclaredJobs } from './jobs/declared.ts';
 import { checkExplicit, checkUpstreamProxy } from './check-proxies.ts';
 import { checkRegistries } from './check-registries.ts';

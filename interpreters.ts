@@ -1,9 +1,8 @@
 // Puts together who says what requests mean: forges first, then clouds, then registries.
 
 import type { AskedRequest, Interpreter, Understanding } from './flow/asked-request.ts';
-import { defaultServers, ownServer, type PlatformServer } from './flow/platform-server.ts';
+import { defaultServers, type PlatformServer } from './flow/platform-server.ts';
 import type { Held } from './flow/held.ts';
-import type { Job } from './flow/job.ts';
 import type { Touch } from './flow/operation.ts';
 import { publicRegistries, RegistryHosts, type RegistryServer } from './flow/registry-server.ts';
 import { inOrder } from './flow/understand-whole.ts';
@@ -99,12 +98,4 @@ export class CurrentInterpreter implements Interpreter {
   mayHold(host: string): boolean {
     return this.#interpreter.mayHold?.(host) ?? true;
   }
-}
-
-/** The well-known servers and those that jobs are of, each once. */
-export function serversOf(jobs: Iterable<Job>): readonly PlatformServer[] {
-  const servers = new Map(defaultServers.map((server) => [server.server, server]));
-  for (const { platform, server } of jobs)
-    if (!servers.has(server)) servers.set(server, ownServer(platform, server));
-  return [...servers.values()];
 }

@@ -72,11 +72,14 @@ const commands: readonly Command[] = [
     usage: 'POLICY URL [--method M] | POLICY --batch FILE.jsonl',
     summary: 'say how a policy decides a request, and why',
     load: async () => {
-      const [{ explainPolicy }, { readCredential }, { createInterpreter, serversOf }] = await Promise.all([
-        import('./policy/explain-command.ts'),
-        import('./platform/read-credential.ts'),
-        import('./interpreters.ts'),
-      ]);
+      const [{ explainPolicy }, { readCredential }, { createInterpreter }, { serversOf }] = await Promise.all(
+        [
+          import('./policy/explain-command.ts'),
+          import('./platform/read-credential.ts'),
+          import('./interpreters.ts'),
+          import('./flow/platform-server.ts'),
+        ],
+      );
       const interpreter = (servers: readonly PlatformServer[]) => createInterpreter(servers, []);
       return (args, io) => explainPolicy(args, io, { serversOf, interpreter, credential: readCredential });
     },

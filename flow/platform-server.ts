@@ -1,7 +1,7 @@
 // The forges that this gateway knows, and which hosts of theirs are which: github.com, GitHub Enterprise Server,
 // tenants of ghe.com, GitLab. Policy opens these hosts by rules on repositories; platform/ reads what is said to them.
 
-import type { Platform } from './job.ts';
+import type { Job, Platform } from './job.ts';
 
 export interface PlatformServer {
   readonly platform: Platform;
@@ -90,4 +90,12 @@ export function findPlatformHost(
     for (const known of server.hosts)
       if (known.host === host || known.host === below) return { server, role: known.role };
   return null;
+}
+
+/** The well-known servers and those that jobs are of, each once. */
+export function serversOf(jobs: Iterable<Job>): readonly PlatformServer[] {
+  const servers = new Map(defaultServers.map((server) => [server.server, server]));
+  for (const { platform, server } of jobs)
+    if (!servers.has(server)) servers.set(server, ownServer(platform, server));
+  return [...servers.values()];
 }

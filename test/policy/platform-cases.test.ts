@@ -1,7 +1,8 @@
 // Cases of rules on forges as whole requests: from the URL to the decision, as `explain --batch` answers them.
 
 import t, { type Test } from 'tap';
-import { createInterpreter, serversOf } from '../../interpreters.ts';
+import { serversOf } from '../../flow/platform-server.ts';
+import { createInterpreter } from '../../interpreters.ts';
 import { readCredential } from '../../platform/read-credential.ts';
 import { explainLine } from '../../policy/explain-command.ts';
 import { Explainer } from '../../policy/explainer.ts';
