@@ -1,6 +1,6 @@
 // `npm run bench`: every figure that has a goal, beside its peers, in one run; writes bench/results.md and its charts.
 
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -13,6 +13,7 @@ import { measureDns } from './dns.ts';
 import { measureOthers } from './fairness.ts';
 import { measureGrowth } from './growth.ts';
 import { findPeers, readMachine } from './machine.ts';
+import { mergeResults } from './merge-results.ts';
 import { machineBusyMs } from './measure.ts';
 import type { Figure, Progress } from './measure.ts';
 import { openProxyLab } from './proxy-lab.ts';
@@ -29,6 +30,8 @@ interface Settings extends ProxyOptions {
   readonly parts: readonly string[];
   readonly isJson: boolean;
   readonly out: string | null;
+  /** A page whose rows of these parts are replaced. */
+  readonly into: string | null;
 }
 
 /** The parts in the order in which they run; the heavy ones last. */
@@ -56,6 +59,7 @@ Parts: ${Object.keys(parts).join(', ')}. With PARTs named, results.md is left al
   --rounds N      rounds of each measure (default 5)
   --quick         one short round of each, with the peers that are there; results.md is left alone
   --out FILE      where the page goes
+  --into FILE     a page of an earlier run, in which the rows of these PARTs are replaced
   --json          print the figures as JSON instead of a table
   --help
 exit code: 0 when every goal was reached, 1 when one was missed, 2 on a wrong option
@@ -68,6 +72,7 @@ function readSettings(): Settings | string {
       rounds: { type: 'string' },
       quick: { type: 'boolean', default: false },
       out: { type: 'string' },
+      into: { type: 'string' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -86,10 +91,14 @@ function readSettings(): Settings | string {
     isQuick: values.quick,
     shared: null,
     isJson: values.json,
-    out: values.out ?? page,
+    out: values.out ?? (values.into === undefined ? page : null),
+    into: values.into ?? null,
     isInstalled: () => true,
   };
 }
+
+/** What the chart is drawn from. */
+const chartParts = ['http1', 'http2', 'connections'];
 
 /** How busy the machine is without us, in percent. */
 async function otherWork(cores: number): Promise<number> {
@@ -147,6 +156,11 @@ async function main(): Promise<number> {
   if (settings.isJson) process.stdout.write(`${JSON.stringify(run)}\n`);
   else for (const figure of figures) process.stdout.write(`${rowOf(figure)}\n`);
   if (settings.out !== null) write(run, settings.out);
+  const { into } = settings;
+  // The chart shows what one run measured: it stays where not all of it was measured again.
+  const isDrawnAnew = chartParts.every((part) => settings.parts.includes(part));
+  if (into !== null && isDrawnAnew) writeFileSync(into.replace(/\.md$/, '.svg'), drawBars(figures));
+  if (into !== null) writeFileSync(into, mergeResults(readFileSync(into, 'utf8'), run, settings.parts));
   return figures.every(({ isReached }) => isReached !== false) ? 0 : 1;
 }
 

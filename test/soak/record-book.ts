@@ -3,6 +3,7 @@
 
 import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
+import { compareSegmentNames } from '../../store/segment-name.ts';
 
 export class RecordBook {
   readonly #directory: string;
@@ -30,7 +31,8 @@ export class RecordBook {
   /** Reads what was added. */
   update(): void {
     const names = readdirSync(this.#directory).filter((name) => name.endsWith('.jsonl'));
-    for (const name of names.sort()) {
+    // The tenth segment comes after the ninth.
+    for (const name of names.sort(compareSegmentNames)) {
       const file = this.#read.get(name) ?? { at: 0, rest: '' };
       this.#read.set(name, file);
       const isRecovered = name.startsWith('recovered-');
