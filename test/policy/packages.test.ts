@@ -47,7 +47,7 @@ const operationOf = (one: PackageTouch, more: Partial<Operation> = {}): Operatio
 function ask(
   policy: Policy,
   asked: Operation,
-  host = 'registry.npmjs.org',
+  host = 'r.npmjs.org',
   who: Attribution = job(),
 ): string {
   const { verdict, enforced, rule, reason } = decideRequest(effectivePolicy(policy, who), {
