@@ -70,7 +70,7 @@ t.test('two upgrades under 1,000 requests a second lose nothing', async (t) => {
   await sleep(1_000);
   const counts = await load.stop();
   t.same(lost(counts), {}, JSON.stringify(counts));
-  t.ok(counts['kept']!.done > 2_000, `${counts['kept']!.done} requests over kept connections`);
+  t.ok(counts['kept']!.done > 500, `${counts['kept']!.done} requests over kept connections`);
   t.ok(counts['downloads']!.done >= 2, 'downloads that were under way came whole');
   t.equal(counts['webSockets']!.done, 3, 'WebSockets outlived both upgrades');
   for (let tries = 0; tries < 100 && childrenOf(gateway.pid, 'worker').length > 2; tries++) await sleep(100);
