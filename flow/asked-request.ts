@@ -4,6 +4,7 @@
 import type { Evidence } from './evidence.ts';
 import type { HoldLimits, Held } from './held.ts';
 import type { Attribution } from './job.ts';
+import type { JobNews } from './job-news.ts';
 import type { CredentialKind, Operation } from './operation.ts';
 
 /** A request's head. Headers are latin1; several of one name are joined by ", " (RFC 9110 §5.3). */
@@ -94,6 +95,8 @@ export interface AnswerMeaning {
   /** The body refuses although the status does not (GraphQL). */
   readonly refused?: boolean;
   readonly evidence: readonly Evidence[];
+  /** What a platform told its runner of jobs. */
+  readonly news?: readonly JobNews[];
 }
 
 /** One URL handed out by an answer: open to this job alone until it expires. */

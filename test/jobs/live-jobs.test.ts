@@ -1,0 +1,137 @@
+// Who runs on an address while jobs come and go on it, by a clock of the test's own.
+
+import t from 'tap';
+import { LiveJobs } from '../../jobs/live-jobs.ts';
+import type { JobMessage } from '../../flow/job-message.ts';
+import { readJobMessage } from '../../platform/github/read-job-message.ts';
+import { githubMessage } from '../lab/job-messages.ts';
+
+const address = '192.0.2.7';
+const id = (serial: number) => `e0a94d52-0000-4000-8000-00000000000${serial}`;
+const message = (serial: number, repository = 'acme/widget'): JobMessage =>
+  readJobMessage(
+    Buffer.from(JSON.stringify(githubMessage({ jobId: id(serial), github: { repository } }))),
+    'github.com',
+    () => 'hash',
+  )!;
+const assigned = (serial: number, repository?: string) =>
+  ({ kind: 'assigned', message: message(serial, repository), agent: 'runner-1', runsHere: true }) as const;
+const named = (serial: number) => ({ server: 'github.com', jobId: id(serial) });
+
+t.test('an address is that of the one job that lives there, until it ends', async (t) => {
+  const ended: (string | null)[] = [];
+  const changes: (string | null)[] = [];
+  const jobs = new LiveJobs({
+    now: () => 1_000,
+    onEnd: (_, job, conclusion) => ended.push(`${job.message.jobId} ${conclusion}`),
+    onChange: (_, { job }) => changes.push(job?.repository ?? null),
+  });
+  t.match(jobs.attribute(address), { job: null, source: 'none' });
+  jobs.hear(`::ffff:${address}`, assigned(1));
+  t.match(jobs.attribute(address), {
+    job: { repository: 'acme/widget' },
+    source: 'job-message',
+    certainty: 'certain',
+  });
+  t.match(jobs.attribute('192.0.2.8'), { job: null, source: 'none' });
+  jobs.hear(address, { kind: 'ended', ...named(2), conclusion: 'succeeded' });
+  t.match(jobs.attribute(address), { job: { repository: 'acme/widget' } }, 'the end of another job');
+  jobs.hear(address, { kind: 'ended', ...named(1), conclusion: 'succeeded' });
+  t.match(jobs.attribute(address), { job: null, source: 'none', conflict: false });
+  jobs.hear(address, assigned(2, 'acme/other'));
+  t.match(jobs.attribute(address), { job: { repository: 'acme/other' } });
+  t.same(ended, [`${id(1)} succeeded`]);
+  t.same(changes, ['acme/widget', null, 'acme/other']);
+});
+
+t.test('a second job or a second agent is a conflict and replaces nobody', async (t) => {
+  const jobs = new LiveJobs({ now: () => 1_000 });
+  const inConflict = { job: null, source: 'job-message', certainty: 'unknown', conflict: true };
+  jobs.hear(address, { kind: 'polled', server: 'github.com', agent: 'runner-1' });
+  jobs.hear(address, assigned(1));
+  jobs.hear(address, { kind: 'polled', server: 'github.com', agent: 'runner-1' });
+  t.match(jobs.attribute(address), { conflict: false }, 'the same agent again');
+  jobs.hear(address, assigned(2, 'acme/release'));
+  t.same(jobs.attribute(address), inConflict);
+  jobs.hear(address, { kind: 'ended', ...named(2), conclusion: 'failed' });
+  t.match(jobs.attribute(address), { job: { repository: 'acme/widget' }, conflict: false });
+  jobs.hear(address, { kind: 'polled', server: 'github.com', agent: 'runner-of-the-job' });
+  t.same(jobs.attribute(address), inConflict);
+  jobs.hear(address, { kind: 'ended', ...named(1), conclusion: 'succeeded' });
+  t.match(jobs.attribute(address), { conflict: false, source: 'none' });
+  jobs.hear(address, { kind: 'polled', server: 'github.com', agent: 'runner-1' });
+  jobs.hear(address, assigned(3));
+  t.same(jobs.attribute(address), inConflict, 'the other one is still heard');
+  jobs.hear(address, { kind: 'left', server: 'github.com', agent: 'runner-of-the-job' });
+  t.match(jobs.attribute(address), { job: { repository: 'acme/widget' }, conflict: false });
+});
+
+t.test('runners that are made for one job each follow each other on an address', async (t) => {
+  let now = 0;
+  const jobs = new LiveJobs({ now: () => now });
+  for (const serial of [1, 2]) {
+    const agent = `ephemeral-${serial}`;
+    jobs.hear(address, { kind: 'polled', server: 'github.com', agent });
+    jobs.hear(address, { ...assigned(serial), agent });
+    t.match(jobs.attribute(address), { job: { repository: 'acme/widget' }, conflict: false });
+    jobs.hear(address, { kind: 'ended', ...named(serial), conclusion: 'succeeded' });
+  }
+  jobs.hear(address, { kind: 'polled', server: 'github.com', agent: 'gone' });
+  now = 120_000;
+  jobs.hear(address, { kind: 'polled', server: 'github.com', agent: 'next' });
+  jobs.hear(address, { ...assigned(3), agent: 'next' });
+  t.match(jobs.attribute(address), { conflict: false }, 'who has not asked for two minutes is gone');
+});
+
+t.test('a job that is not renewed is given up, and one that is goes on', async (t) => {
+  let now = 0;
+  const ended: (string | null)[] = [];
+  const jobs = new LiveJobs({ now: () => now, onEnd: (_, _job, conclusion) => ended.push(conclusion) });
+  jobs.hear(address, assigned(1));
+  now = 599_000;
+  jobs.hear(address, { kind: 'renewed', ...named(1), untilMs: now + 600_000 });
+  now = 1_198_000;
+  t.match(jobs.attribute(address), { job: { repository: 'acme/widget' } });
+  now = 1_199_000;
+  t.match(jobs.attribute(address), { source: 'none' });
+  t.same(ended, [null]);
+  jobs.hear(address, { kind: 'renewed', ...named(1), untilMs: Number.MAX_SAFE_INTEGER });
+  t.match(jobs.attribute(address), { source: 'none' }, 'nobody remembers it');
+  jobs.hear(address, assigned(2));
+  jobs.hear(address, { kind: 'renewed', ...named(2), untilMs: Number.MAX_SAFE_INTEGER });
+  now += 3_600_000;
+  t.match(jobs.attribute(address), { source: 'none' }, 'no lease is longer than an hour');
+});
+
+t.test('a renewal brings back a job that others have heard of', async (t) => {
+  const jobs = new LiveJobs({ now: () => 0, recall: ({ jobId }) => (jobId === id(3) ? message(3) : null) });
+  jobs.hear(address, { kind: 'renewed', ...named(4), untilMs: 600_000 });
+  t.match(jobs.attribute(address), { source: 'none' });
+  jobs.hear(address, { kind: 'renewed', ...named(3), untilMs: 600_000 });
+  t.match(jobs.attribute(address), { job: { repository: 'acme/widget' }, certainty: 'certain' });
+});
+
+t.test('a runner that starts its jobs elsewhere is no job’s address', async (t) => {
+  const jobs = new LiveJobs({ now: () => 0 });
+  jobs.hear(address, { ...assigned(1), runsHere: false });
+  t.match(jobs.attribute(address), { job: null, source: 'none' });
+  jobs.hear(address, assigned(2));
+  t.match(jobs.attribute(address), { job: null, conflict: true });
+});
+
+t.test('memory is bounded whatever is heard', async (t) => {
+  const jobs = new LiveJobs({ now: () => 0 });
+  for (let serial = 0; serial < 200; serial++)
+    jobs.hear(address, { ...assigned(1), message: { ...message(1), jobId: `j${serial}` } });
+  t.equal(jobs.jobsOf(address).length, 64);
+  const steps = Array.from({ length: 5_000 }, (_, at) => ({
+    id: `s${at}`,
+    name: 'x',
+    number: at,
+    state: 'running' as const,
+    startedMs: 0,
+    endedMs: null,
+  }));
+  jobs.hear(address, { kind: 'steps', server: 'github.com', jobId: 'j0', steps });
+  t.equal(jobs.jobsOf(address)[0]!.steps.size, 2_000);
+});
