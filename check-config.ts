@@ -19,6 +19,7 @@ import { serversOf } from './flow/platform-server.ts';
 import type { DeclaredJobs } from './jobs/declared.ts';
 import { checkExplicit, checkUpstreamProxy } from './check-proxies.ts';
 import { checkRegistries } from './check-registries.ts';
+import { checkMalware } from './feed-config.ts';
 import type { LoadOptions } from './policy/load.ts';
 import { readHostPattern } from './policy/match-host.ts';
 import { findKnownKeys } from './policy/match-scope.ts';
@@ -50,6 +51,7 @@ const checks: readonly Check[] = [
   checkKernel,
   checkAuthorities,
   checkRegistries,
+  checkMalware,
 ];
 
 /** Reports what is wrong or odd in a file that fits the schema; `directory` is the one that its paths start from. */

@@ -6,7 +6,7 @@ import { parseCidr } from './flow/address.ts';
 import { canonicaliseHost } from './policy/canonicalise-host.ts';
 import type { ProblemList } from './policy/problem-list.ts';
 import { isUserLine } from './proxy/proxy-users.ts';
-import { readSecretLines } from './proxy-secrets.ts';
+import { readSecretLines } from './secret-lines.ts';
 
 /** Reports users that are none, and users without a proxy port. */
 export function checkExplicit(file: Partial<ConfigFile>, list: ProblemList, directory: string): void {

@@ -1,8 +1,5 @@
-// What the schema cannot say of `registries` and `malware` in `sallyport.yaml`: hosts that can be asked, paths that are
-// some, files that are there.
+// What the schema cannot say of `registries` in `sallyport.yaml`: hosts that can be asked, and paths that are some.
 
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { entriesOf } from './check-dns.ts';
 import type { ConfigFile } from './config-schema.ts';
 import type { RegistryHost, RegistryServer } from './flow/registry-server.ts';
@@ -10,8 +7,8 @@ import { canonicaliseHost } from './policy/canonicalise-host.ts';
 import { canonicalisePath } from './policy/canonicalise-path.ts';
 import type { ProblemList, ValuePath } from './policy/problem-list.ts';
 
-/** Reports registries that no request could be for, and feeds that are not there. */
-export function checkRegistries(file: Partial<ConfigFile>, list: ProblemList, directory: string): void {
+/** Reports registries that no request could be for. */
+export function checkRegistries(file: Partial<ConfigFile>, list: ProblemList): void {
   const seen = new Set<string>();
   for (const [index, { hosts }] of entriesOf(file.registries)) {
     for (const [at, text] of entriesOf(hosts)) {
@@ -26,14 +23,6 @@ export function checkRegistries(file: Partial<ConfigFile>, list: ProblemList, di
         list.error(path, `"${text}" stands here twice`, 'one of the two would never count');
       seen.add(text);
     }
-  }
-  for (const [index, path] of entriesOf(file.malware?.files)) {
-    if (!existsSync(resolve(directory, path)))
-      list.warn(
-        ['malware', 'files', index],
-        `there is no ${path} now`,
-        'every package counts as malicious until it is there',
-      );
   }
 }
 

@@ -12,6 +12,7 @@ import {
   mayOpen,
 } from './check-config.ts';
 import { completeRegistries } from './check-registries.ts';
+import { completeMalware } from './feed-config.ts';
 import { configSchema, type ConfigFile } from './config-schema.ts';
 import {
   cidrContains,
@@ -169,7 +170,7 @@ function completeListen(listen: ConfigFile['listen']) {
 function completePackages({ registries, malware }: ConfigFile, directory: string) {
   return {
     registries: completeRegistries(registries),
-    malware: { files: (malware?.files ?? []).map((path) => resolve(directory, path)) },
+    malware: completeMalware(malware, directory),
   };
 }
 

@@ -8,8 +8,8 @@ import { startOperatorActions } from './api/operator-actions.ts';
 import { startOperatorServer } from './api/operator-server.ts';
 import { startRunnerServer } from './api/runner-server.ts';
 import { readWorkerStats } from './api/worker-stats.ts';
-import type { Config } from './config.ts';
-import { FeedInForce } from './feed-in-force.ts';
+import type { Config, Upstream } from './config.ts';
+import { FeedInForce, type FeedSecrets } from './feed-in-force.ts';
 import { blocked, type Decision } from './flow/decision.ts';
 import type { Frame } from './flow/channel.ts';
 import type { Attribution } from './flow/job.ts';
@@ -46,6 +46,9 @@ export interface ControlConfiguration {
   readonly config: Config;
   readonly state: StateDirectory;
   readonly version: string;
+  /** DNS servers that it asks for the server of a malware feed. */
+  readonly upstreams: readonly Upstream[];
+  readonly feedSecrets: FeedSecrets;
   readonly fds: {
     readonly operator: number;
     readonly runner: readonly number[];
@@ -119,8 +122,10 @@ class Control {
       this.#meter.count(name, {}, 0);
     }
     this.#feed = new FeedInForce({
-      files: config.malware.files,
-      image: state.malwareFile,
+      config,
+      state,
+      upstreams: settings.upstreams,
+      secrets: settings.feedSecrets,
       log: this.#log,
       meter: this.#meter,
     });
@@ -140,6 +145,7 @@ class Control {
       fd: fds.operator,
       metrics: () => this.#metrics(),
       problems: () => this.#problems(),
+      malwareFeed: () => this.#feed.tell(),
     });
     await startOperatorActions({
       fd: fds.actions,
@@ -291,6 +297,7 @@ class Control {
 
   async #metrics(): Promise<string> {
     this.#readStats();
+    this.#feed.tell();
     return this.#sum.text(await this.#meter.snapshot());
   }
 
@@ -315,7 +322,8 @@ class Control {
   #problems(): string[] {
     this.#readStats();
     return [
-      ...[this.#inForce.problem, this.#feed.problem].filter((problem) => problem !== null),
+      ...[this.#inForce.problem].filter((problem) => problem !== null),
+      ...this.#feed.problems,
       ...(this.#areRulesVerified ? [] : ['the kernel’s rules cannot be verified']),
       ...[...this.#heard]
         .filter(([worker]) => this.#workers.current.includes(worker))

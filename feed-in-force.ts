@@ -1,87 +1,144 @@
-// The malware feed inside the gateway: control reads the operator's files and writes one image of them; each worker
-// looks at that one file. Until there is one every package counts as malicious, as without a policy everything is blocked.
+// Control's side of the malware feed: reads the operator's files, has the feed of a URL fetched, writes one image of each
+// for the workers, and says how things stand.
 
-import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
+import type { Config, Upstream } from './config.ts';
+import type { FetchedFeed } from './feed-config.ts';
+import type { FeedFromUrl } from './feed-from-url.ts';
 import type { Meter } from './flow/ports.ts';
-import { FileWatch, fingerprint } from './policy/bundle-file.ts';
-import type { MalwareLookup } from './registry/evidence.ts';
-import { openFeedImage } from './registry/malware-feed.ts';
 import { WatchedFeed } from './registry/watch-feed.ts';
-import { writeWhole } from './store/state-directory.ts';
+import { fetchedFeedImage, writeWhole, type StateDirectory } from './store/state-directory.ts';
 
 const lookEveryMs = 2000;
-const imageLookEveryMs = 500;
+/** What one fetch may take, redirects and all. */
+const fetchMs = 900_000;
 
 export interface FeedSource {
-  readonly files: readonly string[];
-  /** Where workers look for the image. */
-  readonly image: string;
+  readonly config: Config;
+  readonly state: StateDirectory;
+  readonly upstreams: readonly Upstream[];
+  readonly secrets: FeedSecrets;
   readonly log: Logger;
   readonly meter: Meter;
 }
 
-/** Control's side: says why it is not ready, or null. */
+/** What control is told besides the configuration. */
+export interface FeedSecrets {
+  /** Value of Authorization for the feed's server, or null. */
+  readonly authorization: string | null;
+  /** `user:secret` for the proxy in front, or null. */
+  readonly upstreamProxy: string | null;
+}
+
+/** How a fetched feed stands, for `/ready`. */
+export interface FeedFacts {
+  readonly feed: string;
+  readonly packages: number | null;
+  /** Since its server last said that it holds. */
+  readonly ageSeconds: number | null;
+  readonly problem: string | null;
+}
+
 export class FeedInForce {
   readonly #source: FeedSource;
-  readonly #feed: WatchedFeed;
-  #isWritten = false;
+  readonly #files: WatchedFeed;
+  #fetched: FeedFromUrl | null = null;
+  #areFilesRead = false;
+  readonly #counts = { files: 0, fetched: 0 };
 
   constructor(source: FeedSource) {
     this.#source = source;
-    this.#feed = new WatchedFeed({
-      paths: source.files,
+    this.#files = this.#watchFiles();
+  }
+
+  /** Reads the feeds, and watches them; nothing where none is named. */
+  async start(): Promise<void> {
+    const { files, fetched } = this.#source.config.malware;
+    await Promise.all([
+      files.length > 0 ? this.#files.start() : null,
+      fetched === null ? null : this.#startFetching(fetched),
+    ]);
+  }
+
+  /** Why the gateway is not ready: what is named could never be read, and that was to block. */
+  get problems(): readonly string[] {
+    const { files, fetched, untilLoaded } = this.#source.config.malware;
+    if (untilLoaded === 'allow') return [];
+    return [
+      ...(files.length > 0 && !this.#areFilesRead ? ['the malware feed has not been read'] : []),
+      ...(fetched !== null && this.#status === null ? ['the malware feed was never fetched'] : []),
+    ];
+  }
+
+  /** How the fetched feed stands; null where none is named. Its age goes into the metrics. */
+  tell(): FeedFacts | null {
+    const { fetched } = this.#source.config.malware;
+    if (fetched === null) return null;
+    const status = this.#status;
+    const ageSeconds =
+      status === null ? null : Math.max(0, Math.round((Date.now() - status.confirmedMs) / 1000));
+    if (ageSeconds !== null) this.#source.meter.gauge('sallyport_malware_feed_age_seconds', ageSeconds);
+    const problem = this.#fetched?.problem ?? null;
+    return { feed: fetched.shown, packages: status?.packages ?? null, ageSeconds, problem };
+  }
+
+  get #status() {
+    return this.#fetched?.status ?? null;
+  }
+
+  async #startFetching(fetched: FetchedFeed): Promise<void> {
+    const { config, state, upstreams, secrets, log } = this.#source;
+    const [{ FeedFromUrl }, { feedConnector }] = await Promise.all([
+      import('./feed-from-url.ts'),
+      import('./feed-connection.ts'),
+    ]);
+    this.#fetched = new FeedFromUrl({
+      request: {
+        // Kept from workers alone.
+        url: fetched.url!,
+        authorization: secrets.authorization,
+        maxBytes: fetched.maxBytes,
+        limitMs: fetchMs,
+        connect: feedConnector({ config, upstreams, proxySecret: secrets.upstreamProxy }),
+      },
+      shown: fetched.shown,
+      image: fetchedFeedImage(state, fetched.id),
+      refreshMs: fetched.refreshMs,
+      log,
+      onAttempt: (result, packages) => this.#count('fetched', result, packages),
+    });
+    await this.#fetched.start();
+  }
+
+  #count(from: 'files' | 'fetched', result: 'ok' | 'same' | 'failed' | 'invalid', packages: number): void {
+    const { meter } = this.#source;
+    meter.count('sallyport_malware_feed_reloads_total', { result });
+    this.#counts[from] = packages;
+    meter.gauge('sallyport_malware_feed_packages', this.#counts.files + this.#counts.fetched);
+  }
+
+  #watchFiles(): WatchedFeed {
+    const { config, state, log } = this.#source;
+    return new WatchedFeed({
+      paths: config.malware.files,
       intervalMs: lookEveryMs,
       onRead: ({ feed, advisories, skipped, problems, problemCount }) => {
-        writeWhole(source.image, feed.toImage(), 0o640);
-        this.#isWritten = true;
-        source.meter.count('sallyport_malware_feed_reloads_total', { result: 'ok' });
-        source.meter.gauge('sallyport_malware_feed_packages', feed.count);
-        source.log.info({ packages: feed.count, advisories, skipped }, 'malware feed read');
+        writeWhole(state.malwareFile, feed.toImage(), 0o640);
+        this.#areFilesRead = true;
+        this.#count('files', 'ok', feed.count);
+        log.info({ packages: feed.count, advisories, skipped }, 'malware feed read');
         if (problemCount > 0)
-          source.log.warn({ problems, problemCount }, 'parts of the malware feed cannot be read');
+          log.warn({ problems, problemCount }, 'parts of the malware feed cannot be read');
       },
       onError: (error) => {
-        source.meter.count('sallyport_malware_feed_reloads_total', { result: 'invalid' });
-        const kept = this.#isWritten
+        this.#count('files', 'invalid', this.#counts.files);
+        const kept = this.#areFilesRead
           ? 'the last good one stays in force'
-          : 'every package counts as malicious';
-        source.log.error({ err: error }, `the malware feed cannot be read; ${kept}`);
+          : config.malware.untilLoaded === 'allow'
+            ? 'no package counts as malicious'
+            : 'every package counts as malicious';
+        log.error({ err: error }, `the malware feed cannot be read; ${kept}`);
       },
     });
   }
-
-  /** Reads the feed, and watches it; nothing where no files are named. */
-  async start(): Promise<void> {
-    if (this.#source.files.length > 0) await this.#feed.start();
-  }
-
-  get problem(): string | null {
-    const isMissing = this.#source.files.length > 0 && !this.#isWritten;
-    return isMissing ? 'the malware feed has not been read' : null;
-  }
-}
-
-/** What stands for an advisory while there is no feed. */
-export const noFeedYet: MalwareLookup = { find: () => 'malware-feed-unavailable' };
-
-/** A worker's side: the last good feed, or what stands for it; null where none is configured. */
-export function followFeed(isConfigured: boolean, image: string, log: Logger): () => MalwareLookup | null {
-  if (!isConfigured) return () => null;
-  let current: MalwareLookup = noFeedYet;
-  const read = (): void => {
-    try {
-      const feed = openFeedImage(readFileSync(image));
-      if (feed === null) log.error({ image }, 'the image of the malware feed is none');
-      else current = feed;
-    } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
-      log.error({ err: error }, 'the image of the malware feed cannot be read');
-      // No descriptor was free, perhaps: at the next look again.
-      watch.settle('');
-    }
-  };
-  const watch = new FileWatch(() => fingerprint(image), imageLookEveryMs, read);
-  read();
-  return () => current;
 }

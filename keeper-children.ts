@@ -16,7 +16,8 @@ import { relayFlags } from './kernel/relay-memory.ts';
 import { closeWorker, reopenWorker } from './kernel/listeners.ts';
 import { firstInheritedFd, SupervisedChild, type ChildSpec } from './kernel/supervise.ts';
 import type { StateDirectory } from './store/state-directory.ts';
-import { readProxySecrets } from './proxy-secrets.ts';
+import { readFeedSecrets, readProxySecrets } from './proxy-secrets.ts';
+import { withoutFeedUrl } from './feed-config.ts';
 import type { WorkerConfiguration, WorkerEvent } from './worker.ts';
 
 /** A worker that cannot be kept alive is tried again after this time; its runners fail at once meanwhile. */
@@ -207,7 +208,7 @@ export class Children {
     const fds = new InheritedFds();
     const configuration: WorkerConfiguration = {
       protocol: keeperProtocol,
-      config,
+      config: withoutFeedUrl(config),
       name,
       state,
       upstreams: config.dns.upstreams ?? systemUpstreams(),
@@ -238,6 +239,8 @@ export class Children {
       config,
       state,
       version,
+      upstreams: config.dns.upstreams ?? systemUpstreams(),
+      feedSecrets: readFeedSecrets(config),
       fds: {
         operator: fds.add(listeners.operator),
         runner: listeners.runner.map((fd) => fds.add(fd)),

@@ -54,17 +54,24 @@ const commands: readonly Command[] = [
     usage: 'POLICY [--config FILE] [--expand] [--strict]',
     summary: 'check a policy and list every problem',
     load: async () => {
-      const [{ checkPolicy }, { readConfig }, { loadOptionsOf }, { DeclaredJobs }] = await Promise.all([
-        import('./policy/check-command.ts'),
-        import('./config.ts'),
-        import('./check-config.ts'),
-        import('./jobs/declared.ts'),
-      ]);
+      const [{ checkPolicy }, { readConfig }, { loadOptionsOf }, { DeclaredJobs }, { tellFeed }] =
+        await Promise.all([
+          import('./policy/check-command.ts'),
+          import('./config.ts'),
+          import('./check-config.ts'),
+          import('./jobs/declared.ts'),
+          import('./feed-status.ts'),
+        ]);
       return (args, io) =>
-        checkPolicy(args, io, (path) => {
-          const config = readConfig(path);
-          return loadOptionsOf(config, new DeclaredJobs(config.jobs));
-        });
+        checkPolicy(
+          args,
+          io,
+          (path) => {
+            const config = readConfig(path);
+            return loadOptionsOf(config, new DeclaredJobs(config.jobs));
+          },
+          (path) => tellFeed(readConfig(path), Date.now()),
+        );
     },
   },
   {

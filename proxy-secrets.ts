@@ -1,12 +1,14 @@
-// Secrets of the proxy's two ends, which stand in files of their own that only root need read: the keeper reads them and
-// hands them to workers, apart from the configuration. They are in no log, no record and no message.
+// Secrets of the proxy's two ends and of the malware feed, which stand in files of their own that only root need read: the
+// keeper reads them and hands them on, apart from the configuration. They are in no log, no record and no message.
 
-import { readFileSync } from 'node:fs';
 import type { Config } from './config.ts';
+import { readAuthorization } from './feed-config.ts';
+import type { FeedSecrets } from './feed-in-force.ts';
 import { parseCidr } from './flow/address.ts';
 import { SallyportError } from './flow/errors.ts';
 import { ProxyUsers } from './proxy/proxy-users.ts';
 import { UpstreamProxy } from './proxy/upstream-proxy.ts';
+import { readSecretLines } from './secret-lines.ts';
 
 /** What workers are told besides the configuration. */
 export interface ProxySecrets {
@@ -14,16 +16,6 @@ export interface ProxySecrets {
   readonly users: readonly string[] | null;
   /** `user:secret` for the proxy in front, or null. */
   readonly upstream: string | null;
-}
-
-/** The lines of a file without comments (#) and empty ones; null when it cannot be read. */
-export function readSecretLines(path: string): string[] | null {
-  try {
-    const lines = readFileSync(path, 'utf8').split(/\r?\n/);
-    return lines.filter((line) => line.trim() !== '' && !line.startsWith('#'));
-  } catch {
-    return null;
-  }
 }
 
 /** Reads what the configuration names. @throws SallyportError config-invalid when a file is gone since it was checked */
@@ -34,6 +26,16 @@ export function readProxySecrets({ explicit, upstreamProxy }: Config): ProxySecr
   return {
     users: isOpen ? null : [...users, ...(usersFile === null ? [] : mustRead(usersFile))],
     upstream: credentials === null ? null : (mustRead(credentials)[0] ?? null),
+  };
+}
+
+/** The same of what control fetches the malware feed with. @throws SallyportError config-invalid */
+export function readFeedSecrets({ malware, upstreamProxy }: Config): FeedSecrets {
+  const { credentials = null } = malware.fetched ?? {};
+  const proxy = malware.fetched === null ? null : (upstreamProxy?.credentials ?? null);
+  return {
+    authorization: credentials === null ? null : readAuthorization(mustRead(credentials)[0] ?? ''),
+    upstreamProxy: proxy === null ? null : (mustRead(proxy)[0] ?? null),
   };
 }
 

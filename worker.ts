@@ -4,23 +4,20 @@
 
 import { readFileSync } from 'node:fs';
 import { Socket, type Server } from 'node:net';
-import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { rootCertificates } from 'node:tls';
 import type { Logger } from 'pino';
 import { createMeter } from './api/metrics.ts';
 import { readPublicAuthority } from './certs/authority.ts';
 import { LeafIssuer } from './certs/leaf.ts';
 import type { Config, Upstream } from './config.ts';
-import { followFeed } from './feed-in-force.ts';
+import { followFeeds } from './follow-feed.ts';
 import { Lookup } from './dns/lookup.ts';
 import { defaultRateLimits } from './dns/rate.ts';
 import { Resolver } from './dns/resolver.ts';
 import { RefusalError } from './dns/question.ts';
 import { startDns, type DnsServer } from './dns/server.ts';
 import { TunnelWatch } from './dns/tunnel.ts';
-import type { UpstreamConfig } from './dns/upstream.ts';
 import { cidrContains, formatAddress, parseAddress, parseCidr, unmapAddress } from './flow/address.ts';
 import type { Frame } from './flow/channel.ts';
 import type { Attribution, AttributionPort } from './flow/job.ts';
@@ -38,13 +35,18 @@ import type { Policy } from './policy/compile.ts';
 import { keepVersionOf, shortensLists } from './policy/keep-version.ts';
 import { decideName } from './policy/decide.ts';
 import { loadPolicy, type PolicyBundle } from './policy/load.ts';
-import { readHostPattern } from './policy/match-host.ts';
 import { steeredPorts } from './policy/steered-ports.ts';
 import { effectivePolicy } from './policy/scope.ts';
 import type { VirtualPort } from './flow/ports.ts';
 import { virtualPort } from './flow/virtual-port.ts';
 import { limitErrors, openLog } from './flow/program-log.ts';
-import type { HostAuthorities } from './proxy/authorities.ts';
+import {
+  dnsServers,
+  hasIpv6,
+  machineAddresses,
+  readExtraAuthorities,
+  readHostAuthorities,
+} from './outgoing.ts';
 import { acceptOn, type Proxy } from './proxy/listener.ts';
 import { KeptOut } from './proxy/kept-out.ts';
 import { startProxy } from './proxy/start.ts';
@@ -118,7 +120,7 @@ class Worker {
       meter: this.#meter,
     });
     this.#jobs = new DeclaredJobs(config.jobs);
-    const feed = followFeed(config.malware.files.length > 0, state.malwareFile, this.#log);
+    const feed = followFeeds(config.malware, state, this.#log);
     this.#interpreter = new CurrentInterpreter(feed, config.registries);
     const networks = config.runners.networks.flatMap((text) => parseCidr(text) ?? []);
     this.#keptOut = new KeptOut(settings.standing === null ? null : networks);
@@ -129,13 +131,9 @@ class Worker {
     const { config, state, fds, ownPorts, standing } = this.#settings;
     this.#readOwnAddresses();
     this.#watchPolicy();
-    const extra = config.tls.extraAuthorities.map((path) => readFileSync(path, 'utf8'));
+    const extra = readExtraAuthorities(config);
     const lookup = new Lookup({
-      upstreams: this.#settings.upstreams.map((upstream) => toUpstream(upstream, extra)),
-      forwardZones: config.dns.forward.map(({ zone, upstreams }) => ({
-        zone,
-        upstreams: upstreams.map((upstream) => toUpstream(upstream, extra)),
-      })),
+      ...dnsServers(config, this.#settings.upstreams, extra),
       meter: this.#meter,
       ownAddresses: this.#ownAddresses,
     });
@@ -169,7 +167,7 @@ class Worker {
         connectionsPerRunner: config.limits.connectionsPerRunner,
       },
       extraAuthorities: extra,
-      hostAuthorities: config.tls.upstreams.flatMap(readHostAuthorities),
+      hostAuthorities: readHostAuthorities(config),
       onProposal: (proposal) =>
         this.#log.warn({ proposal }, 'a pass-through is proposed: see docs/operations.md'),
       ...proxyEnds(config, this.#settings.secrets),
@@ -374,35 +372,9 @@ function peerPort({ listen, runners }: Config, isOwn: (address: string) => boole
   return { isPeer, isRunner };
 }
 
-// A host that is none was refused when the file was checked.
-function readHostAuthorities({ host, authorities }: Config['tls']['upstreams'][number]): HostAuthorities[] {
-  const read = readHostPattern(host);
-  if ('problem' in read) return [];
-  return [{ pattern: read.pattern, authorities: authorities.map((path) => readFileSync(path, 'utf8')) }];
-}
-
-function toUpstream(upstream: Upstream, extraAuthorities: readonly string[]): UpstreamConfig {
-  const { address, port, tls, https } = upstream;
-  const serverName = https?.name ?? tls;
-  if (serverName === null) return { address, port, transport: 'udp' };
-  const ca = extraAuthorities.length > 0 ? { ca: [...rootCertificates, ...extraAuthorities].join('\n') } : {};
-  if (https === null) return { address, port, transport: 'tls', serverName, ...ca };
-  return { address, port, transport: 'https', serverName, path: https.path, ...ca };
-}
-
 function canonicalText(address: string): string {
   const bytes = parseAddress(address);
   return bytes === null ? address : formatAddress(unmapAddress(bytes));
-}
-
-function machineAddresses(): Set<string> {
-  const all = Object.values(networkInterfaces()).flatMap((entries) => entries ?? []);
-  return new Set(all.map(({ address }) => address));
-}
-
-/** True when some address of the machine is a global IPv6 one: AAAA records are of no use otherwise. */
-function hasIpv6(): boolean {
-  return [...machineAddresses()].some((address) => /^[23fF]/.test(address) && !/^fe80/i.test(address));
 }
 
 function main(): void {

@@ -9,6 +9,8 @@ export interface OperatorOptions {
   metrics(): Promise<string>;
   /** What is not ready, or an empty list. */
   problems(): readonly string[];
+  /** How the fetched malware feed stands; null where there is none. */
+  malwareFeed?(): object | null;
 }
 
 /** Serves /metrics, /health and /ready on an inherited listening socket. */
@@ -46,7 +48,8 @@ export async function startOperatorServer(options: OperatorOptions): Promise<Ser
   app.get('/ready', async (_, reply) => {
     const problems = options.problems();
     if (problems.length > 0) reply.code(503);
-    return { ready: problems.length === 0, problems };
+    const malwareFeed = options.malwareFeed?.() ?? null;
+    return { ready: problems.length === 0, problems, ...(malwareFeed === null ? {} : { malwareFeed }) };
   });
   await app.ready();
   const server = await promise;

@@ -12,7 +12,7 @@ const maxOutstanding = 4096;
 const aliveEveryMs = 2000;
 
 /** Goes up with every change of a frame or of a configuration that an older or newer program could not read. */
-export const keeperProtocol = 2;
+export const keeperProtocol = 3;
 
 /** An upgrade may start a program that this keeper is too old for. @throws SallyportError not-supported */
 export function requireProtocol(protocol: number): void {

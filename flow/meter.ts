@@ -80,12 +80,17 @@ export const metrics = {
   sallyport_policy_reloads_total: { kind: 'counter', help: 'Policy reloads by result.', labels: ['result'] },
   sallyport_malware_feed_reloads_total: {
     kind: 'counter',
-    help: 'Readings of the malware feed by result.',
+    help: 'Readings of the malware feed by result: ok, same (its server says that it still holds), invalid (files), failed (URL).',
     labels: ['result'],
   },
   sallyport_malware_feed_packages: {
     kind: 'gauge',
     help: 'Packages that the malware feed in force names, once for each advisory.',
+    labels: [],
+  },
+  sallyport_malware_feed_age_seconds: {
+    kind: 'gauge',
+    help: 'Seconds since the server of malware.url last confirmed the feed in force; absent until one is.',
     labels: [],
   },
   sallyport_leaves_minted_total: { kind: 'counter', help: 'Leaf certificates minted.', labels: [] },

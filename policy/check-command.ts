@@ -18,10 +18,10 @@ export interface CommandIo {
 const help = `usage: sallyport check POLICY [--config FILE] [--expand] [--strict] [--json]
 
   --config   sallyport.yaml: also warn of scopes that none of its jobs can match, and of rules
-             that its mode cannot put into effect
+             that its mode cannot put into effect; say how old its fetched malware feed is
   --expand   print what presets, bundles and defaults come to
   --strict   exit 1 when there are warnings
-  --json     one object {ok, revision, mode, rules, problems, expanded?}
+  --json     one object {ok, revision, mode, rules, problems, notes?, expanded?}
 
 Exit codes: 0 valid, 1 --strict and warnings, 2 invalid.
 `;
@@ -35,13 +35,15 @@ const options = {
 } as const;
 
 /**
- * Runs the command; answers its exit code. `readOptions` says what a configuration knows of its jobs.
+ * Runs the command; answers its exit code. `readOptions` says what a configuration knows of its jobs, `tellNotes` what
+ * else there is to say of it.
  * @throws SallyportError usage, InvalidInputError of the configuration
  */
 export async function checkPolicy(
   args: readonly string[],
   io: CommandIo,
   readOptions: (configPath: string) => LoadOptions = () => ({}),
+  tellNotes: (configPath: string) => readonly string[] = () => [],
 ): Promise<number> {
   const { values, positionals } = readArguments(args);
   if (values.help) {
@@ -56,8 +58,14 @@ export async function checkPolicy(
     ...problem,
     file: join(dirname(path), problem.file),
   }));
-  if (values.json) io.stdout.write(`${JSON.stringify(toJson(loaded.policy, problems, values.expand))}\n`);
-  else printText(loaded.policy, problems, values.expand, io);
+  const notes = values.config === undefined ? [] : tellNotes(values.config);
+  const json = { ...toJson(loaded.policy, problems, values.expand), ...(notes.length > 0 && { notes }) };
+  if (values.json) io.stdout.write(`${JSON.stringify(json)}\n`);
+  else {
+    printText(loaded.policy, problems, values.expand, io);
+    // Apart from what is printed of the policy, which a program may read.
+    for (const note of notes) io.stderr.write(`${note}\n`);
+  }
   if (loaded.policy === null) return exitCodes.usage;
   return values.strict && problems.length > 0 ? exitCodes.failed : exitCodes.ok;
 }

@@ -16,7 +16,7 @@ export interface DialTarget {
   readonly host: string;
   readonly port: number;
   readonly runner: string;
-  readonly check: AddressCheck;
+  readonly check: Pick<AddressCheck, 'reason' | 'judge' | 'opensRanges'>;
 }
 export interface DialOptions {
   readonly resolver: ResolverPort;

@@ -14,6 +14,7 @@ import { UpstreamTls, wantsCertificate } from './upstream-tls.ts';
 
 /** A server as requests name it, and for whom: no connection is shared between runners, nor between jobs of one. */
 export interface UpstreamTarget extends DialTarget {
+  readonly check: AddressCheck;
   /** The job, or what stands for it (`grantHolder`). */
   readonly holder: string;
   readonly isTls: boolean;

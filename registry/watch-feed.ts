@@ -4,9 +4,9 @@
 import { createHash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { FeedReading } from './gather-feed.ts';
 import type { MalwareFeed } from './malware-feed.ts';
 import { readMalwareFeed } from './read-feed.ts';
-import type { FeedReading } from './read-feed.ts';
 
 export interface WatchOptions {
   readonly paths: readonly string[];

@@ -60,6 +60,11 @@ export function statePaths(root: string): StateDirectory {
   };
 }
 
+/** The image of the malware feed that is fetched from somewhere; it outlasts a restart, as does what is beside it. */
+export function fetchedFeedImage({ policy }: Pick<StateDirectory, 'policy'>, id: string): string {
+  return join(policy, `malware-${id}.current`);
+}
+
 /**
  * Makes the folders and forgets what only the last start knew: its policy bundle, statistics and readiness.
  * Works with SETUID and SETGID alone (a container without CHOWN): each folder is made as its owner.
