@@ -67,13 +67,19 @@ function compareSize(a: Permission, b: Permission): number {
 }
 
 function compare(a: Permission, b: Permission): number {
-  return compareSize(a, b) || (textOf(a) < textOf(b) ? -1 : textOf(a) > textOf(b) ? 1 : 0);
+  const [ours, theirs] = [nameText(a), nameText(b)];
+  return compareSize(a, b) || (ours < theirs ? -1 : ours > theirs ? 1 : 0);
 }
 
 function writesOf(permission: Permission): number {
   return Object.values(permission).filter((level) => level === 'write').length;
 }
 
-function textOf(value: Permission | NeedSet): string {
+/** By name, in whatever order the keys were joined. */
+function nameText(permission: Permission): string {
+  return JSON.stringify(Object.entries(permission).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function textOf(value: NeedSet): string {
   return JSON.stringify(value);
 }

@@ -1,7 +1,6 @@
 // `sallyport explain`: how a policy decides one request, or a file of them, and by which rule.
 
 import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { exitCodes, SallyportError } from '../flow/errors.ts';
 import { unattributed, type Attribution } from '../flow/job.ts';
@@ -12,6 +11,7 @@ import type { Explanation, Question } from './explain.ts';
 import { Explainer } from './explainer.ts';
 import { readPolicyBundle } from './load.ts';
 import { readContext } from './read-context.ts';
+import { type Line, readLines } from './read-lines.ts';
 import type { UnderstandingPort } from './understanding-port.ts';
 
 const help = `usage: sallyport explain POLICY URL [--method M] [--body] [job options] [--json]
@@ -23,8 +23,9 @@ Job options: --server S --repo R --project P --ref R --workflow W --job J --even
 A line of a batch: {"id", "method", "url", "headers"?, "body"?, "context"?: {"server_url", "api_url", "repository",
 "repository_id", "private", "project", "ref", "workflow", "job", "event", "environment", "actor", "fork",
 "protected", ...}}; "-" reads standard input. In a header \${GITHUB_TOKEN} and \${CI_JOB_TOKEN} stand for the job's
-own token. An answer says what the request means (operation, platform, owner, repo, access, needs, ungrantable,
-sureness, widens; null where nobody knows the host) and how it is decided (verdict, rule, reason, scope).
+own token. A body without a Content-Type counts as JSON where it is JSON, else as a form. An answer says what the
+request means (operation, platform, owner, repo, access, needs, ungrantable, sureness, widens; null where nobody knows
+the host) and how it is decided (verdict, rule, reason, scope).
 
 Exit codes: 0 allowed (batch: every line was answered), 1 blocked (batch: a line was no question), 2 invalid input.
 `;
@@ -143,9 +144,9 @@ async function explainBatch(explainer: Explainer, file: string, io: CommandIo): 
   let failures = 0;
   let pending: string[] = [];
   try {
-    for await (const line of createInterface({ input, crlfDelay: Infinity })) {
-      if (line.trim() === '') continue;
-      const result = explainLine(explainer, line, attributions);
+    for await (const line of readLines(input, maxLineBytes)) {
+      if (line.text.trim() === '') continue;
+      const result = line.isCut ? tooLong(line) : explainLine(explainer, line.text, attributions);
       if ('error' in result) failures++;
       pending.push(JSON.stringify(result));
       if (pending.length >= 512) {
@@ -168,6 +169,24 @@ async function write(io: CommandIo, text: string): Promise<void> {
 
 type Answer = Readonly<Record<string, unknown>>;
 
+const maxLineBytes = 64 * 1_048_576;
+const tooLong = ({ text }: Line): Answer => ({
+  id: leadingId(text),
+  error: 'the line is longer than 64 MiB',
+});
+
+/** The id of a line that cannot be read, where it begins with it. */
+function leadingId(line: string): unknown {
+  const id = /^\uFEFF?\s*\{\s*"id"\s*:\s*("(?:[^"\\]|\\.){0,256}"|-?\d{1,15}(?![\d.eE]))/.exec(
+    line.slice(0, 1024),
+  )?.[1];
+  try {
+    return id === undefined ? null : (JSON.parse(id) as unknown);
+  } catch {
+    return null;
+  }
+}
+
 /** One line of a batch, answered; what is no question is answered with `error`. */
 export function explainLine(
   explainer: Pick<Explainer, 'explain' | 'understands'>,
@@ -176,9 +195,10 @@ export function explainLine(
 ): Answer {
   let data: unknown;
   try {
-    data = JSON.parse(line);
+    // Some editors begin a file with a mark of its byte order.
+    data = JSON.parse(line.replace(/^\uFEFF/, ''));
   } catch {
-    return { id: null, error: 'the line is no JSON' };
+    return { id: leadingId(line), error: 'the line is no JSON' };
   }
   if (typeof data !== 'object' || data === null || Array.isArray(data))
     return { id: null, error: 'the line is no object' };
@@ -186,10 +206,14 @@ export function explainLine(
   const id = fields.get('id') ?? null;
   const url = fields.get('url');
   const method = fields.get('method') ?? 'GET';
-  if (typeof url !== 'string' || url.length > 65_536) return { id, error: '"url" must be a text' };
+  if (typeof url !== 'string') return { id, error: '"url" must be a text' };
+  if (url.length > 65_536) return { id, error: '"url" is longer than 65,536 characters' };
   if (typeof method !== 'string') return { id, error: '"method" must be a text' };
-  const headers = readHeaders(fields.get('headers'));
+  if (!isMappingOrNone(fields.get('context'))) return { id, error: '"context" must be an object' };
   const body = readBody(fields.get('body'));
+  const fieldsOfHead = readHeaders(fields.get('headers'));
+  if (fieldsOfHead === null) return { id, error: '"headers" must be an object, or a list of pairs' };
+  const headers = withType(fieldsOfHead, body);
   const question = { url, method, hasBody: body.length > 0, headers, body };
   const explanation = explainer.explain(findAttribution(fields.get('context'), attributions), question);
   if (explanation.kind === 'unreadable') return { id, error: explanation.detail };
@@ -204,6 +228,10 @@ export function explainLine(
     enforced,
     mode,
   };
+}
+
+function isMappingOrNone(value: unknown): boolean {
+  return value === undefined || value === null || (typeof value === 'object' && !Array.isArray(value));
 }
 
 /** A text as it is, and any other value as the JSON that a client would send. */
@@ -223,7 +251,34 @@ function findAttribution(context: unknown, attributions: Map<string, Attribution
   return attribution;
 }
 
-function readHeaders(headers: unknown): ReadonlyMap<string, string> {
-  const pairs = typeof headers === 'object' && headers !== null ? Object.entries(headers) : [];
-  return new Map(pairs.map(([name, value]) => [name.toLowerCase(), String(value)]));
+/** By names in lower case, those of one name joined (RFC 9110 §5.3); null for what is neither mapping nor pairs. */
+function readHeaders(headers: unknown): ReadonlyMap<string, string> | null {
+  const found = new Map<string, string>();
+  if (headers === undefined || headers === null) return found;
+  if (typeof headers !== 'object') return null;
+  const pairs: readonly unknown[] = Array.isArray(headers) ? headers : Object.entries(headers);
+  for (const pair of pairs) {
+    if (!Array.isArray(pair) || pair.length !== 2) return null;
+    const [name, value] = pair.map((part: unknown) => (Array.isArray(part) ? part.join(', ') : String(part)));
+    const key = name!.toLowerCase();
+    const known = found.get(key);
+    found.set(key, known === undefined ? value! : `${known}, ${value!}`);
+  }
+  return found;
+}
+
+/** Says of a body what a client says that sends one: curl sends a form, most others JSON. */
+function withType(headers: ReadonlyMap<string, string>, body: Buffer): ReadonlyMap<string, string> {
+  if (body.length === 0 || headers.has('content-type')) return headers;
+  const type = isJson(body) ? 'application/json' : 'application/x-www-form-urlencoded';
+  return new Map([...headers, ['content-type', type]]);
+}
+
+function isJson(body: Buffer): boolean {
+  try {
+    JSON.parse(body.toString('utf8'));
+    return true;
+  } catch {
+    return false;
+  }
 }

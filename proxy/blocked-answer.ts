@@ -164,7 +164,7 @@ function bodyForm(blocked: Refused, field: (name: string) => string, text: strin
   }
   if (/^(?:npm|pnpm|yarn)\//.test(agent) || accept.includes('application/vnd.npm'))
     return json({ error: text, reason });
-  if (isGithub(host, path, accept)) {
+  if (isForge(host, path, accept)) {
     return json({ message: text, documentation_url: '', status: String(statusOf(reason)), rule, reason });
   }
   if (/[/+]json\b/.test(accept)) return json({ error: { message: text, rule, reason } });
@@ -176,11 +176,12 @@ const isOciAgent = (agent: string) =>
     agent,
   );
 
-function isGithub(host: string | null, path: string, accept: string): boolean {
+// The APIs of GitHub and GitLab tell people what `message` says, on hosts of one's own too.
+function isForge(host: string | null, path: string, accept: string): boolean {
   if (host === null || /^(?:text|image)\//.test(accept)) return false;
   return (
     /(?:^|\.)(?:github\.com|githubusercontent\.com|ghe\.com)$/.test(host) ||
-    path.startsWith('/api/v3/') ||
+    /^\/api\/(?:v[34]\/|graphql$)/.test(path) ||
     accept.includes('application/vnd.github')
   );
 }

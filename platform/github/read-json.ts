@@ -1,5 +1,6 @@
 // JSON of bodies that were held, read without trust: what does not parse or has not the form is undefined.
 
+import type { AnswerHead } from '../../flow/asked-request.ts';
 import type { Held } from '../../flow/held.ts';
 
 export function parseJson(body: Held | null): unknown {
@@ -10,6 +11,11 @@ export function parseJson(body: Held | null): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** True for an answer that says it is JSON. */
+export function isJson(head: AnswerHead): boolean {
+  return /^application\/(?:[\w.-]+\+)?json\b/i.test(head.header('content-type') ?? '');
 }
 
 /** An own field of an object. */

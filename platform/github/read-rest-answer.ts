@@ -4,8 +4,9 @@
 import type { AnswerHead, AnswerMeaning, AnswerReader } from '../../flow/asked-request.ts';
 import type { Operation } from '../../flow/operation.ts';
 import type { GithubServer } from './github-server.ts';
+import { learnFromLinks } from './learn-from-links.ts';
 import { readAccepted } from './read-accepted.ts';
-import { fieldOf, parseJson } from './read-json.ts';
+import { fieldOf, isJson, parseJson } from './read-json.ts';
 import { redirectGrants } from './storage-grant.ts';
 
 /** Answers with one repository or a list of them, whose form the caller cannot choose. */
@@ -29,7 +30,12 @@ const sendsToStorage: ReadonlySet<string> = new Set([
 ]);
 const limits = { maxBytes: 1_048_576, maxDecodedBytes: 2_097_152, maxRatio: 100 };
 
-export function restAnswerReader(server: GithubServer, operation: Operation): AnswerReader {
+/** `isByName`: the path names what it touches, so that numbers in the answer's links are told by the platform. */
+export function restAnswerReader(
+  server: GithubServer,
+  operation: Operation,
+  isByName: boolean,
+): AnswerReader {
   const wantsIssue = operation.needs.length > 1 && /^(?:issues|reactions)\//.test(operation.name);
   const wantsNames = tellsRepositories.has(operation.name);
   return {
@@ -38,6 +44,7 @@ export function restAnswerReader(server: GithubServer, operation: Operation): An
     read: (head, body) => {
       const value = parseJson(body);
       if (wantsNames) learnNames(server, value);
+      if (isByName) learnFromLinks(server, operation, head);
       return meaningOf(server, operation, head, wantsIssue ? value : null);
     },
   };
@@ -56,10 +63,6 @@ function meaningOf(
     evidence: [],
     ...(decided === null ? {} : { decided }),
   };
-}
-
-function isJson(head: AnswerHead): boolean {
-  return /^application\/(?:[\w.-]+\+)?json\b/i.test(head.header('content-type') ?? '');
 }
 
 function learnNames(server: GithubServer, value: unknown): void {

@@ -33,12 +33,13 @@ export function understandRest(
   request: AskedRequest,
   segments: readonly string[],
 ): Understanding {
+  const isByName = ['repos', 'orgs', 'users'].includes(segments[0] ?? '');
   const route = isPlain(request, segments) ? findRoute(tree, request.method, segments) : null;
   if (route === null) {
     const access = isOverridden(request) ? 'write' : accessByMethod(request.method);
     const touches = [placeOf(server, request, segments, access, null)];
     const operation = unknownOperation(server, request, 'rest/unknown', touches);
-    return { operation, evidence: [], answer: restAnswerReader(server, operation) };
+    return { operation, evidence: [], answer: restAnswerReader(server, operation, isByName) };
   }
   const operation = buildOperation(server, request, {
     name: route.name,
@@ -50,7 +51,7 @@ export function understandRest(
     isOpen: route.isOpen,
     ...(route.isUnknown ? { sureness: 'unknown' as const } : {}),
   });
-  return { operation, evidence: [], answer: restAnswerReader(server, operation) };
+  return { operation, evidence: [], answer: restAnswerReader(server, operation, isByName) };
 }
 
 // No owner, repository or number is written with a percent sign: whoever reads one there reads another path.
@@ -116,9 +117,11 @@ function placeOf(
     case 'users':
       return ownerTouch(second, access);
     case 'organizations':
-      return ownerTouch(isNumber(second) ? null : second, access);
+      return ownerTouch(isNumber(second) ? server.twins.findOwner(first, second) : second, access);
     case 'user':
-      return isNumber(second) ? ownerTouch(null, access) : platformTouch(access);
+      return isNumber(second)
+        ? ownerTouch(server.twins.findOwner(first, second), access)
+        : platformTouch(access);
     // A gist is its maker's, whom the path does not tell.
     case 'gists':
       return ownerTouch(null, access);

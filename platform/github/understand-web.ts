@@ -20,7 +20,7 @@ const reserved: ReadonlySet<string> = new Set(
     'discussions enterprise enterprises events explore features gist github-copilot graphql issues join login logout ' +
     'manage marketplace models new notifications organizations orgs password_reset pricing pulls raw readme search ' +
     'security session sessions settings setup signup site sponsors stafftools stars storage suggestions team topics ' +
-    'trending uploads users watching _registry _services'
+    'trending uploads users watching _codeload _registry _services'
   ).split(' '),
 );
 
@@ -56,6 +56,7 @@ function understandEnterprise(
     case 'manage':
       return second === 'v1' ? understandApi(server, request, segments) : null;
     case 'codeload':
+    case '_codeload':
       return understandCodeload(server, request, rest);
     case 'raw':
       return understandRaw(server, request, rest);

@@ -53,8 +53,9 @@ export function projectByParameter(
 
 function projectById(server: GitlabServer, request: AskedRequest, id: string, access: Access): Touch {
   const job = ownJob(server, request);
-  const own = job?.repositoryId === id ? job.repository : null;
-  const known = own === null ? hiddenProject(access) : projectTouch(own.split('/'), access);
+  const told = server.shared.twins.find(id);
+  const path = job?.repositoryId === id ? job.repository : told && `${told.owner}/${told.name}`;
+  const known = path === null ? hiddenProject(access) : projectTouch(path.split('/'), access);
   return known.kind === 'repository' ? { ...known, id } : known;
 }
 

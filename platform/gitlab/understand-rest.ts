@@ -10,6 +10,7 @@ import { findRoute, highestAt, isOverridden, mayBeOverridden } from './find-rout
 import type { GitlabServer } from './gitlab-server.ts';
 import { crossingLimits, findCrossing } from './read-crossing.ts';
 import type { Route } from './read-routes.ts';
+import { restAnswerReader } from './project-answer.ts';
 import { signedRedirectReader } from './signed-redirect.ts';
 import { groupByParameter, hiddenProject, ownProject, projectByParameter } from './touches.ts';
 import { understandPackages } from './understand-packages.ts';
@@ -54,7 +55,7 @@ function placed(
     ungrantable: route.ungrantable,
     isOpen: route.isOpen,
   });
-  return { operation, evidence: [], answer: signedRedirectReader(server) };
+  return { operation, evidence: [], answer: restAnswerReader(server, route.name) };
 }
 
 /** Words of paths below which a write opens the platform, where no table says more. */

@@ -1,10 +1,12 @@
 // The smallest permissions of each job, derived from records: the YAML of a release workflow over twenty runs equals
 // the golden file, and nothing that is blocked, failed or foreign is counted.
 
+import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import fc from 'fast-check';
 import t from 'tap';
 import { parse, parseAllDocuments } from 'yaml';
 import { choosePermissions } from '../../advise/choose-permissions.ts';
@@ -178,6 +180,39 @@ t.test('the smallest set that gives every call an alternative is chosen, ties by
   for (const [clauses, chosen] of cases) t.same(choosePermissions(clauses), chosen, JSON.stringify(clauses));
   const many = Array.from({ length: 40 }, (_, at) => either(`a${at}`, `b${at}`, `c${at % 7}`));
   t.equal(Object.keys(choosePermissions(many)).length, 7, 'forty open choices end within a bound');
+});
+
+t.test('no other set gives every call an alternative with less', async (t) => {
+  const keys = ['a', 'b', 'c', 'd'];
+  const levels = [undefined, 'read', 'write'] as const;
+  // Every set there is over these keys, least first: fewest keys, fewest writes, then by name.
+  const every = Array.from({ length: levels.length ** keys.length }, (_, at) => {
+    const set = keys.flatMap((key, place) => {
+      const level = levels[Math.floor(at / levels.length ** place) % levels.length];
+      return level === undefined ? [] : [[key, level] as const];
+    });
+    const writes = set.filter(([, level]) => level === 'write').length;
+    return { set: Object.fromEntries(set), order: `${set.length} ${writes} ${set.join()}` };
+  }).toSorted((a, b) => (a.order < b.order ? -1 : 1));
+  const gives = (set: object, one: object): boolean =>
+    Object.entries(one).every(([key, level]) => {
+      const held: unknown = new Map<string, unknown>(Object.entries(set)).get(key);
+      return held === 'write' || held === level;
+    });
+  const one = fc.dictionary(fc.constantFrom(...keys), fc.constantFrom('read' as const, 'write' as const), {
+    minKeys: 1,
+    maxKeys: 2,
+    noNullPrototype: true,
+  });
+  const clauses = fc.array(fc.array(one, { minLength: 1, maxLength: 3 }), { maxLength: 5 });
+  fc.assert(
+    fc.property(clauses, (calls) => {
+      const least = every.find(({ set }) => calls.every((call) => call.some((need) => gives(set, need))));
+      assert.deepEqual(choosePermissions(calls), least?.set);
+    }),
+    { numRuns: 1500 },
+  );
+  t.pass();
 });
 
 t.test(

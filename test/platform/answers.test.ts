@@ -136,6 +136,52 @@ t.test('a repository’s number is known once the platform told its name', async
   t.match(say(ask('GET https://api.github.com/repositories/44', asking)), /acme\/b#44/);
 });
 
+t.test('links to further pages tell whose number they have', async (t) => {
+  const rest = 'https://api.github.com';
+  const next = (path: string, host = rest): string => `<${host}${path}?page=2>; rel="next"`;
+  const pages = (path: string): string => `${next(path)}, <${rest}${path}?page=9>; rel="last"`;
+  const rows: readonly (readonly [asked: string, link: string, then: string, expected: RegExp])[] = [
+    ['/repos/acme/lib/issues', pages('/repositories/8/issues'), '/repositories/8/issues', / acme\/lib#8 /],
+    ['/orgs/acme/repos', pages('/organizations/77/repos'), '/organizations/77/repos', / owner acme /],
+    ['/users/octocat/repos', pages('/user/5/repos'), '/user/5/repos', / owner octocat /],
+    // what teaches nothing
+    ['/search/issues', pages('/repositories/8/issues'), '/repositories/8/issues', / \?#8 /],
+    ['/repos/acme/lib/odd', pages('/repositories/8/odd'), '/repositories/8/issues', / \?#8 /],
+    ['/orgs/acme/repos', pages('/user/77/repos'), '/organizations/77/repos', / owner \? /],
+    ['/repos/acme/lib/issues', next('/repos/acme/lib/issues'), '/repositories/8/issues', / \?#8 /],
+    [
+      '/repos/acme/lib/issues',
+      next('/repositories/8/issues', 'https://evil.example'),
+      '/repositories/8/issues',
+      / \?#8 /,
+    ],
+    [
+      '/repos/acme/lib/issues',
+      `${next('/repositories/9/issues')}, ${next('/repositories/8/issues')}`,
+      '/repositories/8/issues',
+      / \?#8 /,
+    ],
+    [
+      '/repos/acme/lib/issues',
+      `${next('/elsewhere')}, ${next('/repositories/8/issues')}`,
+      '/repositories/8/issues',
+      / \?#8 /,
+    ],
+    ['/repositories/8/issues', pages('/repositories/8/issues'), '/repositories/8/issues', / \?#8 /],
+    ['/repos/acme/lib/issues', '<'.repeat(20_000), '/repositories/8/issues', / \?#8 /],
+  ];
+  for (const [asked, link, then, expected] of rows) {
+    const interpreter = createPlatformInterpreter(servers);
+    const asking = { interpreter, job: { repositoryId: null } };
+    answer(ask(`GET ${rest}${asked}`, asking).answer, { headers: { link } });
+    t.match(say(ask(`GET ${rest}${then}`, asking)), expected, `${asked} ${link.slice(0, 200)}`);
+  }
+  const interpreter = createPlatformInterpreter(servers);
+  const { answer: reader } = ask(`GET ${rest}/repos/acme/lib/issues`, { interpreter });
+  answer(reader, { status: 404, headers: { link: pages('/repositories/8/issues') } });
+  t.match(say(ask(`GET ${rest}/repositories/8/issues`, { interpreter })), /\?#8/, 'no list');
+});
+
 const inAnHour = (): string => new Date(Date.now() + 3_600_000).toISOString();
 const short = (grants: readonly StorageGrant[]): string[] =>
   grants.map(({ host, methods, pathPrefix, expiresMs }) => {

@@ -277,6 +277,10 @@ check('GitHub Enterprise Server has its API and services on its one host, github
     'archive/download · read acme/app · contents:read',
   ],
   [
+    'GET https://ghes.corp.example/_codeload/acme/app/legacy.tar.gz/main',
+    'archive/download · read acme/app · contents:read',
+  ],
+  [
     'PUT https://ghes.corp.example/_registry/npm/@acme%2Fapp',
     'packages/publish · write owner acme · packages:write',
   ],

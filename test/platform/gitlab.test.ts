@@ -252,6 +252,34 @@ t.test('a push says its refs, a batch whether it reads', async (t) => {
   );
 });
 
+t.test('a project’s number is known once GitLab told its path', async (t) => {
+  const own = createPlatformInterpreter(defaultServers);
+  const told = (line: string, body: unknown, status = 200, type = 'application/json'): void => {
+    const { answer } = ask(line, { interpreter: own });
+    const head = { status, header: (name: string) => (name === 'content-type' ? type : null) };
+    answer!.read(head, answer!.wantsBody(head) ? whole(JSON.stringify(body)) : null);
+  };
+  const byNumber = (id: number): string => say(ask(`GET ${api}/projects/${id}/issues`, { interpreter: own }));
+  const hidden = (id: number): string => `issues/list · read ?#${id} · - · beyond read_api`;
+  const lib = { id: 43, path_with_namespace: 'acme/team/lib' };
+  told(`GET ${api}/projects/evil%2Fx/issues`, lib);
+  told(`GET ${api}/projects/acme%2Fteam%2Flib`, lib, 404);
+  told(`GET ${api}/projects/acme%2Fteam%2Flib`, lib, 200, 'text/html');
+  for (const path_with_namespace of ['acme', 'acme/../evil', 'acme/%2e', '', 7, null])
+    told(`GET ${api}/projects/acme%2Fteam%2Flib`, { id: 43, path_with_namespace });
+  told(`GET ${api}/projects/acme%2Fteam%2Flib`, { ...lib, id: '43' });
+  t.equal(byNumber(43), hidden(43), 'what tells nothing');
+  told(`GET ${api}/projects/acme%2Fteam%2Flib`, lib);
+  t.equal(byNumber(43), 'issues/list · read acme/team/lib#43 · - · beyond read_api');
+  t.notOk(ask(`GET ${api}/projects/43/issues`, { interpreter: own }).operation!.widens, 'another project');
+  told(`GET ${api}/groups/acme/projects`, [lib, { id: 44, path_with_namespace: 'acme/b' }]);
+  t.equal(byNumber(44), 'issues/list · read acme/b#44 · - · beyond read_api');
+  t.equal(byNumber(42), 'issues/list · read acme/infra#42 · - · beyond read_api', 'the job’s own');
+  told(`GET ${api}/projects/42`, { id: 42, path_with_namespace: 'evil/x' });
+  t.equal(byNumber(42), 'issues/list · read acme/infra#42 · - · beyond read_api', 'stays its own');
+  t.equal(byNumber(45), hidden(45));
+});
+
 t.test('an answer opens signed storage, and nothing that it only names', async (t) => {
   const { answer } = ask(`GET ${api}/projects/42/packages/npm/@acme%2Fapp`);
   const grants = (location: string) =>

@@ -156,7 +156,17 @@ void t.test('explain --batch answers every line, and a line that is none with an
     '{"id":8}',
     '{"id":9,"url":"x"}',
     '{"id":10,"url":"https://a.example/","method":3}',
+    '{"id": "cut", "url":"https://a.exam',
+    '{"id":12,"url":"https://a.example/","context":"acme/app"}',
+    '{"id":13,"url":"https://a.example/","context":["acme/app"]}',
+    '{"id":14,"url":"https://a.example/","headers":"accept: x"}',
+    '{"id":19,"url":"https://a.example/","headers":["accept: x"]}',
+    `{"id":15,"url":"https://a.example/${'x'.repeat(70_000)}"}`,
+    `{"id":16,"url":"https://a.example/","body":"${'x'.repeat(65 * 1_048_576)}"}`,
+    '{"url":"x", "id":17, oops}',
   ];
+  // Only a line feed ends a line, and the last one may be without.
+  const separators = JSON.stringify({ id: 18, url: 'https://a.example/', body: 'a\u2028b\u2029c' });
   const file = write('batch.jsonl', `${lines.join('\n')}\r\n\n`);
   const fine = await run(explainPolicy, [good, '--batch', file]);
   t.equal(fine.code, 0);
@@ -179,7 +189,11 @@ void t.test('explain --batch answers every line, and a line that is none with an
     { id: 4, verdict: 'block', reason: 'method' },
     { id: 5, verdict: 'block', reason: 'no-rule' },
   ]);
-  const mixed = await run(explainPolicy, [good, '--batch', '-'], `${[...bad, lines[0]].join('\n')}\n`);
+  const mixed = await run(
+    explainPolicy,
+    [good, '--batch', '-'],
+    `\uFEFF${[lines[0], ...bad, lines[0], separators].join('\n')}`,
+  );
   t.equal(mixed.code, 1);
   const rows = mixed.out
     .trim()
@@ -187,12 +201,13 @@ void t.test('explain --batch answers every line, and a line that is none with an
     .map((line) => JSON.parse(line));
   t.same(
     rows.map((row) => 'error' in row),
-    [true, true, true, true, true, false],
+    [false, ...bad.map(() => true), false, false],
   );
   t.same(
     rows.map((row) => row.id),
-    [null, null, 8, 9, 10, 1],
+    [1, null, null, 8, 9, 10, 'cut', 12, 13, 14, 19, 15, 16, null, 1, 18],
   );
+  t.match(rows.at(-1), { verdict: 'block', reason: 'method' });
   t.match(await run(explainPolicy, [good, '--batch', join(folder, 'none.jsonl')]), { code: 'usage' });
   t.match(await run(explainPolicy, [good, 'https://a.example/', '--batch', file]), { code: 'usage' });
 });

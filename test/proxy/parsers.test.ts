@@ -547,6 +547,10 @@ await t.test('a block is explained in the form that the client shows', async (t)
     status: '403',
     reason: 'block-rule',
   });
+  for (const path of ['/api/v3/repos/a/b', '/api/graphql', '/api/v4/projects/1'])
+    t.match(JSON.parse(answer('Accept: */*', 'forge.test', path).split('\r\n\r\n')[1]!), {
+      message: /^Sallyport did not let/,
+    });
   t.type(
     JSON.parse(answer('User-Agent: npm/10.9.0 node/v24', 'npm.test').split('\r\n\r\n')[1]!).error,
     'string',
