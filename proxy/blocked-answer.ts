@@ -81,6 +81,24 @@ export function statusOf(reason: Reason): number {
   return statusByReason[reason] ?? 403;
 }
 
+// Of a refused package Maven, gem, pip and NuGet show nobody anything but this.
+const toldInPhrase: ReadonlySet<Reason> = new Set([
+  'package-age',
+  'unknown-age',
+  'malicious-package',
+  'internal-package',
+  'package-blocked',
+  'package-unlisted',
+  'publish',
+]);
+
+/** The words behind the status (RFC 9112 §4). */
+function phraseOf({ reason, decision }: Blocked, status: number): string {
+  const phrase = phrases[status] ?? 'Blocked';
+  if (!toldInPhrase.has(reason)) return phrase;
+  return `${phrase} by Sallyport: ${reason}${decision.rule === null ? '' : ` (${fieldText(decision.rule)})`}`;
+}
+
 // RFC 7617 §2.1; the realm says nothing of the gateway.
 const challenge = 'proxy-authenticate: Basic realm="proxy", charset="UTF-8"';
 
@@ -93,7 +111,7 @@ export function blockedAnswer(
   const fieldOf = (name: string) => (head === null ? '' : (findField(head, name) ?? ''));
   const answer = explainRefused(blocked, fieldOf, status);
   const lines = [
-    `HTTP/1.1 ${answer.status} ${phrases[answer.status] ?? 'Blocked'}`,
+    `HTTP/1.1 ${answer.status} ${phraseOf(blocked, answer.status)}`,
     ...answer.fields.map(([name, value]) => `${name}: ${value}`),
     ...(answer.status === 407 ? [challenge] : []),
     `connection: ${isLast ? 'close' : 'keep-alive'}`,

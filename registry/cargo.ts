@@ -15,9 +15,12 @@ export function readCargo(request: RegistryRequest): Meaning {
   if (segments[0] === 'api' && segments[1] === 'v1') return readApi(request, segments.slice(2));
   if (!isRead) return unknownMeaning(request, 'a write outside the API');
   if (segments[0] === 'crates' && segments.length > 2) return readDownload(request, segments.slice(1));
+  const file = readFile(segments);
+  if (file !== null) return installMeaning(request, file.name, file.version);
   const name = indexName(segments);
   if (name !== null) return indexMeaning(request, name);
-  if (segments.length === 1 && ['config.json', '', 'me', 'crates', 'db-dump.tar.gz'].includes(segments[0]!)) {
+  const isIndex = segments.at(-1) === 'config.json' && segments.length < 4;
+  if (isIndex || (segments.length === 1 && ['', 'me', 'crates', 'db-dump.tar.gz'].includes(segments[0]!))) {
     return packageMeaning(request, 'index', 'metadata', 'read', { purl: null });
   }
   if (segments[0] === 'crates' && validName.test(segments[1] ?? '')) {
@@ -26,7 +29,16 @@ export function readCargo(request: RegistryRequest): Meaning {
   return unknownMeaning(request, 'no known path of the registry');
 }
 
-/** `/1/a`, `/2/ab`, `/3/a/abc`, `/ab/cd/abcdef`: the folders are made of the name. */
+/** Where `dl` of an index's `config.json` leads is the registry's choice: its files say which crate they are. */
+function readFile(segments: readonly string[]): { readonly name: string; readonly version: string } | null {
+  const [, name = '', version = ''] = /^(.+?)-(\d+\.\d+\.\d+.*)\.crate$/.exec(segments.at(-1)!) ?? [];
+  if (validName.test(name) && validVersion.test(version)) return { name, version };
+  const [crate = '', second = '', last = ''] = segments.slice(-3);
+  const isNamed = last === 'download' && validName.test(crate) && validVersion.test(second);
+  return isNamed ? { name: crate, version: second } : null;
+}
+
+/** `/1/a`, `/2/ab`, `/3/a/abc`, `/ab/cd/abcdef`: the folders are made of the name. Before them the index has its place. */
 function indexName(segments: readonly string[]): string | null {
   const name = segments.at(-1)!;
   const lower = name.toLowerCase();
@@ -37,7 +49,8 @@ function indexName(segments: readonly string[]): string | null {
       : lower.length === 3
         ? ['3', lower[0]!]
         : [lower.slice(0, 2), lower.slice(2, 4)];
-  return segments.slice(0, -1).join('/').toLowerCase() === folders.join('/') ? name : null;
+  const own = segments.slice(-1 - folders.length, -1);
+  return own.join('/').toLowerCase() === folders.join('/') ? name : null;
 }
 
 function indexMeaning(request: RegistryRequest, name: string): Meaning {
@@ -59,11 +72,12 @@ function readDownload(request: RegistryRequest, rest: readonly string[]): Meanin
       : '';
   const purl = cargoPurl(name);
   if (!validVersion.test(version)) return unknownMeaning(request, 'no known file of a crate', purl);
-  return packageMeaning(request, 'install', 'install', 'read', {
-    purl,
-    version,
-    file: `${name}-${version}.crate`,
-  });
+  return installMeaning(request, name, version);
+}
+
+function installMeaning(request: RegistryRequest, name: string, version: string): Meaning {
+  const file = `${name}-${version}.crate`;
+  return packageMeaning(request, 'install', 'install', 'read', { purl: cargoPurl(name), version, file });
 }
 
 function readApi(request: RegistryRequest, rest: readonly string[]): Meaning {

@@ -93,7 +93,8 @@ export function readMaven(request: RegistryRequest): Meaning {
   if (version === null || found.isSidecar || file.endsWith('maven-metadata.xml')) {
     return packageMeaning(request, 'metadata', 'metadata', 'read', { purl, version });
   }
-  const verb = file.endsWith('.pom') ? 'metadata' : 'install';
+  // Gradle's own description of a version comes before its files, as the POM does.
+  const verb = /\.(?:pom|module)$/.test(file) ? 'metadata' : 'install';
   return withTime(
     request,
     packageMeaning(request, verb, verb, 'read', { purl, version, file }),

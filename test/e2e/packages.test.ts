@@ -9,17 +9,25 @@ import { join } from 'node:path';
 import t from 'tap';
 import { runIpBatch } from '../../netns/ip.ts';
 import { WebServer } from '../../netns/web-server.ts';
-import { python, without } from '../lab/client-labs.ts';
+import { zipOf } from '../lab/archives.ts';
+import { python, versionOf, without } from '../lab/client-labs.ts';
 import { waitUntil } from '../lab/gateway.ts';
-import { Lab } from '../lab/lab.ts';
+import { Lab, type Outcome } from '../lab/lab.ts';
 
 const address = '93.184.216.82';
 const npmHost = ['registry', 'npmjs', 'org'].join('.');
-const hosts = [npmHost, 'nexus.example.com', 'pypi.org', 'files.pythonhosted.org'];
+const hosts = [
+  npmHost,
+  'nexus.example.com',
+  'pypi.org',
+  'upload.pypi.org',
+  'files.pythonhosted.org',
+  'python.example.com',
+];
 const hourMs = 3_600_000;
 const ago = (hours: number): string => new Date(Date.now() - hours * hourMs).toISOString();
 
-const lab = await Lab.open();
+const lab = await Lab.open({ runners: 2 });
 runIpBatch(lab.topology.internet, [`addr add ${address}/32 dev lo`]);
 for (const host of hosts) lab.origins.names.set(host, { a: [address] });
 const server = new WebServer({
@@ -38,17 +46,22 @@ t.teardown(async () => {
 t.setTimeout(120_000);
 
 /** Versions of each package, by the hours since they were published. */
-const packages: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+const packages: Readonly<Record<string, Readonly<Record<string, number | null>>>> = {
   mature: { '1.0.0': 2000 },
   moving: { '1.0.0': 2000, '1.1.0': 2 },
   poisoned: { '1.0.0': 2000, '1.0.1': 1900 },
   '@acme/lib': { '1.0.0': 2000 },
+  ageless: { '1.0.0': null },
 };
 
 function answer(request: IncomingMessage, response: ServerResponse, host: string, target: string): void {
   request.resume();
   const path = decodeURIComponent(target.replace(/\?.*/, ''));
-  const body = host.startsWith('files.') || host === 'pypi.org' ? answerPython(path) : answerNpm(host, path);
+  if (request.method !== 'GET') return void request.on('end', () => response.writeHead(200).end('{}'));
+  const body =
+    host.startsWith('files.') || /^(?:pypi|python)\./.test(host)
+      ? answerPython(path, host)
+      : answerNpm(host, path);
   const type = typeof body === 'string' ? 'application/json' : 'application/octet-stream';
   const isSimple = path.startsWith('/simple/');
   response.writeHead(body === null ? 404 : 200, {
@@ -87,50 +100,92 @@ function answerNpm(host: string, path: string): string | Buffer | null {
     return [version, { name, version, dist: { tarball: `https://${host}/${name}/-/${file}`, integrity } }];
   });
   const latest = Object.keys(versions).at(-1);
-  const time = Object.fromEntries(Object.entries(versions).map(([version, hours]) => [version, ago(hours)]));
+  const time = Object.fromEntries(
+    Object.entries(versions).flatMap(([version, hours]) => (hours === null ? [] : [[version, ago(hours)]])),
+  );
   return JSON.stringify({ name, 'dist-tags': { latest }, versions: Object.fromEntries(entries), time });
 }
 
-const wheels: Readonly<Record<string, Buffer>> = Object.fromEntries(
-  ['1.0', '2.0'].map((version) => [version, Buffer.from(`no wheel that pip would open: ${version}`)]),
-);
+/** Python projects: versions by the hours since their file was uploaded; null: the index does not say. */
+const projects: Readonly<Record<string, Readonly<Record<string, number | null>>>> = {
+  sally: { '1.0': 2000, '2.0': 1 },
+  poisoned: { '1.0': 2000, '1.1': 1900 },
+  ageless: { '1.0': null },
+  'acme-lib': { '1.0': 2000 },
+};
+const wheelName = (name: string, version: string): string =>
+  `${name.replace('-', '_')}-${version}-py3-none-any.whl`;
 
-function answerPython(path: string): string | Buffer | null {
-  if (path === '/simple/sally/') {
-    const files = Object.entries(wheels).map(([version, bytes]) => ({
-      filename: `sally-${version}-py3-none-any.whl`,
-      url: `https://files.pythonhosted.org/packages/aa/bb/${'c'.repeat(60)}/sally-${version}-py3-none-any.whl`,
-      hashes: { sha256: createHash('sha256').update(bytes).digest('hex') },
-      'upload-time': ago(version === '1.0' ? 2000 : 1),
+/** A wheel without content (PEP 427). */
+function wheelOf(name: string, version: string): Buffer {
+  const info = `${name.replace('-', '_')}-${version}.dist-info`;
+  return zipOf([
+    [`${info}/METADATA`, `Metadata-Version: 2.1\nName: ${name}\nVersion: ${version}\n`],
+    [`${info}/WHEEL`, 'Wheel-Version: 1.0\nGenerator: lab\nRoot-Is-Purelib: true\nTag: py3-none-any\n'],
+    [`${info}/RECORD`, ''],
+  ]);
+}
+
+const filesPath = `/packages/aa/bb/${'c'.repeat(60)}`;
+
+function answerPython(path: string, host: string): string | Buffer | null {
+  const project = /^\/simple\/([a-z-]+)\/$/.exec(path)?.[1] ?? '';
+  const versions = projects[project];
+  if (versions !== undefined) {
+    const storage = host === 'pypi.org' ? 'files.pythonhosted.org' : host;
+    const files = Object.entries(versions).map(([version, hours]) => ({
+      filename: wheelName(project, version),
+      url: `https://${storage}${filesPath}/${wheelName(project, version)}`,
+      hashes: { sha256: createHash('sha256').update(wheelOf(project, version)).digest('hex') },
+      ...(hours === null ? {} : { 'upload-time': ago(hours) }),
     }));
-    return JSON.stringify({ meta: { 'api-version': '1.1' }, name: 'sally', versions: ['1.0', '2.0'], files });
+    const meta = { 'api-version': '1.1' };
+    return JSON.stringify({ meta, name: project, versions: Object.keys(versions), files });
   }
-  return wheels[/sally-([\d.]+)-py3/.exec(path)?.[1] ?? ''] ?? null;
+  const [, name = '', version = ''] = /\/([a-z_]+)-([\d.]+)-py3/.exec(path) ?? [];
+  return name === '' ? null : wheelOf(name.replace('_', '-'), version);
 }
 
 const feed = join(lab.directory, 'malware.ndjson');
-const advisory = (id: string, name: string, versions?: readonly string[]): string =>
-  `${JSON.stringify({ id, affected: [{ package: { ecosystem: 'npm', name }, ...(versions === undefined ? {} : { versions }) }] })}\n`;
+const advisory = (id: string, name: string, versions?: readonly string[], ecosystem = 'npm'): string =>
+  `${JSON.stringify({ id, affected: [{ package: { ecosystem, name }, ...(versions === undefined ? {} : { versions }) }] })}\n`;
 function writeFeed(...lines: readonly string[]): void {
   writeFileSync(`${feed}.new`, lines.join(''), { mode: 0o644 });
   renameSync(`${feed}.new`, feed);
 }
-writeFeed(advisory('MAL-2026-1', 'poisoned', ['1.0.1']));
+writeFeed(advisory('MAL-2026-1', 'poisoned', ['1.0.1']), advisory('MAL-2026-3', 'poisoned', ['1.1'], 'PyPI'));
 
-const policy = `version: 1
+const policyWith = (more: string): string => `version: 1
 mode: block
 http:
   - {id: npm, host: ["*.npmjs.org", nexus.example.com], methods: any}
-  - {id: python, host: [pypi.org, "*.pythonhosted.org"]}
+  - {id: python, host: [pypi.org, "*.pypi.org", "*.pythonhosted.org", python.example.com], methods: any}
 packages:
   age: [{id: npm-age, purl: "pkg:npm/*", min: 72h}, {id: python-age, purl: "pkg:pypi/*", min: 72h}]
-  unknownAge: block
-  internal: {id: own-names, purl: "pkg:npm/@acme/*", registry: nexus.example.com}
+  internal:
+    - {id: own-names, purl: "pkg:npm/@acme/*", registry: nexus.example.com}
+    - {id: own-projects, purl: "pkg:pypi/acme-*", registry: python.example.com}
+  ${more}
+scopes:
+  - id: release
+    match: {ref: refs/tags/v1}
+    packages:
+      publish: {id: release, purl: [pkg:npm/moving, pkg:pypi/sally], registry: [npmjs.com, pypi.org]}
 `;
+const policy = policyWith('unknownAge: block');
+const job = { platform: 'github', server: 'github.com', repository: 'acme/app', event: 'push' } as const;
+const addressesOf = (index: number): string[] => [lab.runner(index).v4, lab.runner(index).v6];
 await lab.startGateway(policy, {
+  jobs: [
+    { ...job, ref: 'refs/heads/main', addresses: addressesOf(0) },
+    { ...job, ref: 'refs/tags/v1', addresses: addressesOf(1) },
+  ],
   config: {
     malware: { files: [feed] },
-    registries: [{ ecosystem: 'npm', hosts: ['nexus.example.com'] }],
+    registries: [
+      { ecosystem: 'npm', hosts: ['nexus.example.com'] },
+      { ecosystem: 'pypi', hosts: ['python.example.com'] },
+    ],
   },
 });
 let installs = 0;
@@ -151,6 +206,7 @@ const reached = (method: string, path: string): boolean =>
   server.arrived.some((request) => request.method === method && request.target.startsWith(path));
 
 t.test('npm gets what is old enough, and nothing else', { skip: without('npm') }, async (t) => {
+  t.comment(`${versionOf('npm', '--version')} (npm)`);
   t.ok(await waitUntil(() => lab.gateway.log().includes('malware feed read'), 10_000));
   t.equal((await lab.gateway.operator('/ready')).status, 200);
   t.match(await install('mature'), /^ok/);
@@ -162,10 +218,11 @@ t.test('npm gets what is old enough, and nothing else', { skip: without('npm') }
   t.notOk(reached('GET', '/poisoned/-/poisoned-1.0.1.tgz'));
   t.match(await install('@acme/lib'), /^refused[\s\S]*own-names/, 'a name of one’s own, asked in public');
   t.match(await install('@acme/lib', 'nexus.example.com'), /^ok/);
+  t.match(await install('ageless'), /^refused[\s\S]*unknown-age/);
 });
 
 t.test('shortened lists lead npm back to the older version', { skip: without('npm') }, async (t) => {
-  await lab.gateway.reload(`${policy}  rewrite: true\n`);
+  await lab.gateway.reload(policyWith('rewrite: true\n  unknownAge: block'));
   t.match(await install('moving'), /^ok/);
   t.ok(reached('GET', '/moving/-/moving-1.0.0.tgz'));
   t.notOk(reached('GET', '/moving/-/moving-1.1.0.tgz'));
@@ -175,26 +232,79 @@ t.test('shortened lists lead npm back to the older version', { skip: without('np
   await lab.gateway.reload(policy);
 });
 
-t.test('a publish is refused before its body', { skip: without('npm') }, async (t) => {
-  const { stdout } = await lab.run([
-    'sh',
-    '-c',
-    `mkdir p && cd p && echo '{"name":"moving","version":"9.0.0"}' > package.json &&
+const publishNpm = (runner: number): Promise<Outcome> =>
+  lab.run(
+    [
+      'sh',
+      '-c',
+      `mkdir p${runner} && cd p${runner} && echo '{"name":"moving","version":"9.0.0"}' > package.json &&
      npm publish --loglevel=error --fetch-retries=0 --cafile $NODE_EXTRA_CA_CERTS --cache ./cache --registry https://${npmHost}/ --//${npmHost}/:_authToken=none 2>&1; echo publish=$?`,
-  ]);
-  t.match(stdout, /publish=1\n$/);
+    ],
+    { runner },
+  );
+
+t.test('npm publishes from the scope of a release alone', { skip: without('npm') }, async (t) => {
+  t.match((await publishNpm(0)).stdout, /packages\.publish[\s\S]*publish=1\n$/);
   t.notOk(reached('PUT', '/moving'));
+  t.match((await publishNpm(1)).stdout, /publish=0\n$/);
+  t.ok(reached('PUT', '/moving'));
 });
 
-t.test('pip downloads an old file and no young one', { skip: without('py:pip') }, async (t) => {
-  const get = (spec: string): string =>
-    `${python} -m pip download -q --isolated --cert $PIP_CERT --no-cache-dir --retries 0 --disable-pip-version-check --no-deps -d $(mktemp -d) --index-url https://pypi.org/simple '${spec}' >/dev/null 2>&1`;
-  // What comes is no wheel, so that pip fails in either case: what was asked of the server tells them apart.
-  await lab.run(['sh', '-c', `${get('sally==1.0')}; ${get('sally==2.0')}`]);
-  const path = `/packages/aa/bb/${'c'.repeat(60)}`;
-  t.ok(reached('GET', `${path}/sally-1.0`));
-  t.notOk(reached('GET', `${path}/sally-2.0`));
+let downloads = 0;
+/** The end of pip's output, with `ok` in front where it has the file. */
+async function download(spec: string, host = 'pypi.org'): Promise<string> {
+  const command = `${python} -m pip download -q --isolated --cert $PIP_CERT --no-cache-dir --retries 0 --disable-pip-version-check --no-deps -d py${downloads++} --index-url https://${host}/simple '${spec}'`;
+  const { code, stdout, stderr } = await lab.run(['sh', '-c', `${command} 2>&1`], { timeoutMs: 30_000 });
+  return `${code === 0 ? 'ok' : 'refused'} ${stdout}${stderr}`;
+}
+const gotWheel = (name: string, version: string): boolean =>
+  reached('GET', `${filesPath}/${wheelName(name, version)}`);
+
+t.test('pip gets what is old enough, and nothing else', { skip: without('py:pip') }, async (t) => {
+  t.comment(versionOf(python, '-m', 'pip', '--version'));
+  t.match(await download('sally==1.0'), /^ok/);
+  t.match(await download('sally'), /^refused[\s\S]*package-age \(python-age\)/);
+  t.notOk(gotWheel('sally', '2.0'), 'nothing was asked for');
+  t.match(await download('poisoned==1.0'), /^ok/);
+  t.match(await download('poisoned'), /^refused[\s\S]*MAL-2026-3/);
+  t.notOk(gotWheel('poisoned', '1.1'));
+  t.match(await download('ageless'), /^refused[\s\S]*unknown-age/);
+  t.match(await download('acme-lib'), /^refused/, 'a name of one’s own, asked in public');
+  t.notOk(server.arrived.some(({ host, target }) => host === 'pypi.org' && target.includes('acme')));
+  t.match(await download('acme-lib', 'python.example.com'), /^ok/);
 });
+
+t.test('an upload to a Python index needs the scope of a release', async (t) => {
+  const upload = (name: string, runner: number) =>
+    lab.run(
+      [
+        'sh',
+        '-c',
+        `echo x > up.whl; curl -sS -A twine/4 -F :action=file_upload -F name=${name} -F version=3.0 -F content=@up.whl -w '%{http_code}' https://upload.pypi.org/legacy/`,
+      ],
+      { runner },
+    );
+  t.match((await upload('sally', 0)).stdout, /packages\.publish[\s\S]*403$/);
+  t.match((await upload('other', 1)).stdout, /403$/, 'another project');
+  t.notOk(reached('POST', '/legacy/'));
+  t.match((await upload('sally', 1)).stdout, /200$/);
+  t.ok(reached('POST', '/legacy/'));
+});
+
+t.test(
+  'pip falls back where lists are shortened, and unknown ages go by policy',
+  { skip: without('py:pip') },
+  async (t) => {
+    await lab.gateway.reload(policyWith('rewrite: true\n  unknownAge: detect'));
+    t.match(await download('sally'), /^ok/);
+    t.notOk(gotWheel('sally', '2.0'));
+    t.match(await download('poisoned'), /^ok/);
+    t.notOk(gotWheel('poisoned', '1.1'));
+    t.match(await download('ageless'), /^ok/);
+    if (without('npm') === false) t.match(await install('ageless'), /^ok/);
+    await lab.gateway.reload(policy);
+  },
+);
 
 t.test(
   'a feed that changes is in force at once, and a broken one changes nothing',

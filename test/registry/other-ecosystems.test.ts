@@ -40,6 +40,10 @@ t.test('requests to Maven repositories are understood', async (t) => {
       `maven/metadata: read metadata ${lang}@3.14.0 ${at}`,
     ],
     [
+      `GET ${central}/org/apache/commons/commons-lang3/3.14.0/commons-lang3-3.14.0.module`,
+      `maven/metadata: read metadata ${lang}@3.14.0 ${at}`,
+    ],
+    [
       `GET ${central}/org/apache/commons/commons-lang3/3.14.0/commons-lang3-3.14.0.jar.sha1`,
       `maven/metadata: read metadata ${lang}@3.14.0 ${at}`,
     ],
@@ -181,7 +185,45 @@ t.test('requests to NuGet servers are understood', async (t) => {
 
 t.test('requests to crate registries are understood', async (t) => {
   const at = 'at crates.io';
+  const hosts = [{ host: 'cargo.example', pathPrefix: '' }];
+  const own: AskOptions = {
+    registries: [{ ecosystem: 'cargo', registry: null, isPublic: false, hosts }],
+  };
+  const atOwn = 'at cargo.example';
   check(t, [
+    ['GET https://cargo.example/index/config.json', `cargo/index: read metadata - ${atOwn}`, own],
+    [
+      'GET https://cargo.example/index/se/rd/serde',
+      `cargo/metadata: read metadata pkg:cargo/serde ${atOwn}`,
+      own,
+    ],
+    ['GET https://cargo.example/index/3/l/log', `cargo/metadata: read metadata pkg:cargo/log ${atOwn}`, own],
+    ['GET https://cargo.example/index/se/rd/other', `cargo/read: read metadata - ${atOwn} (unknown)`, own],
+    // Where files are a registry says in `dl`: {crate}, {version}, {prefix}, {lowerprefix}, {sha256-checksum}.
+    [
+      'GET https://cargo.example/files/se/rd/serde-1.0.1.crate',
+      `cargo/install: read install pkg:cargo/serde@1.0.1 ${atOwn}`,
+      own,
+    ],
+    [
+      'GET https://cargo.example/dl/ab12/serde-2-1.0.1-rc.1.crate',
+      `cargo/install: read install pkg:cargo/serde-2@1.0.1-rc.1 ${atOwn}`,
+      own,
+    ],
+    [
+      'GET https://cargo.example/dl/serde/1.0.1/download',
+      `cargo/install: read install pkg:cargo/serde@1.0.1 ${atOwn}`,
+      own,
+    ],
+    [
+      'GET https://cargo.example/dl/serde/newest/download',
+      `cargo/read: read metadata - ${atOwn} (unknown)`,
+      own,
+    ],
+    [
+      'GET https://static.crates.io/crates/evil/serde-1.0.1.crate',
+      `cargo/read: read metadata pkg:cargo/evil ${at} (unknown)`,
+    ],
     ['GET https://index.crates.io/config.json', `cargo/index: read metadata - ${at}`],
     ['GET https://index.crates.io/se/rd/serde', `cargo/metadata: read metadata pkg:cargo/serde ${at}`],
     ['GET https://index.crates.io/1/a', `cargo/metadata: read metadata pkg:cargo/a ${at}`],
