@@ -1,0 +1,68 @@
+// Brings a SQLite file to the newest shape, one step in one transaction each. Steps are files `NNNN-name.sql`; what was
+// applied is kept with its digest, so that a changed step, a gap, or a file of a newer program is refused, never guessed at.
+
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import { SallyportError } from '../flow/errors.ts';
+
+export interface MigrationStep {
+  readonly number: number;
+  readonly name: string;
+  readonly sql: string;
+  readonly digest: string;
+}
+
+/** The steps of a folder in their order. @throws SallyportError internal when one is missing */
+export function readSteps(folder: string): readonly MigrationStep[] {
+  const steps = readdirSync(folder)
+    .filter((name) => /^\d{4}-[a-z0-9-]+\.sql$/.test(name))
+    .toSorted()
+    .map((name): MigrationStep => {
+      const sql = readFileSync(join(folder, name), 'utf8');
+      const digest = createHash('sha256').update(sql).digest('hex');
+      return { number: Number(name.slice(0, 4)), name, sql, digest };
+    });
+  steps.forEach(({ number, name }, at) => {
+    if (number !== at + 1) throw new SallyportError('internal', `a step is missing before ${name}`);
+  });
+  return steps;
+}
+
+/** Applies what is missing. @throws SallyportError usage when the file was made by a newer program or by another one */
+export function migrate(database: DatabaseSync, steps: readonly MigrationStep[], file: string): void {
+  database.exec(
+    'create table if not exists migration (number integer primary key, name text not null, digest text not null, applied_ms integer not null) strict',
+  );
+  const applied = database.prepare('select number, name, digest from migration order by number').all();
+  if (applied.length > steps.length)
+    throw refuse(file, 'a newer version of this program wrote it: upgrade, or restore a backup of before');
+  applied.forEach(({ name, digest }, at) => {
+    if (steps[at]!.digest !== digest)
+      throw refuse(file, `its step ${String(name)} is another one than this program’s: restore a backup`);
+  });
+  const note = database.prepare('insert into migration values (?, ?, ?, ?)');
+  for (const step of steps.slice(applied.length))
+    inTransaction(database, () => {
+      database.exec(step.sql);
+      note.run(step.number, step.name, step.digest, Date.now());
+    });
+}
+
+/** Runs a function in one write transaction; whatever it throws undoes all of it. */
+export function inTransaction<T>(database: DatabaseSync, run: () => T): T {
+  database.exec('begin immediate');
+  try {
+    const result = run();
+    database.exec('commit');
+    return result;
+  } catch (error) {
+    // A failed commit (a full disk) may have ended the transaction already.
+    if (database.isTransaction) database.exec('rollback');
+    throw error;
+  }
+}
+
+const refuse = (file: string, why: string): SallyportError =>
+  new SallyportError('usage', `${file} cannot be used: ${why}`);

@@ -1,0 +1,67 @@
+// What flows add to the sums that pages are answered from. A flow counts once: when it has ended.
+
+import type { FlowBytes } from '../flow/flow.ts';
+
+/** A flow that has just ended, by the numbers of its names; null: no name, no job. */
+export interface EndedFlow {
+  readonly day: string;
+  readonly openedMs: number;
+  readonly closedMs: number;
+  readonly kind: number;
+  readonly verdict: 0 | 1 | 2;
+  readonly hostId: number | null;
+  readonly jobId: number | null;
+  readonly definitionId: number | null;
+  readonly repositoryId: number | null;
+  readonly bytes: FlowBytes | null;
+}
+
+type Sums = [n: number, sent: number, received: number];
+
+/** Sums of one batch, each by the key of its table (texts and numbers joined by a space). */
+export interface Deltas {
+  readonly hours: Record<string, Sums>;
+  readonly days: Record<string, Sums>;
+  readonly repositories: Record<string, Sums>;
+  /** By job: flows, blocked, would-be blocked, sent, received, last time. */
+  readonly jobs: Record<string, [number, number, number, number, number, number]>;
+  /** By definition and host: first, last, number. */
+  readonly seen: Record<string, [number, number, number]>;
+}
+
+const hourMs = 3_600_000;
+
+export function emptyDeltas(): Deltas {
+  const none = <T>(): Record<string, T> => Object.create(null) as Record<string, never>;
+  return { hours: none(), days: none(), repositories: none(), jobs: none(), seen: none() };
+}
+
+export function addFlow(deltas: Deltas, flow: EndedFlow): void {
+  const { day, openedMs, closedMs, kind, verdict, hostId, jobId, definitionId, repositoryId } = flow;
+  const { sent, received } = flow.bytes ?? { sent: 0, received: 0 };
+  const add = (sums: Record<string, Sums>, key: string): void => {
+    const found = (sums[key] ??= [0, 0, 0]);
+    found[0]++;
+    found[1] += sent;
+    found[2] += received;
+  };
+  add(deltas.hours, `${openedMs - (openedMs % hourMs)} ${kind} ${verdict}`);
+  if (hostId !== null) add(deltas.days, `${day} ${hostId} ${verdict}`);
+  if (hostId !== null && repositoryId !== null)
+    add(deltas.repositories, `${repositoryId} ${day} ${hostId} ${verdict}`);
+  if (jobId !== null) {
+    const job = (deltas.jobs[jobId] ??= [0, 0, 0, 0, 0, 0]);
+    job[0]++;
+    if (verdict === 2) job[1]++;
+    if (verdict === 1) job[2]++;
+    job[3] += sent;
+    job[4] += received;
+    job[5] = Math.max(job[5], closedMs);
+  }
+  if (definitionId !== null && hostId !== null) {
+    const seen = (deltas.seen[`${definitionId} ${hostId}`] ??= [openedMs, closedMs, 0]);
+    seen[0] = Math.min(seen[0], openedMs);
+    seen[1] = Math.max(seen[1], closedMs);
+    seen[2]++;
+  }
+}

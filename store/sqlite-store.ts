@@ -1,0 +1,213 @@
+// The embedded store: main.db with names, jobs and sums, and a file for each day of flows. Written by batches that may
+// come again: a batch that was cut by a crash is finished from what the day's file kept of it, and adds nothing twice.
+
+import { chmodSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { FlowRecord } from '../flow/flow.ts';
+import { readFlowRow, type FlowRow } from './flow-row.ts';
+import { inTransaction, migrate, readSteps, type MigrationStep } from './migrate-sqlite.ts';
+import type { Deltas } from './rollup.ts';
+import { SqliteDay, type NumberedRow } from './sqlite-day.ts';
+import { SqliteNames } from './sqlite-names.ts';
+
+/** How far one segment has been read, in bytes. */
+export interface SegmentOffset {
+  readonly gateway: string;
+  readonly name: string;
+  readonly bytes: number;
+}
+
+const openDays = 4;
+const dayName = /^\d{4}-\d{2}-\d{2}\.db$/;
+
+export class SqliteStore {
+  readonly #main: DatabaseSync;
+  readonly #names: SqliteNames;
+  readonly #folder: string;
+  readonly #daySteps: readonly MigrationStep[];
+  readonly #days = new Map<string, SqliteDay>();
+  readonly #statements: Readonly<Record<keyof typeof upserts, StatementSync>>;
+  #batch: number;
+  /** A batch was cut: a day's file may hold more than main.db knows of. */
+  #isBehind = true;
+
+  /** Opens or makes the store in a folder of its own. @throws SallyportError when it is another program's */
+  constructor(folder: string) {
+    this.#folder = folder;
+    mkdirSync(join(folder, 'flows'), { recursive: true, mode: 0o700 });
+    const path = join(folder, 'main.db');
+    this.#main = new DatabaseSync(path, { timeout: 5_000 });
+    chmodSync(path, 0o600);
+    this.#main.exec(mainPragmas);
+    const steps = join(import.meta.dirname, 'migrations');
+    migrate(this.#main, readSteps(join(steps, 'main')), path);
+    this.#daySteps = readSteps(join(steps, 'day'));
+    this.#names = new SqliteNames(this.#main);
+    this.#statements = {
+      hours: this.#main.prepare(upserts.hours),
+      days: this.#main.prepare(upserts.days),
+      repositories: this.#main.prepare(upserts.repositories),
+      jobs: this.#main.prepare(upserts.jobs),
+      seen: this.#main.prepare(upserts.seen),
+      offset: this.#main.prepare(upserts.offset),
+    };
+    this.#batch = Number(
+      this.#main.prepare("select value from counter where name = 'batch'").get()?.['value'],
+    );
+    this.#finish();
+  }
+
+  /** The days that have flows, the newest first. */
+  days(): readonly string[] {
+    return readdirSync(join(this.#folder, 'flows'))
+      .filter((name) => dayName.test(name))
+      .map((name) => name.slice(0, 10))
+      .toSorted()
+      .toReversed();
+  }
+
+  offsets(gateway: string): ReadonlyMap<string, number> {
+    const rows = this.#main.prepare('select name, bytes from segment where gateway = ?').all(gateway);
+    return new Map(rows.map((row) => [String(row['name']), Number(row['bytes'])]));
+  }
+
+  /** Writes records, and how far their segments have been read: both or neither. */
+  write(records: readonly FlowRecord[], offsets: readonly SegmentOffset[]): void {
+    if (this.#isBehind) this.#finish();
+    const batch = this.#batch + 1;
+    this.#isBehind = true;
+    try {
+      const byDay = Map.groupBy(this.#number(newest(records)), ({ row }) => row.day);
+      const deltas = [...byDay].map(([day, rows]) => this.#day(day).write(batch, rows, this.#names));
+      this.#apply(batch, deltas, offsets);
+      this.#isBehind = false;
+    } catch (error) {
+      this.#names.forget();
+      throw error;
+    }
+  }
+
+  /** Drops the oldest flows; sums of them stay. */
+  dropDay(day: string): void {
+    this.#days.get(day)?.close();
+    this.#days.delete(day);
+    for (const end of ['', '-wal', '-shm'])
+      rmSync(join(this.#folder, 'flows', `${day}.db${end}`), { force: true });
+  }
+
+  close(): void {
+    for (const day of this.#days.values()) day.close();
+    this.#main.close();
+  }
+
+  /** Gives numbers to names. They are committed before flows refer to them. */
+  #number(rows: readonly FlowRow[]): readonly NumberedRow[] {
+    return inTransaction(this.#main, () =>
+      rows.map((row) => {
+        const { record, openedMs } = row;
+        const { host } = record.destination;
+        for (const text of wordsOf(record)) if (text !== null && text !== undefined) this.#names.word(text);
+        return {
+          row,
+          gateway: this.#names.gateway(record.fleet, record.gateway, openedMs),
+          runner: this.#names.runner(record.fleet, record.runner, openedMs),
+          host: host === null ? null : this.#names.host(host),
+          job:
+            record.job === null || row.jobKey === null
+              ? null
+              : this.#names.job(row.jobKey, record.job, record, openedMs),
+        };
+      }),
+    );
+  }
+
+  #day(day: string): SqliteDay {
+    const known = this.#days.get(day);
+    if (known !== undefined) return known;
+    if (this.#days.size >= openDays) {
+      const [oldest] = this.#days.keys();
+      this.#days.get(oldest!)?.close();
+      this.#days.delete(oldest!);
+    }
+    const opened = new SqliteDay(join(this.#folder, 'flows', `${day}.db`), day, this.#daySteps);
+    this.#days.set(day, opened);
+    return opened;
+  }
+
+  #apply(batch: number, all: readonly Deltas[], offsets: readonly SegmentOffset[]): void {
+    inTransaction(this.#main, () => {
+      for (const deltas of all) this.#add(deltas);
+      for (const { gateway, name, bytes } of offsets) this.#statements.offset.run(gateway, name, bytes);
+      this.#main.prepare("update counter set value = ? where name = 'batch'").run(batch);
+    });
+    this.#batch = batch;
+  }
+
+  #add({ hours, days, repositories, jobs, seen }: Deltas): void {
+    const each = (statement: StatementSync, sums: Readonly<Record<string, readonly number[]>>): void => {
+      for (const [key, values] of Object.entries(sums)) statement.run(...key.split(' '), ...values);
+    };
+    each(this.#statements.hours, hours);
+    each(this.#statements.days, days);
+    each(this.#statements.repositories, repositories);
+    each(this.#statements.seen, seen);
+    for (const [id, sums] of Object.entries(jobs)) this.#statements.jobs.run(...sums, Number(id));
+  }
+
+  /** Adds what a batch had written to a day's file when it was cut. */
+  #finish(): void {
+    const pending = new Map<number, Deltas[]>();
+    for (const day of this.days())
+      for (const { batch, deltas } of this.#day(day).pendingAfter(this.#batch))
+        pending.set(batch, [...(pending.get(batch) ?? []), deltas]);
+    for (const [batch, deltas] of [...pending].toSorted(([a], [b]) => a - b)) this.#apply(batch, deltas, []);
+    this.#isBehind = false;
+  }
+}
+
+/** Of a flow that a batch both opens and ends only its end is written: it says all that its beginning did. */
+function newest(records: readonly FlowRecord[]): FlowRow[] {
+  const rows = new Map<string, FlowRow>();
+  for (const record of records) {
+    const row = readFlowRow(record);
+    const known = rows.get(record.id);
+    if (row !== null && (known === undefined || known.closedMs === null)) rows.set(record.id, row);
+  }
+  return [...rows.values()];
+}
+
+const wordsOf = ({ decision, policyRevision, http, operation, ended }: FlowRecord) => [
+  decision.reason,
+  decision.rule,
+  decision.scope,
+  policyRevision,
+  http?.method,
+  operation?.name,
+  ended,
+];
+
+const mainPragmas = `pragma page_size = 8192; pragma journal_mode = wal; pragma synchronous = full;
+  pragma foreign_keys = on; pragma cache_size = -65536; pragma temp_store = memory; pragma wal_autocheckpoint = 1000;
+  pragma journal_size_limit = 67108864;`;
+
+const sums = 'n = n + excluded.n, sent = sent + excluded.sent, received = received + excluded.received';
+const upserts = {
+  hours: `insert into roll_hour (hour_ms, kind, verdict, n, sent, received)
+    values (cast(? as integer), cast(? as integer), cast(? as integer), ?, ?, ?)
+    on conflict (hour_ms, kind, verdict) do update set ${sums}`,
+  days: `insert into roll_day (day, host_id, verdict, n, sent, received)
+    values (?, cast(? as integer), cast(? as integer), ?, ?, ?)
+    on conflict (day, host_id, verdict) do update set ${sums}`,
+  repositories: `insert into roll_day_repository (repository_id, day, host_id, verdict, n, sent, received)
+    values (cast(? as integer), ?, cast(? as integer), cast(? as integer), ?, ?, ?)
+    on conflict (repository_id, day, host_id, verdict) do update set ${sums}`,
+  jobs: `update job set flows = flows + ?, blocked = blocked + ?, would_block = would_block + ?, sent = sent + ?,
+    received = received + ?, last_ms = max(last_ms, ?) where id = ?`,
+  seen: `insert into seen (definition_id, host_id, first_ms, last_ms, n)
+    values (cast(? as integer), cast(? as integer), ?, ?, ?)
+    on conflict (definition_id, host_id) do update set first_ms = min(first_ms, excluded.first_ms),
+    last_ms = max(last_ms, excluded.last_ms), n = n + excluded.n`,
+  offset: `insert into segment (gateway, name, bytes) values (?, ?, ?)
+    on conflict (gateway, name) do update set bytes = excluded.bytes`,
+};

@@ -1,0 +1,204 @@
+// Records reach the store once each, whenever its program is killed; what pages are answered from adds up.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import t from 'tap';
+import type { FlowRecord } from '../../flow/flow.ts';
+import type { Job } from '../../flow/job.ts';
+import { uuidv7 } from '../../flow/uuid.ts';
+import { serialiseRecord } from '../../store/serialise-record.ts';
+import { SqliteStore } from '../../store/sqlite-store.ts';
+
+const program = join(import.meta.dirname, '../lab/ingest-once.ts');
+const firstMs = Date.UTC(2026, 10, 23, 23, 0);
+
+const job: Job = {
+  platform: 'github',
+  server: 'github.com',
+  repository: 'Acme/App',
+  repositoryId: '1',
+  workflow: '.github/workflows/ci.yml',
+  calledWorkflow: null,
+  ref: 'refs/heads/main',
+  event: 'push',
+  environment: null,
+  name: 'build',
+  runId: '7',
+  runnerGroup: null,
+  actor: 'dev',
+  fork: false,
+  protected: true,
+  private: true,
+};
+
+/** The two records of one flow; every tenth is blocked, every seventh would have been. */
+function flow(serial: number): { opened: FlowRecord; closed: FlowRecord } {
+  const openedMs = firstMs + serial * 1_000;
+  const isBlocked = serial % 10 === 0;
+  const wouldBe = !isBlocked && serial % 7 === 0;
+  const opened: FlowRecord = {
+    v: 1,
+    id: uuidv7(openedMs),
+    phase: 'opened',
+    kind: serial % 3 === 0 ? 'dns' : 'request',
+    time: new Date(openedMs).toISOString(),
+    parent: null,
+    gateway: 'gw',
+    fleet: 'default',
+    runner: `10.77.0.${serial % 5}`,
+    job: serial % 4 === 0 ? null : { ...job, runId: `${serial % 6}` },
+    attribution: { source: 'declared', certainty: 'certain' },
+    process: null,
+    destination: { host: `h${serial % 40}.example`, address: null, port: 443, protocol: 'https' },
+    operation: null,
+    http: { method: 'GET', path: `/${serial}`, version: '1.1', status: null },
+    dns: null,
+    tls: null,
+    packet: null,
+    evidence: [],
+    decision: {
+      verdict: isBlocked || wouldBe ? 'block' : 'allow',
+      enforced: !wouldBe,
+      mode: wouldBe ? 'audit' : 'block',
+      rule: 'r',
+      scope: null,
+      reason: 'rule',
+    },
+    policyRevision: '0123456789ab',
+    bytes: null,
+    timings: null,
+    ended: null,
+  };
+  const time = new Date(openedMs + 250).toISOString();
+  return {
+    opened,
+    closed: { ...opened, phase: 'closed', time, bytes: { sent: serial, received: 2 * serial } },
+  };
+}
+
+const segment = (at: number) => `worker-0-20261123T230000000Z-${at}.jsonl`;
+
+t.test('fifty kills lose nothing and count nothing twice', { timeout: 120_000 }, async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'sallyport-ingest-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const [segments, folder] = [join(directory, 'segments'), join(directory, 'store')];
+  mkdirSync(segments);
+  // Two days meet in the middle; ends come some flows after beginnings, also in the next segment.
+  const count = 12_000;
+  const flows = Array.from({ length: count }, (_, serial) => flow(serial));
+  const lines: string[] = [];
+  flows.forEach(({ opened }, at) => {
+    lines.push(serialiseRecord(opened));
+    if (at >= 50) lines.push(serialiseRecord(flows[at - 50]!.closed));
+  });
+  for (const { closed } of flows.slice(-50)) lines.push(serialiseRecord(closed));
+  const third = Math.ceil(lines.length / 3);
+  for (let at = 0; at < 3; at++)
+    writeFileSync(join(segments, segment(at + 1)), lines.slice(at * third, (at + 1) * third).join(''));
+
+  let kills = 0;
+  for (let round = 0; ; round++) {
+    const child = spawn(
+      process.execPath,
+      ['--disable-warning=ExperimentalWarning', program, segments, folder, '40'],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
+    let said = '';
+    child.stdout.on('data', (chunk) => (said += String(chunk)));
+    await once(child.stdout, 'data');
+    const timer = kills < 50 ? setTimeout(() => child.kill('SIGKILL'), 3 + ((round * 7) % 29)) : undefined;
+    const [, signal] = (await once(child, 'exit')) as [number | null, string | null];
+    clearTimeout(timer);
+    if (signal === 'SIGKILL') kills++;
+    else {
+      t.match(said, 'done 0\n', 'all is read');
+      break;
+    }
+  }
+  t.ok(kills >= 10, `${kills} kills in the middle of it`);
+
+  const total = { n: count, sent: sum(flows, 1), received: sum(flows, 2) };
+  const main = new DatabaseSync(join(folder, 'main.db'), { readOnly: true });
+  const one = (sql: string) => ({ ...main.prepare(sql).get() });
+  const sums = 'sum(n) as n, sum(sent) as sent, sum(received) as received';
+  t.same(one(`select ${sums} from roll_hour`), total);
+  t.same(one(`select ${sums} from roll_day`), total);
+  const ofJobs = flows.filter(({ opened }) => opened.job !== null);
+  const jobTotal = { n: ofJobs.length, sent: sum(ofJobs, 1), received: sum(ofJobs, 2) };
+  t.same(one(`select ${sums} from roll_day_repository`), jobTotal);
+  t.same(one('select sum(flows) as n, sum(sent) as sent, sum(received) as received from job'), jobTotal);
+  t.same(one('select sum(n) as n, min(first_ms) as first from seen'), {
+    n: ofJobs.length,
+    first: firstMs + 1_000,
+  });
+  const blocked = flows.filter(
+    ({ opened }) => opened.decision.verdict === 'block' && opened.decision.enforced,
+  );
+  t.same(one('select sum(n) as n from roll_day where verdict = 2'), { n: blocked.length });
+  t.same(one('select count(*) as n from repository'), { n: 1 });
+  t.same(one('select count(*) as n from job'), { n: 6 });
+  const store = new SqliteStore(folder);
+  t.teardown(() => store.close());
+  t.same(store.days(), ['2026-11-24', '2026-11-23']);
+  const found = store.days().map((day) => {
+    const file = new DatabaseSync(join(folder, 'flows', `${day}.db`), { readOnly: true });
+    return file.prepare('select count(*) as n, count(closed_ms) as closed from flow').get()!;
+  });
+  t.equal(
+    found.reduce((all, { n }) => all + Number(n), 0),
+    count,
+  );
+  t.equal(
+    found.reduce((all, { closed }) => all + Number(closed), 0),
+    count,
+  );
+});
+
+const sum = (flows: readonly ReturnType<typeof flow>[], factor: number): number =>
+  flows.reduce((all, { closed }) => all + (factor === 1 ? closed.bytes!.sent : closed.bytes!.received), 0);
+
+t.test('a line that is written while it is read waits for its end', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'sallyport-ingest-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const { Ingest } = await import('../../store/ingest.ts');
+  const path = join(directory, segment(1));
+  const taken: string[] = [];
+  const ingest = new Ingest({
+    directory,
+    gateway: 'gw',
+    sink: {
+      write: async (records) => void taken.push(...records.map(({ phase }) => phase)),
+      offsets: async () => new Map(),
+    },
+  });
+  const { opened, closed } = flow(1);
+  const line = serialiseRecord(closed);
+  writeFileSync(path, serialiseRecord(opened) + line.slice(0, 40));
+  t.equal(await ingest.catchUp(), 1);
+  t.equal(await ingest.backlogBytes(), 40);
+  appendFileSync(path, line.slice(40));
+  t.equal(await ingest.catchUp(), 1);
+  t.same(taken, ['opened', 'closed']);
+  // A writer that was killed left half a line; what its successor appended is read.
+  appendFileSync(path, `{"v":1,"id":"cut\n${serialiseRecord(closed)}`);
+  t.equal(await ingest.catchUp(), 1);
+  t.equal(await ingest.backlogBytes(), 0);
+});
+
+t.test('a file of a newer program, and one whose steps were others, are refused', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'sallyport-ingest-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  new SqliteStore(directory).close();
+  const main = new DatabaseSync(join(directory, 'main.db'));
+  main.exec("insert into migration values (9, '0009-later.sql', 'x', 0)");
+  t.throws(() => new SqliteStore(directory), /main\.db cannot be used: a newer version/);
+  main.exec("delete from migration where number = 9; update migration set digest = 'x'");
+  t.throws(() => new SqliteStore(directory), /its step 0001-first\.sql is another one/);
+  main.close();
+});
