@@ -17,8 +17,12 @@ export function checkPlatformHosts(
 ): void {
   if (rule.isBlock && blocksWholeHost(rule)) return;
   for (const pattern of rule.hosts) {
-    const found = findNamed(pattern, servers);
+    const found = findForge(pattern, rule.exceptHosts, servers);
     if (found === null) continue;
+    if (isBroad(pattern)) {
+      warnAboutBroad(rule, found, at, list);
+      continue;
+    }
     const { server, host } = found;
     const key = server.platform;
     const message = `${rule.id} is an http rule for ${host}, where rules go by ${key === 'github' ? 'repository' : 'project'}`;
@@ -34,25 +38,44 @@ interface Named {
 }
 
 /** The host of a forge that the pattern covers; the runner's own service is no matter of repositories. */
-function findNamed(pattern: HostPattern, servers: readonly PlatformServer[]): Named | null {
+export function findForge(
+  pattern: HostPattern,
+  except: readonly HostPattern[],
+  servers: readonly PlatformServer[],
+): Named | null {
+  const isExcepted = (host: string): boolean => except.some((other) => matchesHost(other, host));
   if (pattern.lead === null) {
     const found = findPlatformHost(servers, pattern.text);
-    return found === null || found.role === 'service' ? null : { ...found, host: pattern.text };
+    return found === null || found.role === 'service' || isExcepted(pattern.text)
+      ? null
+      : { ...found, host: pattern.text };
   }
-  // What stands for half the world is no rule for a forge.
-  if (!pattern.tail.includes('.')) return null;
   for (const server of servers)
     for (const { host, role } of server.hosts)
-      if (role !== 'service' && !host.startsWith('*') && matchesHost(pattern, host))
+      if (role !== 'service' && !host.startsWith('*') && matchesHost(pattern, host) && !isExcepted(host))
         return { server, role, host };
   return null;
+}
+
+/** True for what stands for half the world: no word of a name is spelt out before its last label. */
+function isBroad({ lead, tail }: HostPattern): boolean {
+  return (
+    lead !== null && !tail.includes('.') && !lead.some(({ kind }) => kind === 'literal' || kind === 'glob')
+  );
+}
+
+function warnAboutBroad(rule: HttpRule, { host }: Named, at: ValuePath, list: ProblemList): void {
+  if (rule.isBlock || list.problems.some(({ severity }) => severity === 'error')) return;
+  const message = `${rule.id} opens ${host} too, to every repository there`;
+  list.warn([...at, 'host'], message, `add "except: ${host}" and its like, or name the hosts`);
 }
 
 /** The rule that grants, or blocks, the same repositories. */
 function replacement(rule: HttpRule, { server, role, host }: Named): string {
   const isGithub = server.platform === 'github';
   const access = includesWrite(rule.methods) && !rule.isBlock ? 'write' : 'read';
-  const terms = rule.isBlock ? 'action: block' : `access: ${access}`;
+  const blocked = rule.methods.read ? 'action: block' : 'access: write, action: block';
+  const terms = rule.isBlock ? blocked : `access: ${access}`;
   const id = /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(rule.id) ? `id: ${rule.id}, ` : '';
   const names = findNames(rule, role, isGithub);
   if (role === 'container') {

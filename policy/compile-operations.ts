@@ -161,7 +161,7 @@ export function compilePublish(
   at: ValuePath,
   list: ProblemList,
 ): OperationRule {
-  const registries = readRegistries(file.registry);
+  const registries = readRegistries(file.registry, [...at, 'registry'], list);
   return {
     ...readCommon(file, start, at, list),
     family: 'packages',

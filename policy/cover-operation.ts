@@ -18,7 +18,14 @@ export interface OperationUse {
   readonly operation: Operation;
   readonly attribution: Attribution;
   readonly trusts: ReadonlyMap<string | null, LayerTrust>;
+  /** On its port: rules grant nothing of what a token may not go by, and block it all the same. */
+  readonly isHttps: boolean;
 }
+
+/** Those who say what a request means tell no more touches: the rest may be anything. */
+const maxTouches = 64;
+const isCut = ({ sureness, touches }: Operation): boolean =>
+  sureness === 'unknown' && touches.length >= maxTouches;
 
 type OperationCandidate = Candidate<OperationRule>;
 
@@ -28,9 +35,10 @@ export function coverOperation(
   use: OperationUse,
 ): OperationCandidate[] {
   const { operation } = use;
+  if (!use.isHttps) return [];
   const byMutation = findMutationRule(group, use);
   if (byMutation !== null) return [byMutation];
-  if (operation.touches.length === 0) return [];
+  if (operation.touches.length === 0 || isCut(operation)) return [];
   const found: OperationCandidate[] = [];
   for (const touch of operation.touches) {
     const granting = group.find((candidate) => grantsTouch(candidate, touch, use));
@@ -44,7 +52,7 @@ export function coverOperation(
 export function blocksOperation({ rule }: OperationCandidate, use: OperationUse): boolean {
   const { operation, attribution } = use;
   if (!isOfServer(rule, use)) return false;
-  if (rule.operations !== null && !namesOperation(rule.operations, operation.name)) return false;
+  if (rule.operations !== null && !namesPart(rule.operations, operation.name)) return false;
   if (rule.mutations.size > 0 && !listMutations(operation).some((name) => rule.mutations.has(name)))
     return false;
   return operation.touches.some(
@@ -55,7 +63,7 @@ export function blocksOperation({ rule }: OperationCandidate, use: OperationUse)
 /** Why no rule of the group covers the operation: nearest first. */
 export function explainUncovered(group: readonly OperationCandidate[], use: OperationUse): Reason {
   const { operation, attribution } = use;
-  if (group.length === 0) return 'no-rule';
+  if (group.length === 0 || !use.isHttps) return 'no-rule';
   for (const touch of operation.touches) {
     if (group.some((candidate) => grantsTouch(candidate, touch, use))) continue;
     const near = group.filter(
@@ -64,7 +72,7 @@ export function explainUncovered(group: readonly OperationCandidate[], use: Oper
     if (near.length === 0) return operation.sureness === 'unknown' ? 'not-understood' : 'repository';
     return near.some(({ rule }) => fitsTouch(rule, touch, use)) ? 'untrusted-write' : 'access';
   }
-  return operation.touches.length === 0 ? 'not-understood' : 'access';
+  return operation.touches.length === 0 || isCut(operation) ? 'not-understood' : 'access';
 }
 
 /** True when one of the alternatives stays within the levels. */
@@ -121,8 +129,28 @@ function listMutations({ name }: Operation): string[] {
     : [];
 }
 
+/** Of a document with several mutations each must be named: no `*` stands for several. */
 function namesOperation(operations: readonly Token[], name: string): boolean {
-  return operations.some((token) => matchesSequence([token], [name], 1));
+  const isWhole = operations.some((token) => token.kind === 'literal' && token.text === name);
+  return isWhole || listParts(name).every((part) => namesOne(operations, part));
+}
+
+/** The same for a block: one of them is enough. */
+function namesPart(operations: readonly Token[], name: string): boolean {
+  return namesOperation(operations, name) || listParts(name).some((part) => namesOne(operations, part));
+}
+
+const namesOne = (operations: readonly Token[], name: string): boolean =>
+  operations.some((token) => matchesSequence([token], [name], 1));
+
+/** `graphql/a+b` are `graphql/a` and `graphql/b`. */
+function listParts(name: string): string[] {
+  const slash = name.indexOf('/') + 1;
+  const prefix = name.slice(0, slash);
+  return name
+    .slice(slash)
+    .split('+')
+    .map((part) => `${prefix}${part}`);
 }
 
 /** True when the rule speaks of the server that the operation is for. */
@@ -145,11 +173,11 @@ function coversTouch(
   operation: Operation,
   attribution: Attribution,
 ): boolean {
-  const job = attribution.conflict ? null : attribution.job;
+  const job = findOwnJob(operation, attribution);
   switch (touch.kind) {
     case 'repository': {
       const segments = readSegments(touch, operation, attribution);
-      return segments !== null && coversSegments(rule, segments, attribution);
+      return segments !== null && coversSegments(rule, segments, job);
     }
     case 'owner': {
       if (rule.family !== 'github' && rule.family !== 'gitlab') return false;
@@ -157,25 +185,43 @@ function coversTouch(
       return (
         owner !== null &&
         rule.subjects.some((pattern) => coversBelow(pattern, owner, job)) &&
-        rule.exceptSubjects.length === 0
+        (rule.isBlock || rule.exceptSubjects.length === 0)
       );
     }
     case 'platform':
+      if (touch.access !== 'read') return false;
+      // What nobody could place may be anything of the platform's.
+      if (hidesPlace(operation)) return rule.family === operation.platform && coversAll(rule);
       // An images rule is for its registries' hosts alone: what clients ask of those before any image.
-      return touch.access === 'read' && (rule.family === operation.platform || isOfRegistry(rule, operation));
+      return rule.family === operation.platform || isOfRegistry(rule, operation);
     case 'image':
       return coversImage(rule, touch.image, operation, attribution);
     case 'cloud':
       return rule.family === 'aws' && coversCloud(rule, touch);
     case 'package':
-      if (rule.family === 'images')
-        return operation.platform === 'oci' && touch.purl === null && touch.access === 'read';
+      if (rule.family === 'images') return coversRegistry(touch, operation);
       if (rule.family === 'aws')
         return touch.purl === null && touch.access === 'read' && coversEcr(rule, touch.registry);
       return rule.packages !== null && publishes(rule.packages, touch);
     case 'identity':
       return false;
   }
+}
+
+/** True where the path told nothing. A document of GraphQL names what it hides by touches of its own. */
+const hidesPlace = ({ sureness, name }: Operation): boolean =>
+  sureness === 'unknown' && !name.startsWith('graphql/');
+
+/** True for a rule over everything that a server has. */
+const coversAll = ({ subjects, exceptSubjects }: OperationRule): boolean =>
+  exceptSubjects.length === 0 && subjects.some(({ text }) => text === '**' || text === '*/*');
+
+/** What clients ask of a registry besides images: whether it is one, lists, a login. What nobody understands is none of it. */
+function coversRegistry(
+  { purl, access }: Extract<Touch, { kind: 'package' }>,
+  operation: Operation,
+): boolean {
+  return operation.platform === 'oci' && operation.sureness === 'known' && purl === null && access === 'read';
 }
 
 // The web host of a GitLab hands out the tokens of its registry, and does much else.
@@ -190,8 +236,13 @@ function mayTouch(
   operation: Operation,
   attribution: Attribution,
 ): boolean {
-  if (touch.kind === 'repository' && readSegments(touch, operation, attribution) === null)
-    return rule.family === operation.platform;
+  const isOfFamily = rule.family === operation.platform;
+  if (touch.kind === 'repository' && readSegments(touch, operation, attribution) === null) return isOfFamily;
+  // What a platform or registry says of itself is of no repository and no image: who blocks one blocks none of that.
+  if (touch.kind === 'platform' && hidesPlace(operation)) return isOfFamily || isOfRegistry(rule, operation);
+  if (touch.kind === 'platform') return isOfFamily && coversAll(rule);
+  if (touch.kind === 'package' && rule.family === 'images')
+    return operation.platform === 'oci' && hidesPlace(operation);
   if (touch.kind === 'cloud' && rule.family === 'aws')
     return coversCloud(rule, { ...touch, account: touch.account ?? firstOf(rule.cloud?.accounts) });
   return coversTouch(rule, touch, operation, attribution);
@@ -205,11 +256,13 @@ type RepositoryTouch = Extract<Touch, { kind: 'repository' }>;
 /** Owner and name in lower case, or null when the request hides them. */
 function readSegments(
   { owner, name, id, access }: RepositoryTouch,
-  { credential, platform }: Operation,
-  { job, conflict }: Attribution,
+  operation: Operation,
+  attribution: Attribution,
 ): string[] | null {
   if (owner !== null && name !== null) return `${owner}/${name}`.toLowerCase().split('/');
-  const own = conflict ? null : (job?.repository?.toLowerCase().split('/') ?? null);
+  const { credential, platform } = operation;
+  const job = findOwnJob(operation, attribution);
+  const own = job?.repository?.toLowerCase().split('/') ?? null;
   if (own === null) return null;
   if (id !== null) return id === job?.repositoryId ? own : null;
   // A job's own token of GitHub reaches no other repository for writing; one of GitLab does, by allowlists.
@@ -217,9 +270,13 @@ function readSegments(
   return owner === null && access !== 'read' && reachesOwn ? own : null;
 }
 
-function coversSegments(rule: OperationRule, segments: readonly string[], attribution: Attribution): boolean {
+/** The job, where it is one of the server that is spoken to: elsewhere its names and numbers are somebody else's. */
+function findOwnJob({ platform, server }: Operation, { job, conflict }: Attribution): Job | null {
+  return job !== null && !conflict && job.platform === platform && job.server === server ? job : null;
+}
+
+function coversSegments(rule: OperationRule, segments: readonly string[], job: Job | null): boolean {
   if (rule.family !== 'github' && rule.family !== 'gitlab') return false;
-  const job = attribution.conflict ? null : attribution.job;
   return (
     rule.subjects.some((pattern) => matchesSubject(pattern, segments, job)) &&
     !rule.exceptSubjects.some((pattern) => matchesSubject(pattern, segments, job))
@@ -229,18 +286,21 @@ function coversSegments(rule: OperationRule, segments: readonly string[], attrib
 function coversImage(
   rule: OperationRule,
   image: string,
-  { platform }: Operation,
+  operation: Operation,
   attribution: Attribution,
 ): boolean {
+  const { platform } = operation;
   const segments = image.toLowerCase().split('/');
   if (rule.family === 'aws') return coversEcr(rule, segments[0]!);
-  const job = attribution.conflict ? null : attribution.job;
+  const own = findOwnJob(operation, attribution);
   // Images of a forge's own registry lie under the name of their repository.
   if (rule.family === 'gitlab' && rule.family === platform)
-    return coversBelowProject(rule, segments.slice(1), job);
+    return coversBelowProject(rule, segments.slice(1), own);
   if (rule.family !== 'images' && rule.family === platform)
-    return segments.length >= 3 && coversSegments(rule, segments.slice(1, 3), attribution);
+    return segments.length >= 3 && coversSegments(rule, segments.slice(1, 3), own);
   if (rule.family !== 'images') return false;
+  // Whose names lie in a registry the rule says itself.
+  const job = attribution.conflict ? null : attribution.job;
   return (
     rule.subjects.some((pattern) => matchesSubject(pattern, segments, job)) &&
     !rule.exceptSubjects.some((pattern) => matchesSubject(pattern, segments, job))

@@ -223,8 +223,9 @@ function findExcess(effective: EffectivePolicy, operation: Operation | null): De
 }
 
 function readUse({ policy }: EffectivePolicy, question: RequestQuestion): OperationUse | null {
-  const { operation = null, attribution = unattributed } = question;
-  return operation === null ? null : { operation, attribution, trusts: policy.trusts };
+  const { operation = null, attribution = unattributed, scheme, port } = question;
+  const isHttps = scheme === 'https' && port === 443;
+  return operation === null ? null : { operation, attribution, trusts: policy.trusts, isHttps };
 }
 
 /** Why rules on operations do not cover what the request means, or null where they are not what is missing. */

@@ -53,8 +53,8 @@ class Found {
 
   lookAtField(name: string, value: string): void {
     const kind = credentialFields.test(name) ? 'foreign-token' : 'secret-in-request';
-    this.lookAt(value, kind, `the field ${name.slice(0, 40)}`);
-    const basic = /^basic +(\S+)/i.exec(value)?.[1];
+    this.lookAt(decoded(value), kind, `the field ${name.slice(0, 40)}`);
+    const basic = /^basic[ \t]+(\S+)/i.exec(value)?.[1];
     if (basic !== undefined && basic.length <= maxEncoded)
       this.lookAt(Buffer.from(basic, 'base64').toString('latin1'), kind, `the field ${name.slice(0, 40)}`);
   }

@@ -5,7 +5,7 @@ import type { Reason } from '../flow/reason.ts';
 import { publicRegistries, RegistryHosts, registryName } from '../flow/registry-server.ts';
 import { matchesPurl, readPurlPattern, type PurlPattern } from './match-purl.ts';
 import type { ProblemList, ValuePath } from './problem-list.ts';
-import { toEntries, toList } from './read-values.ts';
+import { toEntries } from './read-values.ts';
 import type { PackagesFile } from './schema.ts';
 
 type Word = 'allow' | 'detect' | 'block';
@@ -83,19 +83,42 @@ function readTerm(file: TermFile, at: ValuePath, key: string, list: ProblemList)
   return {
     id: file.id ?? `packages.${key}[${typeof last === 'number' ? last : 0}]`,
     purls: readPurls(file.purl, [...at, 'purl'], list),
-    registries: file.registry === undefined ? null : readRegistries(file.registry),
+    registries: file.registry === undefined ? null : readRegistries(file.registry, [...at, 'registry'], list),
     minMs: readDuration(file.min ?? '0m'),
-    // The whole of the last day counts.
-    untilMs: file.until === undefined ? 0 : Date.parse(`${file.until}T00:00:00Z`) + 86_400_000,
+    untilMs: file.until === undefined ? 0 : readLastDay(file.until, [...at, 'until'], list),
     coversMalware: file.malware === true,
   };
 }
 
 const publicHosts = new RegistryHosts(publicRegistries);
 
+/** The end of the day (UTC): the whole of it counts. */
+function readLastDay(text: string, at: ValuePath, list: ProblemList): number {
+  const startMs = Date.parse(`${text}T00:00:00Z`);
+  if (Number.isNaN(startMs) || !new Date(startMs).toISOString().startsWith(text))
+    list.error(at, `"${text}" is no date`, 'write 2027-01-31');
+  return startMs + 86_400_000;
+}
+
 /** Registries by the name that requests have them under: a host of a known one is that one. */
-export function readRegistries(value: string | readonly string[]): string[] {
-  return toList<string>(value).map((text) => registryName(publicHosts, text.toLowerCase()));
+export function readRegistries(
+  value: string | readonly string[],
+  path: ValuePath,
+  list: ProblemList,
+): string[] {
+  return toEntries<string>(value, path).map(([text, at]) => {
+    const name = text.toLowerCase();
+    const meant = registryName(publicHosts, `x.${name}`);
+    if (!/^[a-z0-9][a-z0-9.-]*(?:\/[^\s?#:]*)?$/.test(name))
+      list.error(
+        at,
+        `"${text}" is no registry`,
+        'write its name or host alone: npmjs.com, nexus.corp.example',
+      );
+    else if (registryName(publicHosts, name) === name && meant !== `x.${name}` && meant !== name)
+      list.error(at, `"${text}" is the name of no registry`, `write ${meant}`);
+    return registryName(publicHosts, name);
+  });
 }
 
 export function readPurls(
@@ -124,14 +147,49 @@ export function findPackageRefusal(
   nowMs: number,
 ): PackageRefusal | null {
   let recorded: PackageRefusal | null = null;
-  for (const touch of operation.touches) {
-    if (touch.kind !== 'package' || touch.purl === null) continue;
-    const refusal = judgePackage(terms, touch, nowMs);
+  for (const touched of operation.touches) {
+    const refusal = judgeTouch(terms, touched, operation, nowMs);
     if (refusal !== null && !refusal.isRecordedOnly) return refusal;
     recorded ??= refusal;
   }
   return recorded;
 }
+
+function judgeTouch(
+  terms: PackageTerms,
+  touched: Touch,
+  operation: Operation,
+  nowMs: number,
+): PackageRefusal | null {
+  const touch = touched.kind === 'package' && touched.purl !== null ? touched : null;
+  if (touch === null) return judgeHidden(terms, touched, operation);
+  const mayInstall = touch.act === 'metadata' && isUnplaced(operation);
+  return judgePackage(terms, mayInstall ? { ...touch, act: 'install' } : touch, nowMs);
+}
+
+/** True for a read at a registry that nobody could place: what it answers with may be a file. */
+const isUnplaced = ({ sureness, byShape, access }: Operation): boolean =>
+  sureness === 'unknown' && byShape !== true && access === 'read';
+
+/** A file of a package that the path does not tell: it has no age and is on no list. */
+function judgeHidden(terms: PackageTerms, touch: Touch, operation: Operation): PackageRefusal | null {
+  if (touch.kind !== 'package' || touch.purl !== null || !isUnplaced(operation)) return null;
+  const mayBe = ({ purls }: Term): boolean =>
+    purls.length === 0 || purls.some(({ text }) => isOfType(text, operation.platform));
+  if (terms.allow.some((term) => term.purls.length > 0 && mayBe(term)))
+    return refuse('package-unlisted', null);
+  const near = terms.age.filter(
+    (term) =>
+      mayBe(term) && (term.registries === null || term.registries.includes(touch.registry.toLowerCase())),
+  );
+  const named = near.filter(({ registries }) => registries !== null);
+  const term = (named.length > 0 ? named : near).find(({ minMs }) => minMs > 0);
+  if (term === undefined || terms.unknownAge === 'allow') return null;
+  return refuse('unknown-age', term.id, terms.unknownAge === 'detect');
+}
+
+const isOfType = (pattern: string, type: string): boolean =>
+  new RegExp(`^pkg:(?:${type}|\\*)/`, 'i').test(pattern);
 
 /** Why one package may not be had, or null. */
 export function judgePackage(terms: PackageTerms, touch: PackageTouch, nowMs: number): PackageRefusal | null {
@@ -143,10 +201,17 @@ export function judgePackage(terms: PackageTerms, touch: PackageTouch, nowMs: nu
   if (blocked !== undefined) return refuse('package-blocked', blocked.id);
   if (touch.act === 'install' && isUnlisted(terms.allow, touch)) return refuse('package-unlisted', null);
   const exception = terms.except.find((term) => term.untilMs > nowMs && covers(term, touch));
-  if (touch.facts?.malicious != null && exception?.coversMalware !== true && terms.malware !== 'allow')
-    return refuse('malicious-package', touch.facts.malicious, terms.malware === 'detect');
-  if (touch.act !== 'install' || exception !== undefined) return null;
-  return judgeAge(terms, touch);
+  const malicious = exception?.coversMalware === true ? null : judgeMalware(terms, touch);
+  if (malicious?.isRecordedOnly === false || touch.act !== 'install' || exception !== undefined)
+    return malicious;
+  // What is only recorded takes nothing from an age that is asked.
+  const young = judgeAge(terms, touch);
+  return young?.isRecordedOnly === false ? young : (malicious ?? young);
+}
+
+function judgeMalware({ malware }: PackageTerms, { facts }: PackageTouch): PackageRefusal | null {
+  if (facts?.malicious == null || malware === 'allow') return null;
+  return refuse('malicious-package', facts.malicious, malware === 'detect');
 }
 
 function judgeAge(terms: PackageTerms, touch: PackageTouch): PackageRefusal | null {

@@ -4,6 +4,7 @@
 import type { Attribution } from '../flow/job.ts';
 import type { Operation } from '../flow/operation.ts';
 import type { ProblemList, ValuePath } from './problem-list.ts';
+import { matchesSequence, readToken, type Token } from './match-sequence.ts';
 import { toList } from './read-values.ts';
 import type { OperationRule } from './rule.ts';
 import type { MatchFile } from './schema.ts';
@@ -17,15 +18,31 @@ export interface LayerTrust {
 
 export const noTrust: LayerTrust = { namesRef: false, namesEvent: false };
 
-const matchesEverything = /^(?:refs\/)?\*\*$|^\*$/;
+/** Names that nobody gives: patterns that match them match everything. */
+const anyName = ['zq7'];
+const anyRefs = [
+  ['refs', 'heads', 'zq7'],
+  ['refs', 'tags', 'zq7'],
+];
 
-/** Reads it from `match`; a pattern that matches everything names nothing. */
+/** Reads it from `match`; patterns that together match any branch and any tag, or everything, name nothing. */
 export function readTrust(match: MatchFile): LayerTrust {
-  const names = (value: MatchFile['ref']) => {
-    const texts = toList<string>(value);
-    return texts.length > 0 && !texts.some((text) => matchesEverything.test(text));
+  const names = (value: MatchFile['ref'], probes: readonly (readonly string[])[]) => {
+    const patterns = toList<string>(value).map(readPattern);
+    const isMatched = (probe: readonly string[]) =>
+      patterns.some((tokens) => tokens.length === 0 || matchesSequence(tokens, probe, probe.length));
+    return patterns.length > 0 && !probes.every(isMatched);
   };
-  return { namesRef: names(match.ref) || names(match.environment), namesEvent: names(match.event) };
+  return {
+    namesRef: names(match.ref, anyRefs) || names(match.environment, [anyName]),
+    namesEvent: names(match.event, [anyName]),
+  };
+}
+
+/** As `match` reads it; empty for what it refuses. */
+function readPattern(text: string): Token[] {
+  const tokens = text.split('/').map(readToken);
+  return tokens.flatMap((token) => (token === null ? [] : [token]));
 }
 
 /** Events whose runs have the base branch's rights and read what anybody may write (docs.github.com, "Events that trigger workflows"). */

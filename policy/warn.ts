@@ -1,6 +1,6 @@
 // Warnings about what a policy says and can hardly mean.
 
-import { checkPlatformHosts } from './check-platform-hosts.ts';
+import { checkPlatformHosts, findForge } from './check-platform-hosts.ts';
 import type { Policy } from './compile.ts';
 import { addToHostIndex, createHostIndex, findHostGroups, matchesHost } from './match-host.ts';
 import { includesWrite } from './method-set.ts';
@@ -28,6 +28,7 @@ export function warnAboutPolicy(
     );
   }
   warnAboutModes(policy, list);
+  warnAboutCeiling(policy, list);
   const places = listPlaces(file);
   const layers = [policy.top, ...policy.scopes.map(({ layer }) => layer)];
   const rules = [...new Set(layers.flatMap(({ indexes }) => indexes.flatMap((index) => index.rules)))];
@@ -44,6 +45,7 @@ export function warnAboutPolicy(
       warnAboutUnread(rule, policy, pathOf(rule), list);
       if (!rule.isBlock) warnAboutHttp(rule, pathOf(rule), list);
     }
+    if (rule.kind === 'opaque') warnAboutUnreadForge(rule, policy, pathOf(rule), list);
     if (rule.kind === 'network' && !rule.isBlock) {
       warnAboutForge(rule, pathOf(rule), list);
       if (steer !== undefined) warnAboutSteer(rule, pathOf(rule), steer, list);
@@ -91,6 +93,19 @@ function warnAboutModes(policy: Policy, list: ProblemList): void {
       );
     }
   }
+}
+
+/** A policy that blocks, and a ceiling that does not. */
+function warnAboutCeiling(policy: Policy, list: ProblemList): void {
+  const terms = [policy.permissions, ...policy.scopes.map(({ permissions }) => permissions)];
+  const isAsked = terms.some(({ base, ceiling }) => base !== null || ceiling !== null);
+  if (policy.mode !== 'block' || !isAsked || terms.some(({ mode }) => mode !== null)) return;
+  const message = 'no "permissions.mode": what passes the ceiling is only recorded';
+  list.warn(
+    policy.permissions.ceiling === null ? [] : ['permissions'],
+    message,
+    'say "mode: block" or "mode: audit"',
+  );
 }
 
 /** An opaque host cannot be told apart by path or method. */
@@ -177,6 +192,15 @@ function overlap(a: NetworkRule, b: NetworkRule): boolean {
   if (!a.protocols.some((protocol) => b.protocols.includes(protocol))) return false;
   if (a.ports === null || b.ports === null) return true;
   return a.ports.some(([from, to]) => b.ports!.some(([first, last]) => from <= last && first <= to));
+}
+
+/** Where a forge passes unread, rules on repositories hold nothing. */
+function warnAboutUnreadForge(rule: OpaqueRule, policy: Policy, path: ValuePath, list: ProblemList): void {
+  const found = rule.hosts.map((pattern) => findForge(pattern, rule.exceptHosts, policy.servers));
+  const forge = found.find((each) => each !== null);
+  if (forge == null) return;
+  const message = `${rule.id} passes ${forge.host} unread: every repository there can be read and written`;
+  list.warn(path, message, `use ${forge.server.platform} rules`);
 }
 
 function warnAboutForge(rule: NetworkRule, path: ValuePath, list: ProblemList): void {

@@ -14,6 +14,7 @@ import { readMaven } from './maven.ts';
 import { readNpm } from './npm.ts';
 import { readNuget } from './nuget.ts';
 import { readOci } from './oci.ts';
+import { plainSlashes } from './plain-slashes.ts';
 import { readPypi } from './pypi.ts';
 import { splitPath, unknownMeaning } from './registry-request.ts';
 import type { Learning, Meaning, RegistryRequest } from './registry-request.ts';
@@ -100,16 +101,20 @@ function understand(setting: Setting, asked: AskedRequest): Understanding | null
 
 function findPlace(hosts: RegistryHosts, asked: AskedRequest): Place | null {
   for (const { server, pathPrefix } of hosts.find(asked.host)) {
-    const path = pathBelow(asked.path, pathPrefix);
+    // In front of the protocol's own path one may be data: the name of a project.
+    const written = asked.path;
+    const spelt = pathBelow(written, pathPrefix) === null ? plainSlashes(asked, written) : written;
+    const path = pathBelow(spelt, pathPrefix);
     if (path === null) continue;
     return {
       ecosystem: server.ecosystem,
-      registry: nameOf(server, pathPrefix, asked, path),
-      path,
+      registry: nameOf(server, pathPrefix, asked.host, spelt, path),
+      path: plainSlashes(asked, path),
       byShape: false,
     };
   }
-  const shape = recogniseShape(asked);
+  const spelt = plainSlashes(asked, asked.path);
+  const shape = recogniseShape(spelt === asked.path ? asked : { ...asked, path: spelt });
   if (shape === null) return null;
   return { ecosystem: shape.ecosystem, registry: asked.host, path: shape.path, byShape: true };
 }
@@ -130,7 +135,8 @@ function learningOf({ times, awaited }: Setting, asked: AskedRequest, place: Pla
 function nameOf(
   { registry }: RegistryServer,
   prefix: string,
-  { host, path }: AskedRequest,
+  host: string,
+  path: string,
   rest: string,
 ): string {
   if (registry !== null) return registry;

@@ -78,13 +78,10 @@ export function countRepository(segments: readonly string[]): number {
 export function readMaven(request: RegistryRequest): Meaning {
   const { segments, isRead, method } = request;
   if (segments[0] === 'api') return readPortal(request);
-  const found = readMavenPath(segments.slice(countRepository(segments)));
-  if (found === null) {
-    const isListing = isRead && segments.at(-1) === '';
-    return isListing
-      ? packageMeaning(request, 'list', 'metadata', 'read', { purl: null })
-      : unknownMeaning(request, 'no path of the layout');
-  }
+  const path = segments.slice(countRepository(segments));
+  // A repository may take no notice of a slash at the end.
+  const found = readMavenPath(path.at(-1) === '' ? path.slice(0, -1) : path);
+  if (found === null) return readOther(request, path);
   const purl = mavenPurl(found.group, found.artifact);
   const { version, file } = found;
   if (method === 'PUT') return packageMeaning(request, 'publish', 'publish', 'write', { purl, version });
@@ -101,6 +98,21 @@ export function readMaven(request: RegistryRequest): Meaning {
     purl,
     version,
   );
+}
+
+/** What repositories have besides packages (maven.apache.org/resolver/remote-repository-filtering.html). */
+const index =
+  /^(?:archetype-catalog\.xml(?:\.[a-z0-9]+)?|\.(?:meta|index)\/.*|(?:last_updated|robots)\.txt)$/;
+
+/** No file of the layout: whatever lies in the folder of a version counts as that version. */
+function readOther(request: RegistryRequest, path: readonly string[]): Meaning {
+  if (request.isRead && (path.at(-1) === '' || index.test(path.join('/'))))
+    return packageMeaning(request, 'list', 'metadata', 'read', { purl: null });
+  if (!request.isRead || path.length < 4) return unknownMeaning(request, 'no path of the layout');
+  const [artifact = '', version = '', file = ''] = path.slice(-3);
+  const purl = mavenPurl(path.slice(0, -3).join('.'), artifact);
+  const meaning = packageMeaning(request, 'install', 'install', 'read', { purl, version, file });
+  return { ...meaning, sureness: 'unknown', detail: 'a file that is named otherwise than its version' };
 }
 
 /** The file's own Last-Modified, which a mirror may have made anew. */

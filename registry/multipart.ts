@@ -9,7 +9,10 @@ export interface FormPart {
 const maxParts = 512;
 const maxHeadBytes = 8192;
 
-/** Reads all parts of a form; null when it is not whole and well-formed. Linear, and copies no body. */
+/**
+ * Reads all parts of a form; null when it is not whole and well-formed, or could be read in two ways: a server may take
+ * lines that end in a bare line feed, and the first or the last of two names. Linear, and copies no body.
+ */
 export function readMultipart(contentType: string, body: Buffer): readonly FormPart[] | null {
   if (contentType.length > 1000) return null;
   const boundary =
@@ -18,6 +21,7 @@ export function readMultipart(contentType: string, body: Buffer): readonly FormP
     );
   if (boundary === null) return null;
   const mark = Buffer.from(`--${boundary[1] ?? boundary[2]!}`, 'latin1');
+  if (hasBareBoundary(body, mark)) return null;
   const parts: FormPart[] = [];
   let at = body.indexOf(mark);
   if (at !== 0 && (at < 2 || body[at - 1] !== 10)) return null;
@@ -30,6 +34,14 @@ export function readMultipart(contentType: string, body: Buffer): readonly FormP
     at = part.next;
   }
   return null;
+}
+
+/** True when a boundary stands behind a line feed alone. */
+function hasBareBoundary(body: Buffer, mark: Buffer): boolean {
+  const lenient = Buffer.concat([Buffer.from('\n'), mark]);
+  for (let at = body.indexOf(lenient); at >= 0; at = body.indexOf(lenient, at + lenient.length))
+    if (at === 0 || body[at - 1] !== 13) return true;
+  return false;
 }
 
 function readPart(body: Buffer, from: number, mark: Buffer): { part: FormPart; next: number } | null {
@@ -50,10 +62,21 @@ function readPart(body: Buffer, from: number, mark: Buffer): { part: FormPart; n
 }
 
 function readDisposition(head: string): { name: string; fileName: string | null } | null {
-  const lines = head.split('\r\n').filter((line) => /^content-disposition\s*:/i.test(line));
-  if (lines.length !== 1) return null;
-  const name = /;\s*name=(?:"([^"\\]{0,200})"|([^\s;"]{1,200}))/i.exec(lines[0]!);
-  if (name === null) return null;
-  const file = /;\s*filename=(?:"([^"\\]{0,500})"|([^\s;"]{1,500}))/i.exec(lines[0]!);
-  return { name: name[1] ?? name[2]!, fileName: file === null ? null : (file[1] ?? file[2]!) };
+  const all = head.split('\r\n');
+  const lines = all.filter((line) => /^content-disposition/i.test(line));
+  // Folded lines, and ends of lines that only some readers see.
+  if (lines.length !== 1 || all.some((line) => /^[ \t]|[\r\n]/.test(line))) return null;
+  const form =
+    /^content-disposition:[ \t]*form-data((?:[ \t]*;[ \t]*[\w-]+\*?=(?:"[^"\\]{0,500}"|[^\s;"\\]{1,500}))+)[ \t]*;?[ \t]*$/i.exec(
+      lines[0]!,
+    );
+  if (form === null) return null;
+  const parameters = [...form[1]!.matchAll(/;[ \t]*([\w-]+\*?)=(?:"([^"]*)"|([^\s;"]+))/g)];
+  const values = (wanted: RegExp): string[] =>
+    parameters.filter((found) => wanted.test(found[1]!)).map((found) => found[2] ?? found[3]!);
+  const [names, files] = [values(/^name$/i), values(/^filename$/i)];
+  // `name*` is another spelling of the same (RFC 7578 §4.2 forbids it).
+  if (names.length !== 1 || names[0]!.length > 200 || files.length > 1 || values(/^name\*$/i).length > 0)
+    return null;
+  return { name: names[0]!, fileName: files[0] ?? null };
 }

@@ -5,7 +5,7 @@ import { isJson } from './answer-reader.ts';
 import { learnRegistration } from './learn-nuget.ts';
 import { readNugetPush } from './publish-nuget.ts';
 import { nugetPurl } from './purl.ts';
-import { packageMeaning, publishHold, unknownMeaning } from './registry-request.ts';
+import { packageMeaning, packageTouch, publishHold, unknownMeaning } from './registry-request.ts';
 import type { Meaning, RegistryRequest } from './registry-request.ts';
 import { normaliseNugetVersion } from './version-order.ts';
 
@@ -71,14 +71,30 @@ function readRegistration(request: RegistryRequest, rest: readonly string[]): Me
   return { ...meaning, answer: (head) => (isJson(head) ? learnRegistration(learning, purl, version) : null) };
 }
 
-/** `/packages/{id}.{version}.nupkg` of the content networks: an id may end in digits too. */
+/** `/packages/{id}.{version}.nupkg` of the content networks. */
 function readFileName(request: RegistryRequest, file: string): Meaning {
-  const match = /^(.+?)\.(\d+(?:\.\d+){1,3}(?:-[0-9a-z.-]+)?)\.s?nupkg$/i.exec(file);
-  if (match === null || !validId.test(match[1]!)) return unknownMeaning(request, 'no known file');
-  return packageMeaning(request, 'install', 'install', 'read', {
-    purl: nugetPurl(match[1]!),
-    version: normaliseNugetVersion(match[2]!),
-    file: file.toLowerCase(),
+  const readings = splitFileName(file);
+  const { learning } = request;
+  const isKnown = ({ purl, version }: (typeof readings)[number]): boolean =>
+    learning !== null && learning.times.find(learning.registry, purl, version) !== null;
+  const known = readings.filter(isKnown);
+  const meant = known.length === 1 ? known : readings;
+  const [first] = meant;
+  if (first === undefined) return unknownMeaning(request, 'no known file');
+  const meaning = packageMeaning(request, 'install', 'install', 'read', first);
+  if (meant.length === 1) return meaning;
+  const touches = meant.map((facts) => packageTouch(request, 'install', 'read', facts));
+  return { ...meaning, touches, sureness: 'ambiguous', detail: 'an id that may end in a number' };
+}
+
+/** Every way to split it: an id may end in digits too. */
+function splitFileName(file: string): { purl: string; version: string; file: string }[] {
+  const stem = file.length > 256 ? '' : (/^(.+)\.s?nupkg$/i.exec(file)?.[1] ?? '');
+  const cuts = [...stem.matchAll(/\.(?=\d+(?:\.\d+){2,3}(?:-[0-9a-z.-]+)?$)/gi)];
+  return cuts.slice(0, 8).flatMap(({ index }) => {
+    const [id, version] = [stem.slice(0, index), stem.slice(index + 1)];
+    if (!validId.test(id)) return [];
+    return [{ purl: nugetPurl(id), version: normaliseNugetVersion(version), file: file.toLowerCase() }];
   });
 }
 

@@ -98,7 +98,10 @@ function readUpload(request: RegistryRequest, name: readonly string[]): Meaning 
   const sources = query.getAll('from');
   if (sources.length === 0) return meaning;
   if (!sources.every((source) => imageName.test(source)) || sources.length >= maxTouches) {
-    return { ...meaning, sureness: 'unknown', detail: 'a mount from an image that cannot be read' };
+    // What is read besides may be any image: nothing grants that.
+    const hidden = packageTouch(request, 'publish', 'write', { purl: null });
+    const touches = [...meaning.touches, hidden];
+    return { ...meaning, touches, sureness: 'unknown', detail: 'a mount from an image that cannot be read' };
   }
   const read = sources.map((source) => imageTouch(request, 'read', source, query.get('mount')));
   return { ...meaning, name: 'oci/mount', touches: [...meaning.touches, ...read] };
@@ -118,18 +121,13 @@ function onImage(
   return { name: `oci/${verb}`, touches: [touch], sureness: 'known', detail: null };
 }
 
-const tokenPaths = new Set([
-  '/token',
-  '/v2/token',
-  '/v2/auth',
-  '/jwt/auth',
-  '/service/token',
-  '/artifactory/api/docker/token',
-]);
+/** Realms of registries end in one of these; anywhere else a query that speaks of scopes is one that nobody reads. */
+const tokenWord = /^(?:token|auth|proxy_auth|exchange)$/;
 
-function isTokenPath({ path, asked }: RegistryRequest): boolean {
-  if (tokenPaths.has(path)) return true;
-  return asked.query.includes('scope=repository') && asked.query.includes('service=');
+function isTokenPath({ segments }: RegistryRequest): boolean {
+  const named = segments.at(-1) === '' ? segments.slice(0, -1) : segments;
+  const version = named.indexOf('v2');
+  return tokenWord.test(named.at(-1) ?? '') && (version < 0 || version === named.length - 2);
 }
 
 /** Asks for a token: what it will be good for is what it touches. */

@@ -12,7 +12,7 @@ import {
   packageKey,
   pypiPurl,
 } from './purl.ts';
-import { normalisePypiVersion } from './pypi-names.ts';
+import { normalisePypiVersion, trimPypiVersion } from './pypi-names.ts';
 import { compareVersions, normaliseNugetVersion } from './version-order.ts';
 
 /** What one advisory says of one package. */
@@ -117,7 +117,8 @@ const purlWriters: Partial<Record<Ecosystem, (name: string) => string>> = {
 
 /** One spelling for the versions of each ecosystem, as the readers of requests write them. */
 export function normaliseVersion(ecosystem: Ecosystem, version: string): string {
-  if (ecosystem === 'pypi') return normalisePypiVersion(version);
+  // The files of one release may spell its number with more zeros or fewer.
+  if (ecosystem === 'pypi') return trimPypiVersion(normalisePypiVersion(version));
   if (ecosystem === 'nuget') return normaliseNugetVersion(version);
   if (ecosystem === 'golang') return version.startsWith('v') ? version : `v${version}`;
   return version;

@@ -17,7 +17,7 @@ export function readGemPush(
   const isForm = /^multipart\//i.test(contentType);
   const parts = isForm ? readMultipart(contentType, held.body) : null;
   const archive = isForm ? onlyGem(parts) : held.body;
-  const packed = archive === null ? null : readTarEntry(archive, 'metadata.gz');
+  const packed = archive === null ? null : readMetadata(archive);
   if (packed === null) return null;
   try {
     return readSpecification(gunzipSync(packed, { maxOutputLength: maxMetadataBytes }).toString('utf8'));
@@ -32,17 +32,25 @@ function onlyGem(parts: ReturnType<typeof readMultipart>): Buffer | null {
   return gems.length === 1 ? gems[0]!.body : null;
 }
 
-/** The only entry of that name in a tar archive (POSIX.1-1988 ustar); null when there is none or more than one. */
-function readTarEntry(archive: Buffer, name: string): Buffer | null {
+/**
+ * The specification in a tar archive (POSIX.1-1988 ustar); null when there is none or more than one: a server takes one
+ * that is not compressed, too, and any name that ends so.
+ */
+function readMetadata(archive: Buffer): Buffer | null {
   let found: Buffer | null = null;
   let at = 0;
-  for (let i = 0; i < maxEntries && at + 512 <= archive.length; i++) {
-    const entry = archive.toString('latin1', at, at + 100).replace(/\0.*$/s, '');
-    const size = Number.parseInt(archive.toString('latin1', at + 124, at + 136).replaceAll(/[\0 ]/g, ''), 8);
+  for (let i = 0; at + 512 <= archive.length; i++) {
+    const text = (from: number, to: number): string =>
+      archive.toString('latin1', at + from, at + to).replace(/\0.*$/s, '');
+    const entry = text(0, 100);
     if (entry === '') return found;
-    if (!Number.isSafeInteger(size) || size < 0 || at + 512 + size > archive.length) return null;
-    if (entry === name) {
-      if (found !== null) return null;
+    const digits = text(124, 136).trim();
+    const size = /^[0-7]{1,12}$/.test(digits) ? Number.parseInt(digits, 8) : -1;
+    // Other kinds give the next entry another name; a prefix is part of the name.
+    const isFile = archive[at + 156] === 0 || archive[at + 156] === 48;
+    if (i >= maxEntries || size < 0 || at + 512 + size > archive.length || !isFile) return null;
+    if (/(?:^|\/)metadata(?:\.gz)?$/.test(entry)) {
+      if (entry !== 'metadata.gz' || text(345, 500) !== '' || found !== null) return null;
       found = archive.subarray(at + 512, at + 512 + size);
     }
     at += 512 + Math.ceil(size / 512) * 512;

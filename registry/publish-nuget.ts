@@ -16,16 +16,24 @@ export function readNugetPush(
   if (isForm && parts?.length !== 1) return null;
   const nuspec = readZipEntry(parts?.[0]?.body ?? held.body, (name) => /^[^/\\]+\.nuspec$/i.test(name));
   if (nuspec === null) return null;
-  const text = nuspec.toString('utf8').replaceAll(/<!--[\s\S]*?-->/g, '');
-  const metadata = /<metadata[\s>][\s\S]*$/.exec(text)?.[0] ?? '';
+  const text = readMarkup(nuspec.toString('utf8'));
+  const metadata = text === null ? '' : (/<metadata[\s>][\s\S]*$/.exec(text)?.[0] ?? '');
   const [id, version] = ['id', 'version'].map((name) => onlyElement(metadata, name));
   return id === undefined || version === undefined || id === null || version === null
     ? null
     : { id, version };
 }
 
-/** The text of an element; null when it is not there once. Dependencies name theirs in attributes. */
+/** XML without its comments; null where what looks like one may be text, or entities stand for elements. */
+function readMarkup(xml: string): string | null {
+  const body = xml.replace(/^\uFEFF?\s*<\?xml[^<>]{0,200}\?>/, '');
+  if (/<!DOCTYPE/i.test(body) || (body.includes('<!--') && /<!\[CDATA\[|<\?/.test(body))) return null;
+  return body.replaceAll(/<!--[\s\S]*?-->/g, '');
+}
+
+/** The text of an element; null when it is not there once, in whichever namespace. Dependencies name theirs in attributes. */
 function onlyElement(xml: string, name: string): string | null {
+  if ([...xml.matchAll(new RegExp(`<(?:[^\\s<>/:]+:)?${name}(?=[\\s/>])`, 'g'))].length !== 1) return null;
   const found = [...xml.matchAll(new RegExp(`<${name}(?:\\s[^>]*)?>\\s*([^<&]{1,200}?)\\s*</${name}>`, 'g'))];
   return found.length === 1 ? found[0]![1]! : null;
 }

@@ -65,6 +65,11 @@ export function normalisePypiVersion(text: string): string {
   return local === undefined ? out : `${out}+${local.replaceAll(/[-_]/g, '.')}`;
 }
 
+/** A normalised version without zeros at the end of its numbers: `1.0.0` and `1` are the same one (PEP 440). */
+export function trimPypiVersion(version: string): string {
+  return version.replace(/^((?:\d+!)?\d+(?:\.\d+)*?)(?:\.0)+(?=$|[a-z+]|\.post|\.dev)/, '$1');
+}
+
 const preWords: Readonly<Record<string, string>> = {
   alpha: 'a',
   beta: 'b',

@@ -73,18 +73,23 @@ function onFile(request: RegistryRequest, act: 'install' | 'metadata', file: str
   };
 }
 
-/** `name-version` or `name-version-platform`, in every way that it could be meant; at most eight. */
+/**
+ * `name-version` or `name-version-platform`, in every way that it could be meant, at most eight: those with a platform
+ * that is known come first. Whoever makes a gem may call its platform anything.
+ */
 export function splitGemName(stem: string): readonly { readonly name: string; readonly version: string }[] {
   if (stem.length > 256) return [];
-  const readings = [];
+  const readings: { name: string; version: string }[] = [];
+  const others: typeof readings = [];
   for (const match of [...stem.matchAll(/-(?=\d)/g)].slice(0, 8)) {
     const [name, rest] = [stem.slice(0, match.index), stem.slice(match.index + 1)];
     const dash = rest.indexOf('-');
     const version = dash < 0 ? rest : rest.slice(0, dash);
     const isPlatform = dash < 0 || platforms.test(rest.slice(dash + 1));
-    if (isPlatform && gemVersion.test(version) && validGem.test(name)) readings.push({ name, version });
+    if (gemVersion.test(version) && validGem.test(name))
+      (isPlatform ? readings : others).push({ name, version });
   }
-  return readings;
+  return [...readings, ...others];
 }
 
 function readApi(request: RegistryRequest, rest: readonly string[]): Meaning {

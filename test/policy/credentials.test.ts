@@ -97,6 +97,14 @@ t.test(
         'foreign-token: a token of GitHub in the field authorization',
       ],
       [{ fields: `user-agent: ${github}` }, 'secret-in-request: a token of GitHub in the field user-agent'],
+      [
+        { fields: `Authorization: basic\t${basic}` },
+        'foreign-token: a token of GitHub in the field Authorization',
+      ],
+      [
+        { fields: `cookie: a=1; t=%67hp_${'a1B2'.repeat(9)}` },
+        'secret-in-request: a token of GitHub in the field cookie',
+      ],
       [{ path: `/x/${npm}/y` }, 'secret-in-request: a token of npm in the path'],
       [{ query: `a=1&t=${slack}` }, 'secret-in-request: a token of Slack in the query'],
       [{ query: `t=%67hp_${'a1B2'.repeat(9)}` }, 'secret-in-request: a token of GitHub in the query'],

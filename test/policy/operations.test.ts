@@ -119,6 +119,23 @@ void t.test('the job’s own, by placeholder: never another, and nothing where n
   t.equal(ask(policy, conflicted, push('acme', 'app')), 'block no-rule');
   t.equal(ask(policy, job(), push(null, null)), 'allow w', 'the job’s token writes nowhere else');
   t.equal(ask(policy, job(), push(null, null, { credential: 'pat' })), 'block repository');
+  const named = policyOf(
+    'scopes: {id: s, match: {ref: "refs/heads/**"}, github: [{id: w, repo: "{job.repo}", server: github.com, access: write}, {id: r, repo: acme/app, server: github.com}]}',
+  );
+  t.equal(ask(named, job(), push('acme', 'app')), 'allow w');
+  const elsewhere = job({ server: 'ghes.corp.example', repository_id: '42' });
+  t.equal(
+    ask(named, elsewhere, push('acme', 'app')),
+    'block access',
+    'of another server it is not the own one',
+  );
+  t.equal(
+    ask(named, elsewhere, operation([{ ...repo(null, null), id: '42' } as Touch])),
+    'block repository',
+    'nor are numbers',
+  );
+  const gitlabs = job({ repository: null, project: 'acme/app', server: 'gitlab.com' });
+  t.equal(ask(named, gitlabs, push('acme', 'app')), 'block access');
   const byId = (id: string) => operation([{ ...repo(null, null), id } as Touch]);
   t.equal(ask(policy, job({ repository_id: '42' }), byId('42')), 'allow w');
   t.equal(ask(policy, job({ repository_id: '42' }), byId('43')), 'block repository');
@@ -130,7 +147,18 @@ void t.test('a write needs a ref or an environment, and no event that runs the i
   t.match(problemsOf(withHead(rule)), [
     { line: 3, severity: 'error', message: /w grants a write, and no ref or environment is named/ },
   ]);
-  for (const match of ['ref: "**"', 'ref: "refs/**"', 'environment: "*"', 'owner: acme', 'event: push'])
+  for (const match of [
+    'ref: "**"',
+    'ref: "refs/**"',
+    'ref: "refs/*/**"',
+    'ref: "refs/*/*"',
+    'ref: ["refs/heads/**", "refs/tags/*"]',
+    'environment: "*"',
+    'environment: "**"',
+    'environment: ["prod", "*"]',
+    'owner: acme',
+    'event: push',
+  ])
     t.match(
       problemsOf(withHead(`scopes: {id: s, match: {${match}}, ${rule}}`)),
       [{ severity: 'error' }],
@@ -194,6 +222,13 @@ void t.test('permissions, operations and mutations narrow what a rule grants', (
   t.equal(ask(named, job(), write([{}], { name: 'issues/create' })), 'allow w');
   t.equal(ask(named, job(), write([{}], { name: 'git/push' })), 'allow w');
   t.equal(ask(named, job(), write([{}], { name: 'repos/merge' })), 'block access');
+  const wild = inScope('operations: ["graphql/create*", "graphql/addComment+addStar"]');
+  const document = (name: string) => write([{}], { name: `graphql/${name}` });
+  t.equal(ask(wild, job(), document('createIssue')), 'allow w');
+  t.equal(ask(wild, job(), document('createIssue+createRef')), 'allow w');
+  t.equal(ask(wild, job(), document('createIssue+deleteRef')), 'block access', 'a * is of one mutation');
+  t.equal(ask(wild, job(), document('addComment+addStar')), 'allow w', 'written out');
+  t.equal(ask(wild, job(), document('addComment')), 'block access');
   const mutations = inScope('graphql: {mutations: [addComment, closeIssue]}');
   const hidden = (name: string, more: Partial<Operation> = {}) =>
     operation([repo(null, null, 'write')], { name, credential: 'pat', ...more });
@@ -217,8 +252,119 @@ void t.test('a block beats an allow, and what is hidden may be what is blocked',
   t.equal(ask(policy, job(), operation([repo(null, null)])), 'block block-rule no');
   t.equal(ask(policy, job(), operation([repo('octo', 'x')])), 'allow all');
   t.equal(ask(policy, job(), operation([repo('octo', 'x', 'write')])), 'block block-rule ro');
+  const platform: Touch = { kind: 'platform', access: 'read' };
+  t.equal(ask(policy, job(), operation([platform])), 'allow all', 'of no repository');
+  t.equal(
+    ask(policy, job(), operation([platform], { sureness: 'unknown' })),
+    'block block-rule no',
+    'of any repository',
+  );
+  const everything = policyOf('github: [{id: r, repo: acme/app}, {id: no, repo: "**", action: block}]');
+  t.equal(ask(everything, job(), operation([platform])), 'block block-rule no');
+  const excepted = policyOf(
+    'github: [{id: all, repo: "*/*"}, {id: no, repo: "evil/*", except: evil/ok, action: block}]',
+  );
+  const owner: Touch = { kind: 'owner', access: 'read', owner: 'evil' };
+  t.equal(
+    ask(excepted, job(), operation([owner])),
+    'block block-rule no',
+    'an exception is of one repository',
+  );
+  const document = policyOf(
+    'github: [{id: all, repo: "*/*", access: write, anyRef: x}, {id: no, repo: "*/*", action: block, operations: "graphql/delete*"}]',
+  );
+  const mutation = (name: string) => operation([repo('acme', 'app', 'write')], { name: `graphql/${name}` });
+  t.equal(ask(document, job(), mutation('addComment')), 'allow all');
+  t.equal(ask(document, job(), mutation('addComment+deleteRef')), 'block block-rule no');
   const audit = policyOf('mode: audit\ngithub: {id: no, repo: acme/vault, action: block}');
   t.equal(ask(audit, job(), operation([repo('acme', 'vault')])), 'block block-rule no');
+  t.end();
+});
+
+void t.test('what nobody could place is granted by a rule over everything alone', (t) => {
+  const platform: Touch = { kind: 'platform', access: 'read' };
+  const hidden = operation([platform], { name: 'api/unknown', sureness: 'unknown' });
+  t.equal(ask(policyOf('github: {id: r, repo: "acme/*"}'), job(), hidden), 'block not-understood');
+  t.equal(ask(policyOf('github: {id: r, repo: "*/*"}'), job(), hidden), 'allow r');
+  t.equal(ask(policyOf('github: {id: r, repo: "**"}'), job(), hidden), 'allow r');
+  t.equal(
+    ask(policyOf('github: {id: r, repo: "*/*", except: acme/vault}'), job(), hidden),
+    'block not-understood',
+  );
+  const document = operation([platform], { name: 'graphql/query', sureness: 'unknown' });
+  t.equal(
+    ask(policyOf('github: {id: r, repo: "acme/*"}'), job(), document),
+    'allow r',
+    'it names what it hides',
+  );
+  const many = Array.from({ length: 64 }, () => repo('acme', 'app'));
+  const policy = policyOf('github: {id: r, repo: acme/app}');
+  t.equal(ask(policy, job(), operation(many)), 'allow r');
+  t.equal(ask(policy, job(), operation(many, { sureness: 'unknown' })), 'block not-understood', 'and more');
+  t.end();
+});
+
+void t.test('images are granted by name, and what nobody understands of their registry is not', (t) => {
+  const touch = (act: 'metadata' | 'account' | 'search'): Touch => ({
+    kind: 'package',
+    access: 'read',
+    act,
+    purl: null,
+    version: null,
+    registry: 'docker.io',
+  });
+  const oci = (one: Touch, more: Partial<Operation> = {}) =>
+    operation([one], { platform: 'oci', server: 'docker.io', name: 'oci/ping', ...more });
+  const image = (path: string): Touch => ({
+    kind: 'image',
+    access: 'read',
+    image: `docker.io/${path}`,
+    reference: 'latest',
+  });
+  const host = 'registry-1.docker.io';
+  const policy = policyOf(
+    'images: [{id: i, image: "docker.io/library/*"}, {id: no, image: docker.io/library/evil, action: block}]',
+  );
+  t.equal(ask(policy, job(), oci(image('library/alpine')), host), 'allow i');
+  t.equal(ask(policy, job(), oci(image('library/evil')), host), 'block block-rule no');
+  t.equal(ask(policy, job(), oci(image('evil/app')), host), 'block repository');
+  t.equal(ask(policy, job(), oci(touch('metadata')), host), 'allow i', 'whether it is a registry');
+  t.equal(ask(policy, job(), oci(touch('account'), { name: 'oci/login' }), host), 'allow i');
+  const hidden = oci(touch('metadata'), { name: 'oci/read', sureness: 'unknown' });
+  t.equal(ask(policy, job(), hidden, host), 'block block-rule no');
+  const plain = policyOf('images: {id: i, image: "docker.io/library/*"}');
+  t.equal(ask(plain, job(), hidden, host), 'block not-understood');
+  const ghcr = policyOf('images: {id: g, image: "ghcr.io/acme/**"}');
+  const platform: Touch = { kind: 'platform', access: 'read' };
+  t.equal(ask(ghcr, job(), operation([platform], { name: 'container/ping' }), 'ghcr.io'), 'allow g');
+  t.equal(
+    ask(ghcr, job(), operation([platform], { name: 'container/unknown', sureness: 'unknown' }), 'ghcr.io'),
+    'block not-understood',
+  );
+  t.end();
+});
+
+void t.test('a rule on operations grants what goes by https on port 443, and blocks it anywhere', (t) => {
+  const decide = (rules: string, scheme: 'http' | 'https', port: number): string => {
+    const { verdict, reason } = decideRequest(effectivePolicy(policyOf(rules), job()), {
+      scheme,
+      host: 'api.github.com',
+      port,
+      method: 'GET',
+      path: '/repos/acme/app',
+      hasBody: false,
+      upgrade: null,
+      evidence: [],
+      operation: operation([repo('acme', 'app')]),
+      attribution: job(),
+    });
+    return `${verdict} ${reason}`;
+  };
+  const rule = 'github: {id: r, repo: acme/app}';
+  t.equal(decide(rule, 'https', 443), 'allow rule');
+  t.match(decide(rule, 'http', 80), /^block /);
+  t.match(decide(rule, 'https', 8443), /^block /);
+  t.equal(decide('github: {id: no, repo: acme/app, action: block}', 'http', 80), 'block block-rule');
   t.end();
 });
 
@@ -503,6 +649,24 @@ void t.test('an http rule on a host of a forge is refused with the rule that say
       '{id: a, host: github.com, paths: "/acme/**", action: block}',
       'github: {id: a, repo: "acme/*", action: block}',
     ],
+    [
+      '{id: a, host: github.com, paths: "/acme/**", methods: write, action: block}',
+      'github: {id: a, repo: "acme/*", access: write, action: block}',
+    ],
+    ['{id: a, host: GitHub.com.}', 'github: {id: a, repo: "**", access: read}'],
+    ['{id: a, host: "github.c*"}', 'github: {id: a, repo: "**", access: read}'],
+    ['{id: a, host: "api.github.*", methods: any}', 'github: {id: a, repo: "**", access: write}'],
+    ['{id: a, host: "**.github.*"}', 'github: {id: a, repo: "**", access: read}'],
+    ['{id: a, host: "git*.com"}', 'github: {id: a, repo: "**", access: read}'],
+    [
+      '{id: a, host: "*.github.com", except: [api.github.com, uploads.github.com]}',
+      'github: {id: a, repo: "**", access: read}',
+    ],
+    [
+      '{id: a, host: "*.github.com", except: [api.github.com, uploads.github.com, codeload.github.com, gist.github.com]}',
+      null,
+    ],
+    ['{id: a, host: "**.com"}', null],
     ['{id: a, host: gist.github.com, action: block}', null],
     ['{id: a, host: results-receiver.actions.githubusercontent.com}', null],
     ['{id: a, host: github.community}', null],
@@ -515,6 +679,14 @@ void t.test('an http rule on a host of a forge is refused with the rule that say
       rule,
     );
   }
+  const warnings = (text: string) => problemsOf(withHead(text)).map(({ message }) => message);
+  t.match(warnings('http: {id: a, host: "**.com"}'), [/a opens github.com too, to every repository there/]);
+  t.same(warnings('http: {id: a, host: "**.com", action: block}'), []);
+  t.match(warnings('opaque: {id: a, host: "*.github.com", reason: x}'), [
+    /a passes api.github.com unread: every repository there can be read and written/,
+  ]);
+  t.match(warnings('permissions: {ceiling: {contents: read}}'), [/what passes the ceiling is only recorded/]);
+  t.same(warnings('permissions: {mode: audit, ceiling: {contents: read}}'), []);
   const servers = [...defaultServers, ownServer('github', 'ghes.corp.example')];
   t.match(
     problemsOf(

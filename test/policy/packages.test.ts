@@ -44,12 +44,7 @@ const operationOf = (one: PackageTouch, more: Partial<Operation> = {}): Operatio
 });
 
 /** `allow RULE`, `block REASON RULE` or `would REASON RULE`, as a request to the npm registry or the given host. */
-function ask(
-  policy: Policy,
-  asked: Operation,
-  host = 'r.npmjs.org',
-  who: Attribution = job(),
-): string {
+function ask(policy: Policy, asked: Operation, host = 'r.npmjs.org', who: Attribution = job()): string {
   const { verdict, enforced, rule, reason } = decideRequest(effectivePolicy(policy, who), {
     scheme: 'https',
     host,
@@ -116,6 +111,13 @@ void t.test('malware, names of one’s own, and lists', (t) => {
   ];
   for (const [purl, more, expected] of cases)
     t.equal(ask(policy, operationOf(touch(purl, more))), expected, `${purl} ${JSON.stringify(more)}`);
+  const both = policyOf(`${http}packages: {malware: detect, age: {id: n, purl: "pkg:npm/*", min: 72h}}`);
+  const evil = { ...hours(1), malicious: 'MAL-2026-1' };
+  t.equal(
+    ask(both, operationOf(touch('pkg:npm/a', { facts: evil }))),
+    'block package-age n',
+    'what is only recorded hides no block',
+  );
   const detect = policyOf(`${http}packages: {malware: detect}`);
   t.equal(ask(detect, operationOf(touch('pkg:npm/a', { facts: bad }))), 'would malicious-package MAL-2026-1');
   const silent = policyOf(http);
@@ -124,6 +126,62 @@ void t.test('malware, names of one’s own, and lists', (t) => {
     'allow h',
     'nothing is asked where nothing is said',
   );
+  t.end();
+});
+
+void t.test('what nobody could place at a registry may be a file there', (t) => {
+  const policy = policyOf(
+    `${http}packages: {unknownAge: block, age: [{id: n, purl: "pkg:npm/*", min: 72h}, {registry: nexus.corp.example, min: 0h}], allow: {purl: "pkg:pypi/requests"}}`,
+  );
+  const hidden = (one: Partial<PackageTouch>, more: Partial<Operation> = {}) =>
+    operationOf(touch('pkg:npm/a', { act: 'metadata', facts: unknown, ...one }), {
+      sureness: 'unknown',
+      ...more,
+    });
+  const nameless = { purl: null, version: null };
+  const cases: readonly (readonly [Operation, string])[] = [
+    [hidden({}, { sureness: 'known' }), 'allow h'],
+    [hidden({}), 'block unknown-age n'],
+    [hidden({}, { byShape: true }), 'allow h'],
+    [hidden(nameless), 'block unknown-age n'],
+    [hidden(nameless, { sureness: 'known' }), 'allow h'],
+    [hidden(nameless, { byShape: true }), 'allow h'],
+    [hidden(nameless, { platform: 'cargo' }), 'allow h'],
+    [hidden({ ...nameless, registry: 'nexus.corp.example' }), 'allow h'],
+    [hidden(nameless, { platform: 'pypi' }), 'block package-unlisted'],
+  ];
+  for (const [asked, expected] of cases) t.equal(ask(policy, asked), expected, JSON.stringify(asked));
+  const detect = policyOf(`${http}packages: {age: {id: n, purl: "pkg:npm/*", min: 72h}}`);
+  t.equal(ask(detect, hidden(nameless)), 'would unknown-age n');
+  t.end();
+});
+
+void t.test('a pattern means a package and version in whichever spelling its registry takes', (t) => {
+  const cases: readonly (readonly [pattern: string, purl: string, version: string, isMeant: boolean])[] = [
+    ['pkg:pypi/Foo_Bar', 'pkg:pypi/foo-bar', '1', true],
+    ['pkg:pypi/foo.*', 'pkg:pypi/foo-bar', '1', true],
+    ['pkg:pypi/foo@1.0', 'pkg:pypi/foo', '1.0.0', true],
+    ['pkg:pypi/foo@1.0.0-RC.1', 'pkg:pypi/foo', '1.0rc1', true],
+    ['pkg:pypi/foo@1.0', 'pkg:pypi/foo', '1.0.1', false],
+    ['pkg:pypi/foo@1.10', 'pkg:pypi/foo', '1.1', false],
+    ['pkg:cargo/a_b', 'pkg:cargo/a-b', '1.0.0', true],
+    ['pkg:cargo/a-b', 'pkg:cargo/A_b', '1.0.0', true],
+    ['pkg:nuget/Acme.Lib@1.0.0.0', 'pkg:nuget/acme.lib', '1.0.0', true],
+    ['pkg:nuget/acme.lib@1.0-Beta', 'pkg:nuget/acme.lib', '1.0.0-beta', true],
+    ['pkg:npm/app@v1.0.0', 'pkg:npm/app', '1.0.0', true],
+    ['pkg:npm/app@1.0.0', 'pkg:npm/app', '1.0.00', false],
+    ['pkg:maven/org.acme/app@1.0', 'pkg:maven/org.acme/app', '1.0.0', false],
+    ['pkg:golang/github.com/evil/mod@1.0.0', 'pkg:golang/github.com/evil/mod', 'v1.0.0', true],
+    ['pkg:golang/github.com/evil/*', 'pkg:golang/github.com/evil/mod/v2', 'v2.0.0', true],
+    ['pkg:golang/github.com/evil/mod', 'pkg:golang/github.com/evil/mod/v2', 'v2.0.0', false],
+    ['pkg:golang/github.com/evil/*', 'pkg:golang/github.com/evil/mod/sub', 'v2.0.0', false],
+    ['pkg:*/foo', 'pkg:gem/foo', '1', true],
+  ];
+  for (const [pattern, purl, version, isMeant] of cases) {
+    const policy = policyOf(`${http}packages: {block: {id: no, purl: "${pattern}"}}`);
+    const expected = isMeant ? 'block package-blocked no' : 'allow h';
+    t.equal(ask(policy, operationOf(touch(purl, { version }))), expected, `${pattern} ${purl}@${version}`);
+  }
   t.end();
 });
 
@@ -181,6 +239,17 @@ void t.test('what cannot be meant is said at load', (t) => {
     ['unknownAge: warn', /cannot be "warn"/],
     ['except: {purl: "pkg:npm/*", until: 2027-01-01}', /lacks "reason"/],
     ['publish: {purl: "pkg:npm/*"}', /lacks "registry"/],
+    ['age: {registry: "https://nexus.corp.example/", min: 1h}', /is no registry/],
+    ['age: {registry: "nexus.corp.example:8443", min: 1h}', /is no registry/],
+    ['age: {registry: npmjs.org, min: 1h}', /is the name of no registry/],
+    ['except: {purl: "pkg:npm/*", until: "2027-02-30", reason: x}', /"2027-02-30" is no date/],
+    ['age: {purl: "pkg:go/*", min: 1h}', /its name is golang/],
+    ['age: {purl: "pkg:conda/*", min: 1h}', /"conda" is no type; known are npm, pypi/],
+    ['internal: {purl: "pkg:npm/@acme", registry: x.example}', /all of a scope is pkg:npm\/@acme\/\*/],
+    ['internal: {purl: "pkg:npm/acme/app", registry: x.example}', /a scope begins with @/],
+    ['block: {purl: pkg:maven/org.acme}', /all of a group is pkg:maven\/org.acme\/\*/],
+    ['block: {purl: pkg:pypi/acme/app}', /has no so long name/],
+    ['block: {purl: "pkg:npm/app@1.0.0?arch=x"}', /qualifiers and subpaths/],
   ];
   for (const [text, message] of cases)
     t.match(problemsOf(withHead(`packages: {${text}}`)), [{ severity: 'error', message }], text);

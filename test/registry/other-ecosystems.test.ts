@@ -59,8 +59,29 @@ t.test('requests to Maven repositories are understood', async (t) => {
       `GET ${central}/com/acme/app/1.0-SNAPSHOT/maven-metadata.xml`,
       `maven/metadata: read metadata pkg:maven/com.acme/app@1.0-SNAPSHOT ${at}`,
     ],
-    [`GET ${central}/com/acme/app/1.0/other-1.0.jar`, `maven/read: read metadata - ${at} (unknown)`],
-    [`GET ${central}/com/acme/app/1.0/app-1.01.jar`, `maven/read: read metadata - ${at} (unknown)`],
+    // Whatever lies in the folder of a version is had with it.
+    [
+      `GET ${central}/com/acme/app/1.0/other-1.0.jar`,
+      `maven/install: read install pkg:maven/com.acme/app@1.0 ${at} (unknown)`,
+    ],
+    [
+      `GET ${central}/com/acme/app/1.0/app-1.01.jar`,
+      `maven/install: read install pkg:maven/com.acme/app@1.0 ${at} (unknown)`,
+    ],
+    [
+      `GET ${central}/com/acme/app/1.0/app-1.0.jar/`,
+      `maven/install: read install pkg:maven/com.acme/app@1.0 ${at}`,
+    ],
+    [
+      `GET ${central}/com%2Facme%2Fapp/1.0/app-1.0.jar`,
+      `maven/install: read install pkg:maven/com.acme/app@1.0 ${at}`,
+    ],
+    [
+      `GET https://repo1.maven.org/maven2%2Fcom/acme/app/1.0%2Fapp-1.0.jar`,
+      `maven/install: read install pkg:maven/com.acme/app@1.0 ${at}`,
+    ],
+    [`GET ${central}/.meta/prefixes.txt`, `maven/list: read metadata - ${at}`],
+    [`GET ${central}/odd.txt`, `maven/read: read metadata - ${at} (unknown)`],
     [`GET ${central}/com/acme/app/`, `maven/list: read metadata - ${at}`],
     [
       `PUT https://maven.pkg.github.com/acme/app/com/acme/app/1.0/app-1.0.jar`,
@@ -170,6 +191,11 @@ t.test('requests to NuGet servers are understood', async (t) => {
       'GET https://globalcdn.nuget.org/packages/acme.lib.1.0.0.nupkg',
       `nuget/install: read install pkg:nuget/acme.lib@1.0.0 ${at}`,
     ],
+    [
+      'GET https://globalcdn.nuget.org/packages/acme.2.1.0.0.nupkg',
+      `nuget/install: read install pkg:nuget/acme@2.1.0 ${at} + read install pkg:nuget/acme.2@1.0.0 ${at} (ambiguous)`,
+    ],
+    ['GET https://globalcdn.nuget.org/packages/acme.nupkg', `nuget/read: read metadata - ${at} (unknown)`],
     [
       'GET https://nuget.pkg.github.com/acme/download/acme.lib/1.0.0/acme.lib.1.0.0.nupkg',
       'nuget/install: read install pkg:nuget/acme.lib@1.0.0 at nuget.pkg.github.com',
@@ -305,6 +331,10 @@ t.test('requests to module proxies and checksum databases are understood', async
       `golang/metadata: read metadata pkg:golang/golang.org/x/text ${at}`,
     ],
     [
+      'GET https://proxy.golang.org/github.com%2Fevil/mod/@v%2Fv1.0.0.zip',
+      'golang/install: read install pkg:golang/github.com/evil/mod@v1.0.0 at proxy.golang.org',
+    ],
+    [
       'GET https://proxy.golang.org/golang.org/x/text/@v/master.zip',
       `golang/read: read metadata pkg:golang/golang.org/x/text ${at} (unknown)`,
     ],
@@ -350,7 +380,16 @@ t.test('requests to gem servers are understood', async (t) => {
       'GET https://rubygems.org/gems/google-protobuf-3.25.1-x86_64-linux.gem',
       `gem/install: read install pkg:gem/google-protobuf@3.25.1 ${at}`,
     ],
-    ['GET https://rubygems.org/gems/base-64-1.0.gem', `gem/install: read install pkg:gem/base-64@1.0 ${at}`],
+    // Whoever makes a gem may call its platform anything.
+    [
+      'GET https://rubygems.org/gems/base-64-1.0.gem',
+      `gem/install: read install pkg:gem/base-64@1.0 ${at} + read install pkg:gem/base@64 ${at} (ambiguous)`,
+    ],
+    [
+      'GET https://rubygems.org/gems/evil-1.0-odd-2.gem',
+      `gem/install: read install pkg:gem/evil-1.0-odd@2 ${at} + read install pkg:gem/evil@1.0 ${at} (ambiguous)`,
+    ],
+    ['GET https://rubygems.org/gems/evil-1.0-odd.gem', `gem/install: read install pkg:gem/evil@1.0 ${at}`],
     ['GET https://rubygems.org/gems/rails.gem', `gem/install: read install - ${at} (unknown)`],
     [
       'GET https://rubygems.org/quick/Marshal.4.8/rails-7.1.2.gemspec.rz',
@@ -513,6 +552,22 @@ t.test('an upload says inside which package it publishes', async (t) => {
       },
     ],
     [push, unsure('gem', 'rubygems.org'), { body: 'no archive' }],
+    // A server reads this one too, and the one behind many others.
+    ...[
+      tar([
+        ['metadata.gz', gzipSync(specification('a'))],
+        ['metadata', specification('b')],
+      ]),
+      tar([
+        ['metadata.gz', gzipSync(specification('a'))],
+        ['x/metadata.gz', gzipSync(specification('b'))],
+      ]),
+      tar([
+        ['metadata.gz', gzipSync(specification('a'))],
+        ...Array.from({ length: 80 }, (_, i): [string, Buffer] => [`f${i}`, Buffer.from('x')]),
+        ['metadata.gz', gzipSync(specification('b'))],
+      ]),
+    ].map((body): Row => [push, unsure('gem', 'rubygems.org'), { body }]),
     [
       publish,
       'cargo/publish: write publish pkg:cargo/acme_app@1.2.0 at crates.io',
@@ -529,6 +584,17 @@ t.test('an upload says inside which package it publishes', async (t) => {
           ['lib/a.dll', 'x'],
         ]),
       ),
+    ],
+    // The id that counts stands where comments, text or a prefix hide it from who does not read closely.
+    ...[
+      'A</id><d><![CDATA[<!--]]></d><n:id xmlns:n="u">B</n:id><e><![CDATA[-->]]></e><id2>',
+      'A</id><n:id xmlns:n="u">B</n:id><id2>',
+      'A</id><id><![CDATA[B]]></id><id2>',
+    ].map((id): Row => [nuget, unsure('nuget', 'nuget.org'), form(zip([['a.nuspec', nuspec(id)]]))]),
+    [
+      nuget,
+      'nuget/publish: write publish pkg:nuget/a@1.2.0 at nuget.org',
+      form(zip([['a.nuspec', nuspec('A').replace('<id>', '<!-- x --><id>')]])),
     ],
     [
       nuget,

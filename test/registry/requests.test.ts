@@ -47,6 +47,7 @@ t.test('requests to the npm registry are understood', async (t) => {
       `GET ${npm}/@acme/app/-/@acme/app-1.2.3.tgz`,
       'npm/install: read install pkg:npm/%40acme/app@1.2.3 at npmjs.com',
     ],
+    [`GET ${npm}/react/-%2Freact-18.2.0.tgz`, 'npm/install: read install pkg:npm/react@18.2.0 at npmjs.com'],
     [`GET ${npm}/react/-/vue-3.0.0.tgz`, 'npm/install: read install pkg:npm/react at npmjs.com (unknown)'],
     [`GET ${npm}/react/-/react-latest.tgz`, 'npm/install: read install pkg:npm/react at npmjs.com (unknown)'],
     [
@@ -237,6 +238,22 @@ t.test('an upload to a Python index is one of the project that its form names', 
   check(t, [
     [line, 'pypi/publish: write publish pkg:pypi/acme-app@1.0 at pypi.org', upload(whole)],
     [line, unsure, upload([...whole, ['name', 'other']])],
+    // A second name, in places where only some servers look.
+    [line, unsure, upload([...whole, ['x"; name="name', 'other']])],
+    [line, unsure, upload([...whole, ['x"; NAME*="utf-8\'\'name', 'other']])],
+    [line, unsure, upload([...whole, ['x"; filename="a; name=b', 'other']], 'a"; filename="b')],
+    [line, unsure, upload([...whole, ['x"\nContent-Disposition: form-data; name="name', 'other']])],
+    [line, unsure, upload([...whole, ['x"\r\n ; name="name', 'other']])],
+    [
+      line,
+      unsure,
+      upload([...whole, ['summary', 'x\n--b\nContent-Disposition: form-data; name="name"\n\nother\n']]),
+    ],
+    [
+      line,
+      'pypi/publish: write publish pkg:pypi/acme-app@1.0 at pypi.org',
+      upload([...whole, ['summary', 'one\nand -- another']]),
+    ],
     [line, unsure, upload(whole.slice(0, 1))],
     [
       line,
@@ -264,6 +281,29 @@ t.test('requests to container registries are understood', async (t) => {
     ['GET https://ghcr.io/v2/acme/app/tags/list?n=50', 'oci/tags: read ghcr.io/acme/app'],
     [`GET https://ghcr.io/v2/acme/app/referrers/${sha256}`, `oci/referrers: read ghcr.io/acme/app ${sha256}`],
     ['GET https://ghcr.io/v2/a/manifests/b/manifests/latest', 'oci/pull: read ghcr.io/a/manifests/b latest'],
+    // An encoded slash is one to the server, and a query of the token's endpoint says nothing elsewhere.
+    ['GET https://quay.io/v2/acme%2Fapp/manifests%2Flatest', 'oci/pull: read quay.io/acme/app latest'],
+    [
+      'GET https://quay.io/v2/acme/app/manifests/latest?scope=repository:other/app:pull&service=quay.io',
+      'oci/pull: read quay.io/acme/app latest',
+    ],
+    [
+      'POST https://quay.io/v2/acme/app/blobs/uploads/?scope=repository:other/app:push&service=quay.io',
+      'oci/push-blob: write quay.io/acme/app',
+      { body: 'x' },
+    ],
+    [
+      'GET https://quay.io/odd?scope=repository:other/app:pull&service=quay.io',
+      'oci/read: read metadata - at quay.io (unknown)',
+    ],
+    [
+      'GET https://acme.azurecr.io/oauth2/token?scope=repository:acme/app:pull&service=acme.azurecr.io',
+      'oci/token: read acme.azurecr.io/acme/app',
+    ],
+    [
+      `POST https://quay.io/v2/acme/app/blobs/uploads/?mount=${sha256}&from=Other`,
+      'oci/push-blob: write quay.io/acme/app + write publish - at quay.io (unknown)',
+    ],
     ['GET https://ghcr.io/v2/_catalog', 'oci/catalog: read search - at ghcr.io'],
     ['PUT https://ghcr.io/v2/acme/app/manifests/latest', 'oci/push: write ghcr.io/acme/app latest'],
     ['DELETE https://ghcr.io/v2/acme/app/manifests/latest', 'oci/delete: write ghcr.io/acme/app latest'],
@@ -308,7 +348,7 @@ t.test('requests to container registries are understood', async (t) => {
     [`PUT https://ghcr.io/v2/acme/app/blobs/${sha256}`, 'oci/write: write publish - at ghcr.io (unknown)'],
     [
       'POST https://ghcr.io/v2/acme/app/blobs/uploads/?from=../../x',
-      'oci/push-blob: write ghcr.io/acme/app (unknown)',
+      'oci/push-blob: write ghcr.io/acme/app + write publish - at ghcr.io (unknown)',
     ],
   ]);
 });
