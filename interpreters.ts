@@ -1,7 +1,8 @@
 // Puts together who says what requests mean: forges first, then clouds, then registries.
 
+import { resolveOperation, understandResolution } from './actions/understand-resolution.ts';
 import type { AskedRequest, Interpreter, Understanding } from './flow/asked-request.ts';
-import { defaultServers, type PlatformServer } from './flow/platform-server.ts';
+import { defaultServers, findPlatformHost, type PlatformServer } from './flow/platform-server.ts';
 import type { Held } from './flow/held.ts';
 import type { Touch } from './flow/operation.ts';
 import { publicRegistries, RegistryHosts, type RegistryServer } from './flow/registry-server.ts';
@@ -27,13 +28,26 @@ export function createInterpreter(
 ): Interpreter {
   const registry = createRegistryInterpreter({ registries, times: knowledge?.times ?? null });
   const all = inOrder([
-    createPlatformInterpreter(servers),
+    withActions(createPlatformInterpreter(servers)),
     createAwsInterpreter(),
     registry,
     createAwsCustomerInterpreter(),
   ]);
   if (knowledge === null) return all;
   return { ...all, understand: (request) => addFacts(all.understand(request), knowledge) };
+}
+
+/** Which actions are resolved stands in bodies of one form, whichever platform it is. */
+function withActions(platforms: Interpreter): Interpreter {
+  return {
+    ...platforms,
+    understand: (request) => {
+      const found = platforms.understand(request);
+      const operation = found?.operation ?? null;
+      if (found === null || operation?.name !== resolveOperation) return found;
+      return understandResolution(found, operation);
+    },
+  };
 }
 
 /** Says of each package what is known at this moment; once more of what a body names. */
@@ -62,6 +76,7 @@ export class CurrentInterpreter implements Interpreter {
   readonly #registries: readonly RegistryServer[];
   readonly #hosts: RegistryHosts;
   #servers = '';
+  #known: readonly PlatformServer[] = defaultServers;
   #interpreter: Interpreter;
 
   constructor(feed: () => MalwareLookup | null, registries: readonly RegistryServer[] = []) {
@@ -76,6 +91,7 @@ export class CurrentInterpreter implements Interpreter {
     // What was learnt from answers is kept where nothing changes.
     if (text === this.#servers) return;
     this.#servers = text;
+    this.#known = servers;
     this.#interpreter = createInterpreter(servers, this.#registries, this.#knowledge);
   }
 
@@ -93,6 +109,14 @@ export class CurrentInterpreter implements Interpreter {
     return this.#hosts
       .find(host)
       .some(({ server }) => server.ecosystem === 'npm' || server.ecosystem === 'pypi');
+  }
+
+  /** True for a host where runners have actions resolved. */
+  resolvesActions(host: string): boolean {
+    const found = findPlatformHost(this.#known, host);
+    if (found === null || found.server.platform !== 'github') return false;
+    // A GitHub Enterprise Server has its service on its one host.
+    return found.role === 'service' || (found.role === 'web' && found.server.server !== 'github.com');
   }
 
   mayHold(host: string): boolean {

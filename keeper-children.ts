@@ -278,7 +278,7 @@ export class Children {
       uid: isControl ? config.users.control : config.users.worker,
       gid: config.users.group,
       fds,
-      writable: [state.segments, isControl ? state.policy : state.stats],
+      writable: [state.segments, ...(isControl ? [state.policy] : [state.stats, state.seen])],
       frameLimit: isControl ? controlFrameLimit : workerFrameLimit,
       configuration,
       answer: (frame) => answerRequest(frame, program, this.#ports),

@@ -7,6 +7,8 @@ import { Socket, type Server } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { ActionFacts } from './actions/action-facts.ts';
+import { SeenRefFiles } from './actions/seen-refs.ts';
 import { createMeter } from './api/metrics.ts';
 import { readPublicAuthority } from './certs/authority.ts';
 import { LeafIssuer } from './certs/leaf.ts';
@@ -291,7 +293,10 @@ class Worker {
   }
 
   #meanings() {
+    const { state, name } = this.#settings;
+    const onError = limitErrors(this.#log, 'the table of seen references cannot be used');
     return {
+      actionFacts: new ActionFacts(new SeenRefFiles(state.seen, name, onError)),
       interpreter: this.#interpreter,
       credential: (attribution: Attribution, header: (name: string) => string | null) =>
         readCredential(header, (token) => this.#jobs.isOwnToken(attribution, token)),
@@ -303,8 +308,8 @@ class Worker {
             ),
       rewrites: (attribution: Attribution, host: string) =>
         this.#policy !== null &&
-        this.#interpreter.hasLists(host) &&
-        shortensLists(effectivePolicy(this.#policy, attribution)),
+        ((this.#interpreter.hasLists(host) && shortensLists(effectivePolicy(this.#policy, attribution))) ||
+          (this.#policy.actions !== null && this.#interpreter.resolvesActions(host))),
     };
   }
 

@@ -7,7 +7,16 @@ import { configSchema } from '../config-schema.ts';
 import { reasons } from '../flow/reason.ts';
 import { alwaysEnforced } from '../policy/always-enforced.ts';
 import { presets } from '../policy/presets/all.ts';
-import { laterKeys, policySchema, type HttpRuleFile } from '../policy/schema.ts';
+import { toList } from '../policy/read-values.ts';
+import {
+  laterKeys,
+  policySchema,
+  type GithubRuleFile,
+  type GitlabRuleFile,
+  type ImageRuleFile,
+  type HttpRuleFile,
+  type RuleListsFile,
+} from '../policy/schema.ts';
 import { shareSubschemas } from '../policy/share-schema.ts';
 import { writeConfigReference } from './write-config-reference.ts';
 import { writeGraphqlSchema } from './write-graphql-schema.ts';
@@ -62,6 +71,7 @@ function writeReference(): string {
       '| rule | hosts | what | source |',
       '|---|---|---|---|',
       ...rules.http.map(writePresetRow),
+      ...writeMeaningRows(rules),
       '',
     ]),
   ].join('\n');
@@ -129,6 +139,17 @@ function writePresetRow(rule: HttpRuleFile): string {
     ...(rule.follow === true ? ['redirects followed'] : []),
   ].join('; ');
   return `| \`${rule.id ?? ''}\` | ${list(rule.host)} | ${what} | ${(rule.reason ?? '').replace(/^Source: /, '')} |`;
+}
+
+/** Rows of rules on what requests mean. */
+function writeMeaningRows(rules: RuleListsFile): string[] {
+  const row = (key: string, what: unknown, rule: { id?: string; access?: string; reason?: string }) =>
+    `| \`${rule.id ?? ''}\` | ${key} \`${String(what)}\` | \`${rule.access ?? 'read'}\` | ${(rule.reason ?? '').replace(/^Source: /, '')} |`;
+  return [
+    ...toList<GithubRuleFile>(rules.github).map((rule) => row('repository', rule.repo, rule)),
+    ...toList<GitlabRuleFile>(rules.gitlab).map((rule) => row('project', rule.project, rule)),
+    ...toList<ImageRuleFile>(rules.images).map((rule) => row('image', rule.image, rule)),
+  ];
 }
 
 if (import.meta.main) {

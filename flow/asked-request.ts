@@ -34,8 +34,27 @@ export interface Understanding {
   readonly hold?: HoldLimits & { withBody(body: Held): Understanding };
   /** Set when the answer tells something: it is read as it passes and not changed. */
   readonly answer?: AnswerReader;
+  /** Set when the whole answer decides whether it goes on, where the policy asks: takes the place of `answer` then. */
+  readonly review?: AnswerReview;
   /** Set when the answer can be changed so that versions which policy refuses are not in it. */
   readonly rewrite?: AnswerRewrite;
+}
+
+/** Reads an answer that is kept until it was decided (over HTTP/1 alone). */
+export interface AnswerReview {
+  /** Longer ones, or such as are encoded beyond the ratio, are told to `read` as opaque. */
+  readonly limits: HoldLimits;
+  wantsBody(head: AnswerHead): boolean;
+  read(body: Held): ReviewedAnswer;
+}
+
+/** What an answer makes of the operation, and what belongs to each thing that it touches, in their order. */
+export interface ReviewedAnswer {
+  readonly operation: Operation;
+  /** Opened where policy lets the job have what is touched. */
+  readonly grants: readonly (readonly StorageGrant[])[];
+  /** What the job was given to fetch it with; never recorded. */
+  readonly tokens: readonly (string | null)[];
 }
 
 /** A list of versions that can be shortened on its way to the job (registry/rewrite-*.ts). */
@@ -108,6 +127,8 @@ export interface StorageGrant {
   readonly pathPrefix: string;
   /** Milliseconds since 1970; at most a day from now. */
   readonly expiresMs: number;
+  /** An archive that the platform made for this job: this very path alone, also where rules on repositories say no. */
+  readonly isArchive?: true;
 }
 
 /** Says what requests mean; null when the request is none of its business. */

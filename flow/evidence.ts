@@ -12,6 +12,8 @@ export type EvidenceKind =
   | 'package-age'
   | 'malicious-package'
   | 'moved-ref'
+  | 'off-branch'
+  | 'look-alike'
   | 'foreign-owner'
   | 'foreign-token'
   | 'secret-in-request'

@@ -65,7 +65,28 @@ export type Touch =
       readonly bucket: string | null;
     }
   /** An identity token asked of the platform. */
-  | { readonly kind: 'identity'; readonly access: Access; readonly audience: string | null };
+  | { readonly kind: 'identity'; readonly access: Access; readonly audience: string | null }
+  | ActionTouch;
+
+/** An action that a runner asks the platform for. Owner, name and reference are null where nobody can say which one. */
+export interface ActionTouch {
+  readonly kind: 'action';
+  /** A read, as it is asked for. */
+  readonly access: Access;
+  readonly owner: string | null;
+  readonly name: string | null;
+  /** Below its repository, as the runner asked; empty: the root, or not told. */
+  readonly path: string;
+  readonly ref: string | null;
+  /** The commit that the platform made of the reference, in lower case; absent until its answer was read. */
+  readonly commit?: string;
+  /** `owner/name` under which the platform found it, where that is another. */
+  readonly foundAs?: string;
+  /** What the reference stood for when it was seen before, where that is another commit. */
+  readonly before?: string;
+  /** A branch or a tag of its repository leads to the commit, none does, or nobody could say; absent: not asked. */
+  readonly onRef?: 'yes' | 'no' | 'unknown';
+}
 
 export interface PackageFacts {
   /** Milliseconds since it was published, or null: not known. */

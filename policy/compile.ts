@@ -4,6 +4,7 @@
 import type { Mode } from '../flow/decision.ts';
 import type { Problem } from '../flow/errors.ts';
 import { defaultServers, ownServer, type PlatformServer } from '../flow/platform-server.ts';
+import { readActionTerms, type ActionTerms } from './actions.ts';
 import { compileBlocklistEntry, createBlocklist, type Blocklist } from './blocklist.ts';
 import { readPermissionTerms, type PermissionTerms } from './ceiling.ts';
 import { readCredentialTerms, type CredentialTerms } from './credentials.ts';
@@ -66,6 +67,8 @@ export interface Policy {
   readonly credentials: CredentialTerms;
   /** Null where the policy says nothing of packages. */
   readonly packages: PackageTerms | null;
+  /** Null where the policy says nothing of actions. */
+  readonly actions: ActionTerms | null;
   /** Servers of forges that are known: given, or named by a rule. */
   readonly servers: readonly PlatformServer[];
   /** What each scope says of the runs that it is for; null: the top level. */
@@ -121,6 +124,7 @@ export function compilePolicy(input: CompileInput): Policy {
     permissions: readPermissionTerms(file.permissions),
     credentials: readCredentialTerms(file, [], list),
     packages: readPackageTerms(file.packages, ['packages'], list),
+    actions: readActionTerms(file.actions, ['actions'], list),
     servers: findServers(rules, input.servers ?? defaultServers),
     trusts: new Map([
       [null, noTrust],

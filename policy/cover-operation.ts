@@ -203,6 +203,9 @@ function coversTouch(
       if (rule.family === 'aws')
         return touch.purl === null && touch.access === 'read' && coversEcr(rule, touch.registry);
       return rule.packages !== null && publishes(rule.packages, touch);
+    case 'action':
+      // Which ones is a matter of `actions`.
+      return rule.family === operation.platform;
     case 'identity':
       return false;
   }
@@ -241,6 +244,11 @@ function mayTouch(
   // What a platform or registry says of itself is of no repository and no image: who blocks one blocks none of that.
   if (touch.kind === 'platform' && hidesPlace(operation)) return isOfFamily || isOfRegistry(rule, operation);
   if (touch.kind === 'platform') return isOfFamily && coversAll(rule);
+  if (touch.kind === 'action') {
+    const isHidden = touch.owner === null || touch.name === null;
+    const segments = `${touch.owner}/${touch.name}`.toLowerCase().split('/');
+    return isOfFamily && (isHidden || coversSegments(rule, segments, findOwnJob(operation, attribution)));
+  }
   if (touch.kind === 'package' && rule.family === 'images')
     return operation.platform === 'oci' && hidesPlace(operation);
   if (touch.kind === 'cloud' && rule.family === 'aws')

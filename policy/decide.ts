@@ -7,6 +7,7 @@ import type { Evidence } from '../flow/evidence.ts';
 import { unattributed, type Attribution } from '../flow/job.ts';
 import type { CredentialKind, Operation } from '../flow/operation.ts';
 import type { Reason } from '../flow/reason.ts';
+import { findActionRefusal } from './actions.ts';
 import { findBlockedAddress, findBlockedHost } from './blocklist.ts';
 import { passesCeiling } from './ceiling.ts';
 import { checkAddress } from './check-address.ts';
@@ -190,7 +191,11 @@ function findMeaningBlock(
   grants: readonly (readonly Candidate[])[],
 ): Decision | null {
   if (operation === null) return null;
-  return findPackageBlock(effective, operation, grants) ?? findExcess(effective, operation);
+  return (
+    findPackageBlock(effective, operation, grants) ??
+    findActionBlock(effective, operation, grants) ??
+    findExcess(effective, operation)
+  );
 }
 
 function findPackageBlock(
@@ -202,6 +207,22 @@ function findPackageBlock(
   if (mustBeGranted(operation, packages !== null) && !grants.every((group) => group.some(isPublishGrant)))
     return blockNow(effective, 'publish');
   const refusal = packages === null ? null : findPackageRefusal(packages, operation, Date.now());
+  if (refusal === null) return null;
+  const decision = blockNow(effective, refusal.reason, refusal.rule);
+  return refusal.isRecordedOnly ? { ...decision, enforced: false } : decision;
+}
+
+/** An action that may not be had, or an archive of one that no rule on repositories opens: hosts say nothing of it. */
+function findActionBlock(
+  effective: EffectivePolicy,
+  operation: Operation,
+  grants: readonly (readonly Candidate[])[],
+): Decision | null {
+  const isArchive = operation.platform === 'github' && operation.name === 'actions/download';
+  if (isArchive && !grants.every((group) => group.some(({ rule }) => rule.kind === 'operation')))
+    return blockNow(effective, 'repository');
+  const { actions } = effective.policy;
+  const refusal = actions === null ? null : findActionRefusal(actions, operation);
   if (refusal === null) return null;
   const decision = blockNow(effective, refusal.reason, refusal.rule);
   return refusal.isRecordedOnly ? { ...decision, enforced: false } : decision;

@@ -29,6 +29,7 @@ export function describeOperation(operation: Operation | null): Readonly<Record<
 function findPlace(touches: readonly Touch[]): { owner: string | null; repo: string | null } {
   for (const touch of touches)
     if (touch.kind === 'repository') return { owner: touch.owner, repo: touch.name };
+  for (const touch of touches) if (touch.kind === 'action') return { owner: touch.owner, repo: touch.name };
   for (const touch of touches) {
     if (touch.kind === 'owner') return { owner: touch.owner, repo: null };
     if (touch.kind === 'image') {

@@ -4,6 +4,7 @@ import { formatCidr } from '../flow/address.ts';
 import type { PermissionTerms } from './ceiling.ts';
 import type { CredentialTerms } from './credentials.ts';
 import type { PackageTerms } from './packages.ts';
+import type { ActionTerms } from './actions.ts';
 import type { Layer, Policy } from './compile.ts';
 import type { MethodSet } from './method-set.ts';
 import { operationFamilies } from './compile-operations.ts';
@@ -19,6 +20,7 @@ export function expandPolicy(policy: Policy): Record<string, unknown> {
     ...expandPermissions(policy.permissions),
     ...expandCredentials(policy.credentials),
     ...(policy.packages !== null && { packages: expandPackages(policy.packages) }),
+    ...(policy.actions !== null && { actions: expandActions(policy.actions) }),
     top: expandLayer(policy.top),
     scopes: policy.scopes.map(({ id, mode, exclusive, permissions, credentials, layer }) => ({
       id,
@@ -51,6 +53,18 @@ function expandPackages(terms: PackageTerms): Record<string, unknown> {
     ...named('allow'),
     ...named('block'),
     exceptions: terms.except.length,
+  };
+}
+
+function expandActions(terms: ActionTerms): Record<string, unknown> {
+  return {
+    ...(terms.allow !== null && { allow: texts(terms.allow) }),
+    unpinned: terms.unpinned,
+    ...list('allowUnpinned', texts(terms.allowUnpinned)),
+    movedRef: terms.movedRef,
+    ...list('allowMoves', texts(terms.allowMoves)),
+    offBranch: terms.offBranch,
+    ...list('allowOffBranch', texts(terms.allowOffBranch)),
   };
 }
 

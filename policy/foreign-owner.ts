@@ -44,6 +44,7 @@ function readOwner(touch: Touch): string | null | undefined {
     case 'package':
     case 'cloud':
     case 'identity':
+    case 'action':
       return undefined;
   }
 }

@@ -10,6 +10,7 @@ import {
   opaqueRuleSchema,
   hostsSchema,
 } from './rule-schema.ts';
+import { actionsSchema } from './action-schema.ts';
 import { ruleLists } from './rule-lists.ts';
 import { credentialsSchema, oidcSchema } from './credential-schema.ts';
 import { packagesSchema, type publishSchema } from './package-schema.ts';
@@ -205,6 +206,7 @@ export const policySchema = {
     },
     ...ruleLists,
     packages: packagesSchema,
+    actions: actionsSchema,
     permissions: topPermissionsSchema,
     credentials: credentialsSchema,
     oidc: oidcSchema,
@@ -224,6 +226,7 @@ export type ImageRuleFile = FromSchema<typeof imageRuleSchema>;
 export type AwsRuleFile = FromSchema<typeof awsRuleSchema>;
 export type RuleListsFile = FromSchema<typeof bundleSchema>;
 export type PackagesFile = FromSchema<typeof packagesSchema>;
+export type ActionsFile = FromSchema<typeof actionsSchema>;
 export type PublishFile = FromSchema<typeof publishSchema>;
 export type PermissionsFile =
   FromSchema<typeof topPermissionsSchema> | FromSchema<typeof scopePermissionsSchema>;
@@ -233,4 +236,4 @@ export type BlocklistEntryFile = FromSchema<typeof blocklistSchema>;
 export type BlocklistFile = FromSchema<typeof blocklistFileSchema>;
 
 /** Keys of the language whose feature is not part of this release. */
-export const laterKeys: ReadonlySet<string> = new Set(['actions', 'lockdown']);
+export const laterKeys: ReadonlySet<string> = new Set(['lockdown']);

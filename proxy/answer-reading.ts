@@ -135,7 +135,12 @@ function putInForce(asked: Asked, meaning: AnswerMeaning): void {
   asked.judgement = { ...judgement, operation, evidence };
 }
 
-function openStorage(asked: Asked, query: RequestQuery, grants: AnswerMeaning['grants']): void {
+/** Opens storage and archives to the job that was answered. */
+export function openStorage(
+  asked: Pick<Asked, 'connection' | 'runner' | 'attribution' | 'decision' | 'policyRevision'>,
+  query: RequestQuery,
+  grants: AnswerMeaning['grants'],
+): void {
   const { attribution, runner, policyRevision: revision } = asked;
   const { rule, scope } = asked.decision;
   const from = { rule, scope, hops: 0, isImplied: true, asked: { revision, attribution, query } } as const;

@@ -1,6 +1,7 @@
 // The upstream's side of the request loop: finds or dials a connection, frames the answer while its bytes
 // go to the client as they came, and hands the connection back to the pool.
 
+import { isOpen } from '../flow/decision.ts';
 import { readAnswer } from './answer-reading.ts';
 import { AnswerRewriting } from './answer-rewriting.ts';
 import { isDialBlock } from './dial.ts';
@@ -13,6 +14,7 @@ import type { Framer } from './framing.ts';
 import { Gather } from './gather.ts';
 import { findField, findHeadEnd } from './head-bytes.ts';
 import type { Relay } from './relay.ts';
+import { AnswerReviewing, decideAnswer, lookUp, type Looked } from './reviewing.ts';
 import { parseResponseHead } from './response-head.ts';
 import type { ResponseHead } from './response-head.ts';
 import { Splice } from './splice.ts';
@@ -23,6 +25,8 @@ import { openTunnel } from './websocket-tunnel.ts';
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
 // A request that cannot be retried takes no connection that its server is likely to be closing just now.
 const freshMs = 2_000;
+// Repositories are asked within it.
+const reviewMs = 60_000;
 
 /** Owns the upstream of a relay's exchange, one after the other. */
 export class Answering implements UpstreamOwner {
@@ -37,8 +41,9 @@ export class Answering implements UpstreamOwner {
 
   /** Memory held for an answer whose head is not whole yet, or whose body is read. */
   get gatheredBytes(): number {
-    const { reading = null, rewriting = null } = this.#relay.exchange ?? {};
-    return this.#gather.capacity + (reading?.heldBytes ?? 0) + (rewriting?.heldBytes ?? 0);
+    const { reading = null, rewriting = null, reviewing = null } = this.#relay.exchange ?? {};
+    const kept = (reading?.heldBytes ?? 0) + (rewriting?.heldBytes ?? 0) + (reviewing?.heldBytes ?? 0);
+    return this.#gather.capacity + kept;
   }
 
   /** A pooled connection, attached to the exchange; null when one must be dialled. */
@@ -159,7 +164,8 @@ export class Answering implements UpstreamOwner {
     exchange.answerFramer = framerOf(head);
     exchange.isAnswering = true;
     if (head.location !== null && head.status >= 300) this.#follow(exchange, head.location);
-    if (exchange.judgement.answer !== null || exchange.judgement.rewrite !== null)
+    const { answer, review, rewrite } = exchange.judgement;
+    if (answer !== null || review !== null || rewrite !== null)
       this.#listen(exchange, Buffer.from(bytes.subarray(0, head.bodyStart)), head);
     if (head.framing === 'none') {
       this.#forward(exchange, bytes.subarray(0, head.bodyStart));
@@ -184,8 +190,11 @@ export class Answering implements UpstreamOwner {
   /** Feeds the framer from `start` and forwards everything up to where the body ends, the head included. */
   #takeBody(exchange: Exchange, bytes: Buffer, start: number): void {
     const framer = exchange.answerFramer!;
+    const { reviewing } = exchange;
+    if (reviewing?.isDeciding === true && framer.isDone) return void (reviewing.hasSurplus = true);
     const end = framer.feed(bytes, start);
     if (end < 0) return this.#relay.fail(exchange, 'upstream-protocol');
+    if (reviewing !== null) return this.#takeReviewed(exchange, reviewing, bytes, start, end);
     if (exchange.reading !== null) {
       exchange.reading.push(bytes, start, end);
       if (framer.isDone) this.#endReading(exchange);
@@ -201,9 +210,17 @@ export class Answering implements UpstreamOwner {
 
   /** Whoever understood the request is told of its answer. */
   #listen(exchange: Exchange, bytes: Buffer, head: ResponseHead): void {
-    const { rewrite } = exchange.judgement;
+    const { rewrite, review } = exchange.judgement;
     const fields = new HeadFields(bytes);
     const told = { status: head.status, header: (name: string) => fields.header(name) };
+    if (review?.wantsBody(told) === true && head.framing !== 'none') {
+      exchange.reviewing = new AnswerReviewing(review, {
+        bytes,
+        head,
+        coding: fields.header('content-encoding'),
+      });
+      exchange.isAnswering = false;
+    }
     exchange.reading = readAnswer(exchange, told, head.framing);
     const transform =
       rewrite === null || head.framing === 'none' ? null : rewrite.how.open(told, rewrite.keep);
@@ -220,6 +237,55 @@ export class Answering implements UpstreamOwner {
     exchange.answer = mayChunk ? head : { ...head, isLast: true };
     // Nothing of it has gone on yet.
     exchange.isAnswering = false;
+  }
+
+  #takeReviewed(
+    exchange: Exchange,
+    reviewing: AnswerReviewing,
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ): void {
+    reviewing.push(bytes, start, end);
+    reviewing.hasSurplus = end < bytes.length;
+    this.#relay.countKept();
+    if (this.#relay.exchange !== exchange || reviewing.isDeciding) return;
+    if (exchange.answerFramer!.isDone || reviewing.isTooLarge) this.#review(exchange, reviewing);
+    else this.#waitForBody(exchange);
+  }
+
+  /** The answer is whole, or too large to be read: nothing of it goes on before it is decided. */
+  #review(exchange: Exchange, reviewing: AnswerReviewing): void {
+    const { review } = exchange.judgement;
+    if (review === null) return;
+    const { connection } = this.#relay;
+    reviewing.isDeciding = true;
+    exchange.upstream?.reader.hold();
+    connection.setDeadline(reviewMs);
+    lookUp(exchange, review, reviewing.held()).then(
+      (looked) => connection.core.guard(connection, () => this.#reviewed(exchange, reviewing, looked)),
+      (error: unknown) =>
+        connection.core.guard(connection, () => {
+          throw error;
+        }),
+    );
+  }
+
+  #reviewed(exchange: Exchange, reviewing: AnswerReviewing, looked: Looked): void {
+    if (this.#relay.exchange !== exchange) return;
+    const decision = decideAnswer(exchange, looked);
+    exchange.reviewing = null;
+    if (!isOpen(decision)) {
+      exchange.upstream?.destroy();
+      return this.#relay.answer(exchange, decision);
+    }
+    exchange.isAnswering = true;
+    for (const piece of reviewing.takeRaw()) this.#forward(exchange, piece);
+    if (this.#relay.exchange !== exchange) return;
+    if (exchange.answerFramer!.isDone || exchange.upstream?.isOver === true)
+      return this.#complete(exchange, exchange.answer!, reviewing.hasSurplus);
+    exchange.upstream?.reader.release();
+    this.#waitForBody(exchange);
   }
 
   #takeRewritten(
@@ -315,7 +381,9 @@ export class Answering implements UpstreamOwner {
   }
 
   #ended(exchange: Exchange, error: Error | null): void {
-    const { answer } = exchange;
+    const { answer, reviewing } = exchange;
+    // What is decided is here as a whole.
+    if (reviewing?.isDeciding === true && !reviewing.isTooLarge) return;
     exchange.upstream?.destroy();
     if (answer === null) {
       if (exchange.isReused && this.#gather.length === 0 && isRetryable(exchange)) {
@@ -328,6 +396,7 @@ export class Answering implements UpstreamOwner {
       return this.#relay.fail(exchange, problem?.failure ?? 'upstream-closed');
     }
     if (answer.framing === 'until-close' && error === null) {
+      if (reviewing !== null) return this.#review(exchange, reviewing);
       if (exchange.reading !== null) this.#endReading(exchange);
       if (exchange.rewriting !== null && !this.#endRewriting(exchange, exchange.rewriting)) return;
       return this.#complete(exchange, answer, false);

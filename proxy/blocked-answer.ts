@@ -17,6 +17,8 @@ export interface Refused {
   readonly path: string;
   /** More on the reason, fit for the job to read. */
   readonly told?: string | undefined;
+  /** Messages by action, where a runner wanted actions resolved; null or absent: something else. */
+  readonly actions?: Readonly<Record<string, string>> | null;
 }
 
 /** `head` is the request's head as it arrived, or null when it could not be read. */
@@ -70,6 +72,7 @@ const phrases: Readonly<Record<number, string>> = {
   408: 'Request Timeout',
   413: 'Content Too Large',
   421: 'Misdirected Request',
+  422: 'Unprocessable Content',
   431: 'Request Header Fields Too Large',
   502: 'Bad Gateway',
   503: 'Service Unavailable',
@@ -126,22 +129,54 @@ export function explainRefused(
   fieldOf: (name: string) => string,
   status = statusOf(refused.reason),
 ): Explained {
-  const { reason, decision } = refused;
+  const { actions = null } = refused;
+  if (actions !== null && status === 403) return refuseActions(refused, actions);
   const text = explain(refused, status);
   const form = bodyForm(refused, (name) => fieldOf(name).toLowerCase(), text);
   const body = Buffer.from(form.body, 'utf8');
-  const rule = decision.rule === null ? 'none' : fieldText(decision.rule);
-  const fields: [string, string][] = [
-    ['content-type', form.type],
-    ['content-length', String(body.length)],
-    ['cache-control', 'no-store'],
-    ['x-sallyport-rule', rule],
-    ['x-sallyport-reason', reason],
-  ];
+  const fields = fieldsOf(refused, form.type, body);
   if (form.grpc === true) {
     fields.push(['grpc-status', String(grpcStatusOf(status))], ['grpc-message', encodeURI(text)]);
   }
   return { status: form.grpc === true ? 200 : status, fields: [...fields, ...(form.extra ?? [])], body };
+}
+
+// Runners know this kind of error by name, in the run service's form and in the older one's, and ask no second time.
+const unresolvable = 'UnresolvableActionDownloadInfoException';
+
+function refuseActions({ decision, reason }: Refused, messages: Readonly<Record<string, string>>): Explained {
+  const message = Object.values(messages).join(' ');
+  const errors = Object.fromEntries(
+    Object.entries(messages).map(([name, text]) => [name, { message: text }]),
+  );
+  const { body, type } = json({
+    $id: '1',
+    innerException: null,
+    message,
+    typeName: `GitHub.DistributedTask.WebApi.${unresolvable}, GitHub.DistributedTask.WebApi`,
+    typeKey: unresolvable,
+    errorCode: 0,
+    eventId: 3000,
+    errors,
+    rule: decision.rule,
+    reason,
+  });
+  const bytes = Buffer.from(body, 'utf8');
+  return { status: 422, fields: fieldsOf({ decision, reason }, type, bytes), body: bytes };
+}
+
+function fieldsOf(
+  { decision, reason }: Pick<Refused, 'decision' | 'reason'>,
+  type: string,
+  body: Buffer,
+): [string, string][] {
+  return [
+    ['content-type', type],
+    ['content-length', String(body.length)],
+    ['cache-control', 'no-store'],
+    ['x-sallyport-rule', decision.rule === null ? 'none' : fieldText(decision.rule)],
+    ['x-sallyport-reason', reason],
+  ];
 }
 
 /** The gRPC status that stands for an HTTP one: PERMISSION_DENIED, RESOURCE_EXHAUSTED, UNAVAILABLE, INTERNAL. */

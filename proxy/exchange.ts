@@ -10,6 +10,7 @@ import type { Reason } from '../flow/reason.ts';
 import { uuidv7 } from '../flow/uuid.ts';
 import type { AnswerReading } from './answer-reading.ts';
 import type { AnswerRewriting } from './answer-rewriting.ts';
+import type { AnswerReviewing } from './reviewing.ts';
 import type { Connection } from './connection.ts';
 import type { DialFailure } from './dial.ts';
 import { byChunks, byLength } from './framing.ts';
@@ -55,6 +56,8 @@ export class Exchange implements Told {
   answerFramer: Framer | null = null;
   /** Reads the answer's body on its way. */
   reading: AnswerReading | null = null;
+  /** Keeps it back until it was decided. */
+  reviewing: AnswerReviewing | null = null;
   /** Sends it on shortened. */
   rewriting: AnswerRewriting | null = null;
   /** Its answer may rest for as long as a tunnel. */

@@ -5,7 +5,13 @@ import { blocked, isOpen } from '../flow/decision.ts';
 import type { Decision, Mode } from '../flow/decision.ts';
 import type { Cidr } from '../flow/address.ts';
 import type { Evidence } from '../flow/evidence.ts';
-import type { AnswerReader, AnswerRewrite, KeepVersion, Understanding } from '../flow/asked-request.ts';
+import type {
+  AnswerReader,
+  AnswerReview,
+  AnswerRewrite,
+  KeepVersion,
+  Understanding,
+} from '../flow/asked-request.ts';
 import type { Operation } from '../flow/operation.ts';
 import type { Reason } from '../flow/reason.ts';
 import { canonicaliseHost } from '../policy/canonicalise-host.ts';
@@ -41,6 +47,8 @@ export interface Judgement {
   readonly hold: NonNullable<Understanding['hold']> | null;
   /** Who reads the answer, or null. */
   readonly answer: AnswerReader | null;
+  /** Set when the whole answer decides whether it goes on. */
+  readonly review: AnswerReview | null;
   /** How the list that is asked for is shortened on its way, over HTTP/1 alone; null: it is not. */
   readonly rewrite: { readonly how: AnswerRewrite; readonly keep: KeepVersion } | null;
   readonly allowed: readonly Cidr[];
@@ -143,12 +151,22 @@ function decide(
     evidence,
     operation,
     hold: bare.hasBody ? (inspected?.hold ?? understood?.hold ?? null) : null,
-    answer: understood?.answer ?? null,
+    ...answerOf(connection, understood),
     rewrite: rewriteOf(connection, understood),
     originForm: target.originForm,
     detail: '',
   };
   return { ...told, ...settle(connection, query, search, head.override) };
+}
+
+/** Who reads the answer: as it passes, or before it does where the policy asks. */
+function answerOf(
+  { core }: Connection,
+  understood: Understanding | null,
+): Pick<Judgement, 'answer' | 'review'> {
+  const { answer = null, review = null } = understood ?? {};
+  const isAsked = review !== null && (core.decider?.actions ?? null) !== null;
+  return isAsked ? { answer: null, review } : { answer, review: null };
 }
 
 function rewriteOf(
@@ -217,9 +235,10 @@ export function rejudge(
   if (judged.query === null) return judged;
   const evidence = found === null ? judged.evidence : [...judged.evidence, ...found.evidence];
   const operation = found?.operation ?? judged.operation;
-  const answer = found?.answer ?? judged.answer;
+  const isRead = found?.answer !== undefined || found?.review !== undefined;
+  const { answer, review } = isRead ? answerOf(connection, found) : judged;
   const query = { ...judged.query, evidence, operation };
-  const told = { query, evidence, operation, answer, hold: null };
+  const told = { query, evidence, operation, answer, review, hold: null };
   return { ...judged, ...told, ...settle(connection, query, judged.search, override) };
 }
 
@@ -299,6 +318,8 @@ function grantFor(
   // Rules on accounts name no bucket of a forge or a registry: whoever it belongs to has signed the URL.
   const isBucket = operation?.platform === 'aws' && operation.name.startsWith('s3/');
   const isNamed = operation !== null && operation.byShape !== true && !isBucket;
+  const archive = isRead ? core.storage.archive(holder, query) : null;
+  if (archive !== null) return core.isInForce(archive) ? archive : null;
   if (isNamed || !(isBucket || unlisted.has(decided.reason))) return null;
   const grant = followed ?? core.storage.url(holder, query);
   return grant !== null && core.isInForce(grant) ? grant : null;
@@ -388,6 +409,7 @@ function refused(reason: Reason, detail: string, host: string | null): Judgement
     operation: null,
     hold: null,
     answer: null,
+    review: null,
     rewrite: null,
   };
   return {

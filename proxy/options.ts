@@ -4,6 +4,7 @@
 import type { Socket } from 'node:net';
 import type { SecureContext, TLSSocket } from 'node:tls';
 import type { Cidr } from '../flow/address.ts';
+import type { ActionFactsPort } from '../flow/action-facts.ts';
 import type { Evidence } from '../flow/evidence.ts';
 import type { Attribution, AttributionPort } from '../flow/job.ts';
 import type { Interpreter, KeepVersion } from '../flow/asked-request.ts';
@@ -12,6 +13,7 @@ import type { Meter, NameJudgement, Recorder, ResolverPort, VirtualPort } from '
 import type { Reason } from '../flow/reason.ts';
 import type { Decision } from '../flow/decision.ts';
 import type { HostDecision, RequestDecision } from '../policy/decide.ts';
+import type { ActionWords } from '../policy/actions.ts';
 import type { CredentialInspector } from '../policy/inspect-credentials.ts';
 import type { HostAuthorities } from './authorities.ts';
 import type { Connection } from './connection.ts';
@@ -56,6 +58,8 @@ export interface Decider {
   inspector?(attribution: Attribution): CredentialInspector | null;
   /** The block that no grant lifts, or null. */
   withheld?(attribution: Attribution, query: RequestQuery): Decision | null;
+  /** What is said of single actions; null or absent: nothing, and answers that resolve them are not kept. */
+  readonly actions?: ActionWords | null;
   /** What is said of a name alone: the host, or one that its CNAMEs lead to. */
   name(attribution: Attribution, name: string): NameJudgement;
   /** Why an address that a host led to may not be dialled, or null; `allowed` are private ranges that rules open. */
@@ -124,6 +128,8 @@ export interface ProxyPorts {
   keepVersion?(attribution: Attribution, operation: Operation): KeepVersion | null;
   /** True where lists of this host may be shortened for this job: its clients are offered HTTP/1.1 alone. */
   rewrites?(attribution: Attribution, host: string): boolean;
+  /** What is known of actions; absent: what answers say. */
+  readonly actionFacts?: ActionFactsPort;
   /** Whose credential a request carries; absent: unknown. */
   credential?(attribution: Attribution, header: (name: string) => string | null): CredentialKind;
   /** Told when a pass-through is proposed; defaults to nothing. */

@@ -1,5 +1,6 @@
 // Policy behind the three questions of the path: one object per policy, made once.
 
+import { actionWordsOf } from '../policy/actions.ts';
 import type { Policy } from '../policy/compile.ts';
 import { checkDial, decideHost, decideName, decideRequest, withhold } from '../policy/decide.ts';
 import { asksAnything } from '../policy/credentials.ts';
@@ -16,6 +17,7 @@ export function deciderOf(policy: Policy): Decider {
   const decider: Decider = {
     ...inspecting(policy),
     revision: policy.revision,
+    actions: actionWordsOf(policy.actions),
     host: (attribution, query) => decideHost(effectivePolicy(policy, attribution), query),
     request: (attribution, query) =>
       decideRequest(

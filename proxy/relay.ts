@@ -22,6 +22,7 @@ import type { PacedReader } from './pace.ts';
 import { refuseUnreadable } from './refuse-unreadable.ts';
 import { Sending } from './sending.ts';
 import { stuckBytes } from './stuck-bytes.ts';
+import { tellActions } from './tell-actions.ts';
 import { tellOperation } from './tell-operation.ts';
 import { isBadHandshake } from './websocket-tunnel.ts';
 
@@ -331,6 +332,7 @@ export class Relay implements Carrier {
       method: head.method,
       path: query?.path ?? '',
       told: exchange.problem?.told ?? tellOperation(judgement.operation, decision.reason),
+      actions: tellActions(judgement.operation, decision, this.connection.core.decider?.actions ?? null),
       head: exchange.headBytes,
       isLast,
       version: head.version,

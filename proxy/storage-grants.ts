@@ -22,6 +22,7 @@ interface OpenUrl {
   readonly pathLength: number;
   readonly expiresMs: number;
   readonly from: FollowGrant;
+  readonly isArchive: boolean;
 }
 
 interface OpenHost {
@@ -37,10 +38,11 @@ class Holding {
   readonly #hosts = new Map<string, OpenHost>();
   bytes = 0;
 
-  add(hostKey: string, method: string, path: string, expiresMs: number, from: FollowGrant): void {
-    const key = `${method} ${hostKey}${path}`;
+  add(hostKey: string, method: string, path: string, rest: Omit<OpenUrl, 'hostKey' | 'pathLength'>): void {
+    const key = keyOf(hostKey, method, path, rest.isArchive);
+    const { expiresMs, from } = rest;
     this.#remove(key);
-    this.#urls.set(key, { hostKey, pathLength: path.length, expiresMs, from });
+    this.#urls.set(key, { hostKey, pathLength: path.length, ...rest });
     this.bytes += key.length + urlBytes;
     const host = this.#hosts.get(hostKey) ?? { lengths: new Map<number, number>(), untilMs: 0, from };
     host.lengths.set(path.length, (host.lengths.get(path.length) ?? 0) + 1);
@@ -70,16 +72,25 @@ class Holding {
     return host !== undefined && host.untilMs > nowMs ? host.from : null;
   }
 
+  archive(hostKey: string, method: string, path: string, nowMs: number): FollowGrant | null {
+    const url = this.#urls.get(keyOf(hostKey, method, path, true));
+    return url !== undefined && url.expiresMs > nowMs ? url.from : null;
+  }
+
   url(hostKey: string, method: string, path: string, nowMs: number): FollowGrant | null {
     const lengths = this.#hosts.get(hostKey)?.lengths.keys() ?? [];
     for (const length of lengths) {
       if (!isBeneath(path, length)) continue;
-      const url = this.#urls.get(`${method} ${hostKey}${path.slice(0, length)}`);
+      const url = this.#urls.get(keyOf(hostKey, method, path.slice(0, length), false));
       if (url !== undefined && url.expiresMs > nowMs) return url.from;
     }
     return null;
   }
 }
+
+// Archives are kept apart: nothing lies beneath them.
+const keyOf = (hostKey: string, method: string, path: string, isArchive: boolean): string =>
+  `${isArchive ? 'archive ' : ''}${method} ${hostKey}${path}`;
 
 /** True when the first so many characters are whole segments of the path. */
 function isBeneath(path: string, length: number): boolean {
@@ -114,9 +125,12 @@ export class StorageGrants {
     // The root would be the whole host.
     if (path.path === '/' || path.path.length > maxPathLength || !(expiresMs > now)) return;
     if (!Number.isInteger(port) || port < 1 || port > 65_535) return;
+    const isArchive = grant.isArchive === true;
+    // What the platform made for the job opens also what rules on repositories speak of.
+    const { isImplied: _, ...explicit } = from;
+    const owed = { expiresMs, from: isArchive ? explicit : from, isArchive };
     for (const method of methods.slice(0, maxMethods))
-      if (/^[A-Z]{1,16}$/.test(method))
-        holding.add(`${host.name}:${port}`, method, path.path, expiresMs, from);
+      if (/^[A-Z]{1,16}$/.test(method)) holding.add(`${host.name}:${port}`, method, path.path, owed);
   }
 
   /** A grant that lets this holder connect to the host at all. */
@@ -130,6 +144,14 @@ export class StorageGrants {
     { host, port, method, path }: { host: string; port: number; method: string; path: string },
   ): FollowGrant | null {
     return this.#holders.get(holder)?.url(`${host}:${port}`, method, path, this.#now()) ?? null;
+  }
+
+  /** The grant of an archive at exactly this path. */
+  archive(
+    holder: string,
+    { host, port, method, path }: { host: string; port: number; method: string; path: string },
+  ): FollowGrant | null {
+    return this.#holders.get(holder)?.archive(`${host}:${port}`, method, path, this.#now()) ?? null;
   }
 
   clear(holder: string): void {

@@ -50,6 +50,7 @@ function nameOf(touch: Touch): string | null {
     case 'cloud':
       return touch.bucket ?? touch.account ?? touch.service;
     case 'platform':
+    case 'action':
     case 'identity':
       return null;
   }

@@ -25,6 +25,8 @@ export interface StateDirectory {
   readonly policy: string;
   readonly segments: string;
   readonly stats: string;
+  /** What references of actions stood for: one file of each worker. */
+  readonly seen: string;
   /** The last good policy bundle. */
   readonly bundleFile: string;
   /** The image of the last good malware feed. */
@@ -52,6 +54,7 @@ export function statePaths(root: string): StateDirectory {
     policy: join(root, 'policy'),
     segments: join(root, 'segments'),
     stats: join(root, 'stats'),
+    seen: join(root, 'seen'),
     bundleFile: join(root, 'policy', 'policy.current.json'),
     malwareFile: join(root, 'policy', 'malware.current'),
     virtualFile: join(root, 'authority', 'virtual.json'),
@@ -87,6 +90,7 @@ export function prepareStateDirectory(root: string, owners: StateOwners): StateD
     asUser(owners.worker, () => {
       makeOwned(state.segments, 0o770, owners.worker);
       makeOwned(state.stats, 0o750, owners.worker);
+      makeOwned(state.seen, 0o750, owners.worker);
       for (const name of readdirSync(state.stats)) rmSync(join(state.stats, name), { force: true });
     });
   });

@@ -16,6 +16,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   store: ['flow'],
   platform: ['flow'],
   registry: ['flow'],
+  actions: ['flow'],
   advise: ['flow', 'policy', 'platform', 'store'],
   api: ['flow', 'policy', 'store'],
   netns: ['flow', 'certs', 'kernel', 'policy', 'store'],

@@ -1,12 +1,14 @@
-// What a GitLab runner on gitlab.com itself needs.
+// What a GitLab runner on gitlab.com itself needs: its API, the project that its job is of with the images of that
+// project, and the image and programs that help it.
 
 import { createPreset } from './preset.ts';
 
 const source = '"Runners API" and "Jobs API", docs.gitlab.com';
+const install = '"Install GitLab Runner", docs.gitlab.com';
 
 export const gitlabRunner = createPreset(
   'gitlab-runner',
-  'A GitLab runner on gitlab.com: jobs, traces, artifacts, images',
+  'A GitLab runner on gitlab.com: jobs, traces, artifacts, their own project and its images',
   [
     [
       'jobs',
@@ -17,21 +19,12 @@ export const gitlabRunner = createPreset(
         paths: ['/api/v4/jobs/**', '/api/v4/runners/**'],
       },
     ],
-    ['read', source, { host: 'gitlab.com', methods: 'read' }],
-    [
-      'git-read',
-      '"HTTP transfer protocols", git-scm.com',
-      { host: 'gitlab.com', methods: 'POST', paths: ['/**/git-upload-pack'] },
-    ],
-    [
-      'images',
-      '"GitLab container registry", docs.gitlab.com',
-      { host: ['*.gitlab.com', '*.gitlab-static.net', '*.*.gitlab-static.net'], methods: 'read' },
-    ],
-    [
-      'helper-binaries',
-      '"Install GitLab Runner", docs.gitlab.com',
-      { host: 'gitlab-runner-downloads.s3.amazonaws.com', methods: 'read' },
-    ],
+    ['helper-binaries', install, { host: 'gitlab-runner-downloads.s3.amazonaws.com', methods: 'read' }],
   ],
+  {
+    gitlab: [['own', '"Git strategy", docs.gitlab.com', { project: '{job.project}', access: 'read' }]],
+    images: [
+      ['helper', install, { image: 'registry.gitlab.com/gitlab-org/gitlab-runner/**', access: 'read' }],
+    ],
+  },
 );

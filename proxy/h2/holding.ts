@@ -2,10 +2,10 @@
 // credit of the upstream's that was kept for it. The upstream's view of the window stays the client's view, what is
 // held and this pool together (RFC 9113 §6.9).
 
-import { isOpen } from '../../flow/decision.ts';
+import { isOpen, type Decision } from '../../flow/decision.ts';
 import type { Reason } from '../../flow/reason.ts';
 import type { Held, HoldLimits } from '../hold.ts';
-import { rejudge } from '../judge.ts';
+import { rejudge, type Judgement } from '../judge.ts';
 import { errors, makeWindowUpdate } from './frames.ts';
 import { continueFrames, HeldRequest } from './held-request.ts';
 import type { HpackBlock } from './hpack.ts';
@@ -104,7 +104,7 @@ export class Holding {
     const { connection, streams } = relay;
     const understood = stream.judgement.hold?.withBody(body) ?? null;
     stream.judgement = rejudge(connection, stream.judgement, stream.request.override, understood);
-    stream.decision = stream.judgement.decision;
+    stream.decision = unreviewed(stream.judgement);
     stream.policyRevision = connection.core.decider?.revision ?? null;
     const mayGo = stream.open() && isOpen(stream.decision);
     relay.noteOpened(stream.decision.mode);
@@ -158,4 +158,11 @@ export class Holding {
     this.giveBack(held.taken);
     this.#relay.toClient.inject(makeWindowUpdate(0, held.taken));
   }
+}
+
+// Answers pass here as they come: a request whose answer is to be kept until it was decided goes nowhere.
+function unreviewed({ decision, review }: Judgement): Decision {
+  if (review === null || !isOpen(decision)) return decision;
+  const enforced = decision.mode === 'block';
+  return { ...decision, verdict: 'block', enforced, rule: null, scope: null, reason: 'action-unread' };
 }

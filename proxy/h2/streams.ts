@@ -6,6 +6,7 @@ import type { Decision } from '../../flow/decision.ts';
 import type { Reason } from '../../flow/reason.ts';
 import { explainRefused } from '../blocked-answer.ts';
 import type { Connection } from '../connection.ts';
+import { tellActions } from '../tell-actions.ts';
 import { tellOperation } from '../tell-operation.ts';
 import { answerFrames } from './answer.ts';
 import { Barrier } from './barrier.ts';
@@ -269,6 +270,7 @@ export class Streams {
       method: request.sentMethod,
       path: judgement.query?.path ?? '',
       told: tellOperation(judgement.operation, reason),
+      actions: tellActions(judgement.operation, decision, stream.connection.core.decider?.actions ?? null),
     };
     const answer = explainRefused(refused, (name) => fieldOf(stream, name));
     const isHead = request.sentMethod === 'HEAD';

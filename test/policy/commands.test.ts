@@ -12,6 +12,10 @@ import { explainPolicy } from '../../policy/explain-command.ts';
 import { loadPolicy } from '../../policy/load.ts';
 import { presets } from '../../policy/presets/all.ts';
 import { presetNames } from '../../policy/schema.ts';
+import type { Attribution } from '../../flow/job.ts';
+import { defaultServers } from '../../flow/platform-server.ts';
+import { createInterpreter } from '../../interpreters.ts';
+import { readContext } from '../../policy/read-context.ts';
 import { ask, job, policyOf, problemsOf } from './judge.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -289,7 +293,7 @@ void t.test('the generated files are those that npm run schema writes', (t) => {
 void t.test('every example of the guide is a valid policy without a warning', (t) => {
   const guide = readFileSync(join(root, 'docs/policy.md'), 'utf8');
   const examples = [...guide.matchAll(/```yaml\n([\s\S]*?)```/g)].map((match) => match[1]!);
-  t.equal(examples.length, 8);
+  t.equal(examples.length, 9);
   for (const text of examples) t.same(problemsOf(text), []);
   t.end();
 });
@@ -302,14 +306,22 @@ void t.test('presets: every name has rules with a source, and they open what the
         JSON.stringify({
           version: 1,
           mode: 'block',
-          http: rules.http.map(({ id, ...rule }) => ({ ...rule, id: id?.replace(/[:/]/g, '.') })),
+          ...Object.fromEntries(
+            Object.entries(rules).map(([key, list]) => [
+              key,
+              [list].flat().map((rule) => ({
+                ...rule,
+                id: `x.${'id' in rule ? rule.id?.replace(/[:/]/g, '.') : ''}`,
+              })),
+            ]),
+          ),
         }),
         // Presets may name what a policy must say by repository.
       ).filter(({ severity, message }) => severity === 'error' && !message.includes('is an http rule for')),
       [],
       name,
     );
-    for (const rule of rules.http) {
+    for (const rule of [rules.http, rules.github ?? [], rules.gitlab ?? [], rules.images ?? []].flat()) {
       t.match(rule.id, new RegExp(`^preset:${name}/[a-z0-9-]+$`));
       t.match(rule.reason, /^Source: .{10,}/);
     }
@@ -320,7 +332,9 @@ void t.test('presets: every name has rules with a source, and they open what the
   });
   // In parts: no file names a host of a package registry.
   const npmDomain = ['npmjs', 'org'].join('.');
-  const rows: readonly (readonly [question: string, answer: string])[] = [
+  const meanings = { interpreter: createInterpreter(defaultServers, []), credential: () => 'job' as const };
+  const ofGitlab = readContext({ project: 'a/b/c', server: 'gitlab.com' });
+  const rows: readonly (readonly [question: string, answer: string, who?: Attribution])[] = [
     [
       'POST https://run-actions-3-azure-eastus.actions.githubusercontent.com/7/acquirejob +body',
       'allow preset:github-runner/service',
@@ -329,14 +343,39 @@ void t.test('presets: every name has rules with a source, and they open what the
       'GET wss://results-receiver.actions.githubusercontent.com/_ws/ingest.sock',
       'allow preset:github-runner/service',
     ],
-    ['PUT https://productionresultssa12.blob.core.windows.net/x +body', 'allow preset:github-runner/results'],
+    // Storage opens by the answers that hand it out.
+    ['PUT https://productionresultssa12.blob.core.windows.net/x +body', 'block no-rule'],
     ['PUT https://other.blob.core.windows.net/x +body', 'block no-rule'],
-    ['POST https://github.com/acme/app/git-upload-pack +body', 'allow preset:github-runner/git-read'],
-    ['POST https://github.com/acme/app/git-receive-pack +body', 'block method'],
-    ['POST https://api.github.com/repos/acme/app/issues +body', 'block method'],
+    ['POST https://github.com/acme/app/git-upload-pack +body', 'allow preset:github-runner/own'],
+    ['POST https://github.com/acme/lib/git-upload-pack +body', 'block repository'],
+    ['POST https://github.com/acme/app/git-receive-pack +body', 'block access'],
+    ['GET https://api.github.com/repos/acme/app/contents/a', 'allow preset:github-runner/own'],
+    ['GET https://api.github.com/repos/acme/lib/contents/a', 'block repository'],
+    ['POST https://api.github.com/repos/acme/app/issues +body', 'block access'],
+    [`GET https://codeload.github.com/actions/checkout/tar.gz/${'a'.repeat(40)}`, 'block repository'],
+    ['GET https://raw.githubusercontent.com/acme/lib/main/a', 'block repository'],
+    ['GET https://ghcr.io/v2/acme/lib/manifests/1', 'block repository'],
+    [
+      'POST https://launch.actions.githubusercontent.com/actions/build/p/jobs/j/runnerresolve/actions +body',
+      'allow preset:github-runner/service',
+    ],
+    ['GET https://pkg.actions.githubusercontent.com/v2/acme/tool/blobs/sha256:a', 'block repository'],
+    [
+      'GET https://github.com/actions/runner/releases/download/v2/a.tar.gz',
+      'allow preset:github-runner/updates',
+    ],
     ['POST https://gitlab.com/api/v4/jobs/request +body', 'allow preset:gitlab-runner/jobs'],
-    ['POST https://gitlab.com/a/b/c.git/git-upload-pack +body', 'allow preset:gitlab-runner/git-read'],
-    ['POST https://gitlab.com/api/v4/projects/1/issues +body', 'block method'],
+    ['POST https://gitlab.com/a/b/c.git/git-upload-pack +body', 'allow preset:gitlab-runner/own', ofGitlab],
+    ['POST https://gitlab.com/a/b/d.git/git-upload-pack +body', 'block repository', ofGitlab],
+    ['POST https://gitlab.com/a/b/c.git/git-receive-pack +body', 'block access', ofGitlab],
+    ['GET https://registry.gitlab.com/v2/a/b/c/web/manifests/1', 'allow preset:gitlab-runner/own', ofGitlab],
+    ['GET https://registry.gitlab.com/v2/a/b/d/manifests/1', 'block repository', ofGitlab],
+    [
+      'GET https://registry.gitlab.com/v2/gitlab-org/gitlab-runner/gitlab-runner-helper/manifests/1',
+      'allow preset:gitlab-runner/helper',
+      ofGitlab,
+    ],
+    ['POST https://gitlab.com/api/v4/projects/1/issues +body', 'block repository', ofGitlab],
     [`GET https://x.${npmDomain}/@acme%2fapp`, 'allow preset:npm/registry'],
     [`PUT https://x.${npmDomain}/app +body`, 'block method'],
     ['GET https://x.pythonhosted.org/packages/a.whl', 'allow preset:pypi/files'],
@@ -350,6 +389,7 @@ void t.test('presets: every name has rules with a source, and they open what the
     ['GET https://x.nuget.org/v3/index.json', 'allow preset:nuget/api'],
     ['GET https://x.rubygems.org/info/rails', 'allow preset:rubygems/gems'],
   ];
-  for (const [question, answer] of rows) t.equal(ask(policy, job(), question), answer, question);
+  for (const [question, answer, who] of rows)
+    t.equal(ask(policy, who ?? job(), question, meanings), answer, question);
   t.end();
 });

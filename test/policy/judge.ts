@@ -3,7 +3,7 @@
 import { unattributed, type Attribution } from '../../flow/job.ts';
 import { InvalidInputError, type Problem } from '../../flow/errors.ts';
 import type { Policy } from '../../policy/compile.ts';
-import { explainQuestion } from '../../policy/explain.ts';
+import { explainQuestion, type Meanings } from '../../policy/explain.ts';
 import { loadPolicy, type LoadOptions } from '../../policy/load.ts';
 import { readContext } from '../../policy/read-context.ts';
 
@@ -61,12 +61,12 @@ export function problemsOf(
  * `METHOD URL [+body] [header=value]…` decided: `allow RULE`, `block REASON [RULE]` or `would REASON [RULE]`
  * (recorded only); a rule of a scope is written `scope:rule`.
  */
-export function ask(policy: Policy, who: Attribution, question: string): string {
+export function ask(policy: Policy, who: Attribution, question: string, meanings?: Meanings): string {
   const [method = '', url = '', ...rest] = question.split(' ');
   const headers = new Map<string, string>();
   for (const word of rest) if (word.includes('=')) headers.set(word.split('=')[0]!, word.split('=')[1]!);
   const hasBody = rest.includes('+body');
-  const explanation = explainQuestion(policy, who, { method, url, hasBody, headers });
+  const explanation = explainQuestion(policy, who, { method, url, hasBody, headers }, meanings);
   if (explanation.kind === 'unreadable') return `unreadable ${explanation.detail}`;
   const { verdict, enforced, rule, scope, reason } = explanation.decision;
   const by = rule === null ? '' : ` ${scope === null ? '' : `${scope}:`}${rule}`;
