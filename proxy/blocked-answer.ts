@@ -211,14 +211,15 @@ function bodyForm(blocked: Refused, field: (name: string) => string, text: strin
   if (field('content-type').startsWith('application/grpc'))
     return { type: 'application/grpc', body: '', grpc: true };
   if (agent.startsWith('git/')) return { type: 'text/plain; charset=utf-8', body: `${text}\n` };
-  if (path.startsWith('/v2/') && (isOciAgent(agent) || /vnd\.(?:oci|docker)\./.test(accept))) {
+  // What hands out tokens to them lies elsewhere than the images.
+  if (isOciAgent(agent) || (path.startsWith('/v2/') && /vnd\.(?:oci|docker)\./.test(accept))) {
     const errors = [{ code: 'DENIED', message: text, detail: { rule, reason } }];
     return json({ errors }, [['docker-distribution-api-version', 'registry/2.0']]);
   }
   if (/^(?:npm|pnpm|yarn)\//.test(agent) || accept.includes('application/vnd.npm'))
     return json({ error: text, reason });
   if (isForge(host, path, accept)) {
-    return json({ message: text, documentation_url: '', status: String(statusOf(reason)), rule, reason });
+    return json({ message: text, status: String(statusOf(reason)), rule, reason });
   }
   if (/[/+]json\b/.test(accept)) return json({ error: { message: text, rule, reason } });
   return { type: 'text/plain; charset=utf-8', body: `${text}\n` };
@@ -235,7 +236,7 @@ function isForge(host: string | null, path: string, accept: string): boolean {
   return (
     /(?:^|\.)(?:github\.com|githubusercontent\.com|ghe\.com)$/.test(host) ||
     /^\/api\/(?:v[34]\/|graphql$)/.test(path) ||
-    accept.includes('application/vnd.github')
+    /application\/vnd\.(?:github|git-lfs)/.test(accept)
   );
 }
 

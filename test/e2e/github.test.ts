@@ -1,13 +1,12 @@
 // Real git and curl through `sallyport run` against stand-ins of github.com and its API: by repository, by ref, by
 // what is admin, and by the ceiling of the job's own token. What was refused reached nobody.
 
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { answerGit, makeRepository } from '../../netns/demo-git.ts';
 import { runIpBatch } from '../../netns/ip.ts';
 import { WebServer } from '../../netns/web-server.ts';
+import { ForgeGit } from '../lab/forge-git.ts';
 import { Lab } from '../lab/lab.ts';
 import { runOnHost, type Ran } from '../lab/run-on-host.ts';
 
@@ -16,8 +15,8 @@ const hosts = ['github.com', 'api.github.com', 'gist.github.com', 'uploads.githu
 const lab = await Lab.open();
 runIpBatch(lab.topology.internet, [`addr add ${address}/32 dev lo`]);
 for (const host of hosts) lab.origins.names.set(host, { a: [address] });
-const served = join(lab.directory, 'served');
-for (const repository of ['acme/app', 'acme/lib', 'acme/vault', 'evil/app']) serveRepository(repository);
+const git = new ForgeGit(join(lab.directory, 'git'));
+for (const repository of ['acme/app', 'acme/lib', 'acme/vault', 'evil/app']) git.make(repository);
 const server = new WebServer({
   namespace: lab.topology.internet,
   addresses: [address],
@@ -25,7 +24,7 @@ const server = new WebServer({
   https: [443],
   authority: lab.origins.authority,
   answer: (request, response, { host, method, target }) => {
-    if (host === 'github.com' && !target.includes('/info/lfs/')) return answerGit(served, request, response);
+    if (host === 'github.com' && !target.includes('/info/lfs/')) return git.answer(request, response, true);
     request.resume();
     response.end(`${method} ${host}${target}\n`);
   },
@@ -36,15 +35,6 @@ t.teardown(async () => {
   await lab.close();
 });
 t.setTimeout(120_000);
-
-function serveRepository(repository: string): void {
-  const [owner, name] = repository.split('/') as [string, string]; // as written above
-  const made = join(lab.directory, 'made', repository);
-  makeRepository(made);
-  mkdirSync(join(served, owner), { recursive: true });
-  execFileSync('mv', [join(made, 'app.git'), join(served, owner, `${name}.git`)]);
-  execFileSync('git', ['-C', join(served, owner, `${name}.git`), 'config', 'http.receivepack', 'true']);
-}
 
 const policyFile = join(lab.directory, 'github.yaml');
 writeFileSync(
@@ -141,9 +131,5 @@ t.test('a push from another ref is refused before its first byte', async (t) => 
   );
   t.match(ran.printed, /read=0\n/);
   t.match(ran.printed, /push=(?:1|128)\n/);
-  const branches = execFileSync('git', ['-C', join(served, 'acme/app.git'), 'branch', '--list'], {
-    encoding: 'utf8',
-  });
-  t.match(branches, /more/, 'the push before');
-  t.notMatch(branches, /elsewhere/);
+  t.same(git.branches('acme/app'), ['main', 'more'], 'the push before alone');
 });

@@ -1,14 +1,16 @@
 // Real git and curl through `sallyport run` against a stand-in of gitlab.com and its registry: by project over git,
 // API, GraphQL, LFS and images. What was refused reached nobody; what was allowed comes to allowlists.
 
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import t from 'tap';
-import { answerGit, makeRepository } from '../../netns/demo-git.ts';
 import { runIpBatch } from '../../netns/ip.ts';
 import { WebServer } from '../../netns/web-server.ts';
+import { ForgeGit, isGitPath } from '../lab/forge-git.ts';
 import { Lab } from '../lab/lab.ts';
+import { LfsServer } from '../lab/lfs-server.ts';
+import { missingProgram } from '../lab/missing-program.ts';
 import { runOnHost, type Ran } from '../lab/run-on-host.ts';
 
 const address = '93.184.216.82';
@@ -16,8 +18,14 @@ const token = 'glcbt-64_x9YtqLPDSXTcb3ccGFzS';
 const lab = await Lab.open();
 runIpBatch(lab.topology.internet, [`addr add ${address}/32 dev lo`]);
 for (const host of ['gitlab.com', 'registry.gitlab.com']) lab.origins.names.set(host, { a: [address] });
-const served = join(lab.directory, 'served');
-for (const project of ['acme/team/app', 'acme/lib', 'acme/vault', 'evil/app']) serveProject(project);
+const forge = new ForgeGit(join(lab.directory, 'git'));
+for (const project of ['acme/team/app', 'acme/lib', 'acme/vault', 'evil/app']) forge.make(project);
+/** Objects lie on the web host, and are fetched with a token of LFS's own. */
+const lfs = new LfsServer((oid, size, project) => ({
+  href: `https://gitlab.com/${project}.git/gitlab-lfs/objects/${oid}/${size}`,
+  expires_in: 600,
+  header: { authorization: `Basic ${Buffer.from('gitlab-ci-token:lfs-token').toString('base64')}` },
+}));
 const server = new WebServer({
   namespace: lab.topology.internet,
   addresses: [address],
@@ -25,11 +33,16 @@ const server = new WebServer({
   https: [443],
   authority: lab.origins.authority,
   answer: (request, response, { host, method, target }) => {
-    const isGit = /\.git\/(?:info\/refs|git-)/.test(target);
-    if (isGit && request.headers.authorization !== undefined) return answerGit(served, request, response);
+    if (isGitPath(target)) return forge.answer(request, response);
+    if (target.endsWith('/info/lfs/objects/batch')) return void lfs.answerBatch(request, response);
+    if (target.includes('/gitlab-lfs/objects/')) return void lfs.answerObject(request, response);
     request.resume();
-    // Git sends the credentials of a URL when it is asked for them.
-    if (isGit) response.writeHead(401, { 'www-authenticate': 'Basic realm="GitLab"' });
+    if (target === '/api/v4/projects/acme%2Flib') {
+      response.setHeader('content-type', 'application/json');
+      response.end('{"id":44,"path_with_namespace":"acme/lib"}');
+      return;
+    }
+    if (target.includes('/info/lfs/')) response.statusCode = 404;
     response.end(`${method} ${host}${target}\n`);
   },
 });
@@ -39,15 +52,6 @@ t.teardown(async () => {
   await lab.close();
 });
 t.setTimeout(120_000);
-
-function serveProject(project: string): void {
-  const made = join(lab.directory, 'made', project);
-  const bare = join(served, `${project}.git`);
-  makeRepository(made);
-  mkdirSync(dirname(bare), { recursive: true });
-  execFileSync('mv', [join(made, 'app.git'), bare]);
-  execFileSync('git', ['-C', bare, 'config', 'http.receivepack', 'true']);
-}
 
 const policyFile = join(lab.directory, 'gitlab.yaml');
 writeFileSync(
@@ -113,6 +117,9 @@ const api = 'gitlab.com/api/v4/projects';
 const tokenFor = (scope: string): string =>
   `gitlab.com/jwt/auth?service=container_registry&scope=repository:${scope}`;
 const allowed = [
+  // By its path, and then as clients go on: by the number that the answer told.
+  `GET ${api}/acme%2Flib`,
+  `GET ${api}/44/packages`,
   `GET ${api}/acme%2Flib/packages/npm/@acme%2Flib`,
   `GET ${api}/acme%2Flib/jobs/artifacts/main/download?job=build`,
   `POST ${api}/acme%2Fteam%2Fapp/releases`,
@@ -124,6 +131,7 @@ const allowed = [
   'GET registry.gitlab.com/v2/acme/lib/base/manifests/1',
 ];
 const blocked = [
+  `POST ${api}/44/releases`,
   `POST ${api}/acme%2Flib/releases`,
   `PUT ${api}/acme%2Flib/packages/generic/tool/1/tool.bin`,
   `GET ${api}/acme%2Fvault/packages`,
@@ -184,6 +192,26 @@ t.test('git, the API and the registry are open by project, and the job’s own t
       ['GET', 'POST', 'PUT'].some((method) => reached(method, path)),
       path,
     );
+});
+
+t.test('git-lfs takes and gives objects by project', { skip: missingProgram('git-lfs') }, async (t) => {
+  const ran = await run(`
+    export HOME=$(mktemp -d); cd $HOME
+    git config --global user.name L; git config --global user.email l@example.com; git lfs install --skip-repo
+    add() { git lfs track '*.bin' && head -c 100000 /dev/urandom > "$1.bin" && git add . && git commit -q -m large; }
+    git clone -q ${git}/acme/team/app.git app && (cd app && add own && git push -q origin HEAD:main); echo own=$?
+    git clone -q ${git}/acme/team/app.git again && cmp app/own.bin again/own.bin; echo same=$?
+    git clone -q ${git}/acme/lib.git lib && (cd lib && add other && git lfs push origin HEAD); echo other=$?
+    rm -rf $HOME`);
+  t.match(ran.printed, /own=0\n/);
+  t.match(ran.printed, /same=0\n/);
+  t.match(ran.printed, /other=[12]\n/);
+  t.match(
+    ran.printed,
+    /Sallyport did not let POST gitlab\.com\/acme\/lib\.git\/info\/lfs\//,
+    'git-lfs shows our words',
+  );
+  t.equal(lfs.stored.size, 1, 'what is read takes no objects');
 });
 
 t.test('what the runs did on other projects comes to (target project, permission)', async (t) => {

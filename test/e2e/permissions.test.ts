@@ -1,14 +1,14 @@
 // The permissions of a job from live traffic: three runs of git and curl through `sallyport run` with the job's own
 // token, then `sallyport permissions` over their records. GraphQL is refused by what its document touches.
 
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { parse } from 'yaml';
-import { answerGit, makeRepository } from '../../netns/demo-git.ts';
 import { runIpBatch } from '../../netns/ip.ts';
 import { WebServer } from '../../netns/web-server.ts';
+import { ForgeGit } from '../lab/forge-git.ts';
 import { Lab } from '../lab/lab.ts';
 import { runOnHost, type Ran } from '../lab/run-on-host.ts';
 
@@ -16,11 +16,8 @@ const address = '93.184.216.82';
 const lab = await Lab.open();
 runIpBatch(lab.topology.internet, [`addr add ${address}/32 dev lo`]);
 for (const host of ['github.com', 'api.github.com']) lab.origins.names.set(host, { a: [address] });
-const made = join(lab.directory, 'made');
-const served = join(lab.directory, 'served');
-makeRepository(made);
-mkdirSync(join(served, 'acme'), { recursive: true });
-execFileSync('mv', [join(made, 'app.git'), join(served, 'acme', 'app.git')]);
+const git = new ForgeGit(join(lab.directory, 'git'));
+git.make('acme/app');
 const server = new WebServer({
   namespace: lab.topology.internet,
   addresses: [address],
@@ -28,7 +25,7 @@ const server = new WebServer({
   https: [443],
   authority: lab.origins.authority,
   answer: (request, response, { host, target }) => {
-    if (host === 'github.com') return answerGit(served, request, response);
+    if (host === 'github.com') return git.answer(request, response);
     request.resume();
     response.statusCode = target.endsWith('/statuses/0') ? 201 : target.endsWith('/pages') ? 404 : 200;
     response.setHeader('content-type', 'application/json');

@@ -1,15 +1,13 @@
 // Storage that answers hand out, by a real git-lfs and curl: closed before, open just in time to the job that was
 // answered, with the method and path that it was given, and closed again when its time is over.
 
-import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import t from 'tap';
-import { answerGit, makeRepository } from '../../netns/demo-git.ts';
 import { runIpBatch } from '../../netns/ip.ts';
 import { WebServer } from '../../netns/web-server.ts';
+import { ForgeGit } from '../lab/forge-git.ts';
 import { Lab } from '../lab/lab.ts';
+import { LfsServer } from '../lab/lfs-server.ts';
 import { missingProgram } from '../lab/missing-program.ts';
 
 const address = '93.184.216.81';
@@ -17,49 +15,17 @@ const hosts = ['github.com', 'lfs.s3.amazonaws.com', 'assets.example'];
 const lab = await Lab.open({ runners: 2 });
 runIpBatch(lab.topology.internet, [`addr add ${address}/32 dev lo`]);
 for (const host of hosts) lab.origins.names.set(host, { a: [address] });
-const served = join(lab.directory, 'served');
-makeRepository(join(lab.directory, 'made'));
-mkdirSync(join(served, 'acme'), { recursive: true });
-execFileSync('mv', [join(lab.directory, 'made/app.git'), join(served, 'acme/app.git')]);
-execFileSync('git', ['-C', join(served, 'acme/app.git'), 'config', 'http.receivepack', 'true']);
+const git = new ForgeGit(join(lab.directory, 'git'));
+git.make('acme/app');
 
-const stored = new Map<string, Buffer>();
 const batch = '/acme/app.git/info/lfs/objects/batch';
 /** Objects by how long their URLs are good. */
 const [short, long] = ['e'.repeat(64), 'd'.repeat(64)];
 
-async function readBody(request: IncomingMessage): Promise<Buffer> {
-  const parts: Buffer[] = [];
-  for await (const part of request) parts.push(part as Buffer); // no encoding is set
-  return Buffer.concat(parts);
-}
-
-/** LFS's batch (github.com/git-lfs/git-lfs, docs/api/batch.md). */
-async function answerBatch(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const asked = JSON.parse((await readBody(request)).toString()) as {
-    readonly operation: string;
-    readonly objects: readonly { readonly oid: string; readonly size: number }[];
-  }; // git-lfs and the test itself ask so
-  const objects = asked.objects.map(({ oid, size }) => {
-    const href = `https://lfs.s3.amazonaws.com/objects/${oid}?sig=1`;
-    const isThere = stored.has(`/objects/${oid}`);
-    if (asked.operation === 'upload' && isThere) return { oid, size };
-    const action = { href, expires_in: oid === short ? 2 : 600 };
-    return { oid, size, authenticated: true, actions: { [asked.operation]: action } };
-  });
-  response.setHeader('content-type', 'application/vnd.git-lfs+json');
-  response.end(JSON.stringify({ transfer: 'basic', objects }));
-}
-
-async function answerStorage(
-  request: IncomingMessage,
-  response: ServerResponse,
-  path: string,
-): Promise<void> {
-  const body = await readBody(request);
-  if (request.method === 'PUT') stored.set(path, body);
-  response.end(request.method === 'PUT' ? '' : stored.get(path));
-}
+const lfs = new LfsServer((oid) => ({
+  href: `https://lfs.s3.amazonaws.com/objects/${oid}?sig=1`,
+  expires_in: oid === short ? 2 : 600,
+}));
 
 const server = new WebServer({
   namespace: lab.topology.internet,
@@ -69,13 +35,13 @@ const server = new WebServer({
   authority: lab.origins.authority,
   answer: (request, response, { host, target }) => {
     const [path = ''] = target.split('?');
-    if (host === 'lfs.s3.amazonaws.com') void answerStorage(request, response, path);
+    if (host === 'lfs.s3.amazonaws.com') void lfs.answerObject(request, response);
     else if (host === 'assets.example') response.end('the asset');
-    else if (path === batch) void answerBatch(request, response);
+    else if (path === batch) void lfs.answerBatch(request, response);
     else if (path.startsWith('/acme/app/releases/'))
       response.writeHead(302, { location: 'https://assets.example/a.tgz?sig=1' }).end();
     else if (path.includes('/info/lfs/')) response.writeHead(404).end();
-    else answerGit(served, request, response);
+    else git.answer(request, response, true);
   },
 });
 await server.start();
@@ -133,8 +99,8 @@ t.test(
     rm -rf $HOME`);
     t.match(printed, /push=0\n/);
     t.match(printed, /same=0\n/);
-    t.equal(stored.size, 1);
-    t.equal([...stored.values()][0]?.length, 300_000);
+    t.equal(lfs.stored.size, 1);
+    t.equal([...lfs.stored.values()][0]?.length, 300_000);
     const names = (await lab.gateway.records()).filter(
       ({ kind, destination }) => kind === 'dns' && destination.host === 'lfs.s3.amazonaws.com',
     );
@@ -173,10 +139,10 @@ t.test('a download is followed to where the forge sends it, by the job alone', a
   t.match(await run(call('write', 'PUT', 'https://assets.example/a.tgz?sig=1', 'x')), /write=403\n/);
   const arrived = server.arrived.filter(({ host }) => host !== 'github.com');
   const seen = arrived.map(({ method, target }) => `${method} ${target.replace(/(objects\/).*/, '$1')}`);
-  const lfs = stored.size > 2 ? ['PUT /objects/', 'GET /objects/'] : [];
+  const byGitLfs = lfs.stored.size > 2 ? ['PUT /objects/', 'GET /objects/'] : [];
   t.same(
     seen,
-    [...lfs, 'PUT /objects/', 'PUT /objects/', 'GET /a.tgz?sig=1'],
+    [...byGitLfs, 'PUT /objects/', 'PUT /objects/', 'GET /a.tgz?sig=1'],
     'nothing else reached storage',
   );
 });

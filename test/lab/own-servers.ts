@@ -20,7 +20,7 @@ export interface OwnServer {
   close(): Promise<void>;
 }
 
-interface Program {
+export interface Program {
   readonly child: ChildProcess;
   /** Everything it printed so far. */
   text: string;
@@ -44,7 +44,8 @@ function prepare(
   return { certificate, key };
 }
 
-async function startProgram(lab: Lab, command: readonly string[], isReady: RegExp): Promise<Program> {
+/** Starts a program in the lab’s internet and waits until it says that it is ready. @throws Error with what it said */
+export async function startProgram(lab: Lab, command: readonly string[], isReady: RegExp): Promise<Program> {
   const child = startInside(command, {
     namespace: lab.topology.internet,
     resolvConf: null,
@@ -132,7 +133,7 @@ function readAccess(line: string): Served[] {
 }
 
 /** An OCI image layout: `oci-layout`, `index.json` and blobs by their digest. */
-function writeImage(directory: string): void {
+export function writeImage(directory: string): void {
   const blobs = join(directory, 'blobs/sha256');
   mkdirSync(blobs, { recursive: true });
   const put = (mediaType: string, content: Buffer) => {

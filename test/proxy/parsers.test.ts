@@ -555,11 +555,14 @@ await t.test('a block is explained in the form that the client shows', async (t)
     JSON.parse(answer('User-Agent: npm/10.9.0 node/v24', 'npm.test').split('\r\n\r\n')[1]!).error,
     'string',
   );
-  t.equal(
-    JSON.parse(answer('User-Agent: docker/27', 'r.test', '/v2/a/manifests/1').split('\r\n\r\n')[1]!).errors[0]
-      .code,
-    'DENIED',
+  t.match(
+    JSON.parse(answer('Accept: application/vnd.git-lfs+json', 'forge.test').split('\r\n\r\n')[1]!).message,
+    /^Sallyport did not let/,
   );
+  for (const path of ['/v2/a/manifests/1', '/token'])
+    t.match(JSON.parse(answer('User-Agent: docker/27', 'r.test', path).split('\r\n\r\n')[1]!), {
+      errors: [{ code: 'DENIED', message: /^Sallyport did not let/ }],
+    });
   t.match(
     answer('Content-Type: application/grpc+proto', 'g.test'),
     /^HTTP\/1\.1 200 OK\r\n[^]*grpc-status: 7\r\n/,

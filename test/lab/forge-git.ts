@@ -1,0 +1,48 @@
+// Git of a forge in the lab: bare repositories by their paths, served by `git http-backend` to whoever carries a token.
+
+import { execFileSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { dirname, join } from 'node:path';
+import { answerGit, makeRepository } from '../../netns/demo-git.ts';
+
+export class ForgeGit {
+  readonly #directory: string;
+
+  /** `directory` is made; repositories lie below it. */
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** Makes `acme/app` with one commit; it takes pushes. */
+  make(path: string): void {
+    const made = join(this.#directory, 'made', path);
+    const bare = this.#bare(path);
+    makeRepository(made);
+    mkdirSync(dirname(bare), { recursive: true });
+    execFileSync('mv', [join(made, 'app.git'), bare]);
+    execFileSync('git', ['-C', bare, 'config', 'http.receivepack', 'true']);
+  }
+
+  /** Asks for credentials as forges do, and answers by the back end; of public repositories at once. */
+  answer(request: IncomingMessage, response: ServerResponse, isPublic = false): void {
+    if (isPublic || request.headers.authorization !== undefined)
+      return answerGit(join(this.#directory, 'served'), request, response);
+    request.resume();
+    response.writeHead(401, { 'www-authenticate': 'Basic realm="forge"' }).end();
+  }
+
+  /** Names of the branches that are there. */
+  branches(path: string): string[] {
+    const list = ['-C', this.#bare(path), 'for-each-ref', '--format=%(refname:short)', 'refs/heads'];
+    return execFileSync('git', list, { encoding: 'utf8' }).split('\n').filter(Boolean);
+  }
+
+  #bare(path: string): string {
+    return join(this.#directory, 'served', `${path}.git`);
+  }
+}
+
+/** True for paths of git's own protocol. */
+export const isGitPath = (target: string): boolean =>
+  /\.git\/(?:info\/refs|git-|HEAD|objects\/)/.test(target);
