@@ -22,7 +22,15 @@ const classes = ['registry-stated', 'author-stated', 'mirror-stated', 'unknown']
 /**
  * Times of one package: by version; behind a slash by file; behind a `>` the time at which a version was there already.
  */
-type PackageRecord = Map<string, number>;
+class PackageRecord extends Map<string, number> {
+  /** In units of a plain version: what is long counts for several. */
+  weight = 0;
+
+  override set(key: string, code: number): this {
+    if (!this.has(key)) this.weight += 1 + (key.length >> 6);
+    return super.set(key, code);
+  }
+}
 
 const maxVersionsOfPackage = 60_000;
 /** Before 1995 no registry was there; NuGet says 1900 of what is not listed. */
@@ -34,7 +42,7 @@ export class PackageTimes {
 
   /** Keeps at most about `maxVersions` versions and files in all; the packages that nobody asked about go first. */
   constructor(maxVersions = 400_000) {
-    this.#packages = new LRUCache({ maxSize: maxVersions, sizeCalculation: ({ size }) => size + 1 });
+    this.#packages = new LRUCache({ maxSize: maxVersions, sizeCalculation: ({ weight }) => weight + 1 });
   }
 
   /** Keeps what was said of a version or one file of it. A better source wins, then the later time. */
@@ -65,7 +73,7 @@ export class PackageTimes {
 
   #change(registry: string, purl: string, change: (record: PackageRecord) => void): void {
     const key = recordKey(registry, purl);
-    const record = this.#packages.get(key) ?? new Map<string, number>();
+    const record = this.#packages.get(key) ?? new PackageRecord();
     const before = record.size;
     change(record);
     if (record.size === before) return;
@@ -96,7 +104,7 @@ export class PackageTimes {
     return this.#packages.get(recordKey(registry, purl))?.has(`/${file}`) ?? false;
   }
 
-  /** Versions and files that are kept, and one for each package. */
+  /** Versions and files that are kept, and one for each package; those of more than 64 characters count for several. */
   get size(): number {
     return this.#packages.calculatedSize;
   }

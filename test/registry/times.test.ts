@@ -222,6 +222,9 @@ t.test('the store is bounded, for all and for one package', async (t) => {
   t.ok(times.size <= 1000);
   t.equal(times.find('r', 'pkg:npm/p0', '1.0.0'), null);
   t.same(times.find('r', 'pkg:npm/p4999', '1.0.0'), time);
+  const long = new PackageTimes(1000);
+  for (let i = 0; i < 400; i++) long.learn('r', 'pkg:npm/long', `${i}`.padEnd(200, 'x'), time);
+  t.equal(long.size, 601, 'what is long takes the room of four: the 250th has thrown out those before it');
   const large = new PackageTimes();
   for (let i = 0; i < 100_000; i++) large.learn('r', 'pkg:npm/p', `1.0.${i}`, time);
   t.equal(large.size, 60_001);
