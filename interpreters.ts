@@ -9,6 +9,7 @@ import { publicRegistries, RegistryHosts, type RegistryServer } from './flow/reg
 import { inOrder } from './flow/understand-whole.ts';
 import { createAwsCustomerInterpreter, createAwsInterpreter } from './platform/aws/interpreter.ts';
 import { createPlatformInterpreter } from './platform/interpreter.ts';
+import { withLineage } from './platform/lineage/interpreter.ts';
 import { packageEvidence, type MalwareLookup } from './registry/evidence.ts';
 import { createRegistryInterpreter } from './registry/interpreter.ts';
 import { PackageTimes } from './registry/times.ts';
@@ -33,8 +34,11 @@ export function createInterpreter(
     registry,
     createAwsCustomerInterpreter(),
   ]);
-  if (knowledge === null) return all;
-  return { ...all, understand: (request) => addFacts(all.understand(request), knowledge) };
+  const facts =
+    knowledge === null
+      ? all
+      : { ...all, understand: (request: AskedRequest) => addFacts(all.understand(request), knowledge) };
+  return withLineage(facts, servers, [...registries, ...publicRegistries]);
 }
 
 /** Which actions are resolved stands in bodies of one form, whichever platform it is. */

@@ -1,6 +1,7 @@
 // The keeper's processes: control and one worker for each set of sockets, their replacement when they end, and the swap
 // of all of them for a new version of the program while the old ones drain. It decides nothing about traffic.
 
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
@@ -52,6 +53,9 @@ interface Place {
   name: string;
   isGivenUp: boolean;
 }
+
+/** The same for all workers of this keeper, also after an upgrade: records name tokens by hashes under it. */
+const tokenKey = randomBytes(32).toString('base64');
 
 export class Children {
   readonly #options: ChildrenOptions;
@@ -213,6 +217,7 @@ export class Children {
       state,
       upstreams: config.dns.upstreams ?? systemUpstreams(),
       secrets: readProxySecrets(config),
+      tokenKey,
       ownPorts: this.#ownPorts(),
       standing: sockets.standing,
       fds: {

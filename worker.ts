@@ -32,6 +32,7 @@ import { hardenWorker } from './kernel/harden.ts';
 import { localDestination, originalDestination } from './kernel/original-destination.ts';
 import { pipeFd } from './kernel/supervise.ts';
 import { watchBundleFile } from './policy/bundle-file.ts';
+import { readCarriedTokens } from './platform/lineage/carried-tokens.ts';
 import { readCredential } from './platform/read-credential.ts';
 import type { Policy } from './policy/compile.ts';
 import { keepVersionOf, shortensLists } from './policy/keep-version.ts';
@@ -65,6 +66,8 @@ export interface WorkerConfiguration {
   readonly state: StateDirectory;
   readonly upstreams: readonly Upstream[];
   readonly secrets: ProxySecrets;
+  /** Base64 of the key of the hashes by which records name tokens; a keeper of an older version gives none. */
+  readonly tokenKey?: string;
   /** Ports on which workers listen: never an original destination. */
   readonly ownPorts: readonly number[];
   /** Without kernel rules: which port clients mean by the one that they reach; null: the kernel knows. */
@@ -293,13 +296,16 @@ class Worker {
   }
 
   #meanings() {
-    const { state, name } = this.#settings;
+    const { state, name, tokenKey } = this.#settings;
     const onError = limitErrors(this.#log, 'the table of seen references cannot be used');
     return {
       actionFacts: new ActionFacts(new SeenRefFiles(state.seen, name, onError)),
       interpreter: this.#interpreter,
       credential: (attribution: Attribution, header: (name: string) => string | null) =>
         readCredential(header, (token) => this.#jobs.isOwnToken(attribution, token)),
+      tokens: readCarriedTokens,
+      runtime: (attribution: Attribution) => this.#jobs.runtimeToken(attribution),
+      ...(tokenKey === undefined ? {} : { tokenKey: Buffer.from(tokenKey, 'base64') }),
       keepVersion: (attribution: Attribution, operation: Operation) =>
         this.#policy === null
           ? null

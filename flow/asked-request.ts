@@ -3,6 +3,7 @@
 
 import type { Evidence } from './evidence.ts';
 import type { HoldLimits, Held } from './held.ts';
+import type { Lineage, MintedToken } from './lineage.ts';
 import type { Attribution } from './job.ts';
 import type { JobNews } from './job-news.ts';
 import type { CredentialKind, Operation } from './operation.ts';
@@ -24,6 +25,10 @@ export interface AskedRequest {
   readonly attribution: Attribution;
   /** Whose credential the Authorization carries, found once before anybody understands. */
   readonly credential: CredentialKind;
+  /** What is known of that credential where an answer handed it out to this job; null or absent: nothing. */
+  readonly lineage?: Lineage | null;
+  /** Looks through a text for an identity token that this job was given; absent: it was given none. */
+  findIdentity?(text: string): Lineage | null;
 }
 
 /** What a request means. Understanding never throws; what it cannot place is `unknown` or opaque, never open. */
@@ -38,6 +43,27 @@ export interface Understanding {
   readonly review?: AnswerReview;
   /** Set when the answer can be changed so that versions which policy refuses are not in it. */
   readonly rewrite?: AnswerRewrite;
+  /** An identity token that was found in the body. */
+  readonly presented?: Lineage;
+}
+
+/** Reads an answer that is kept until it was decided (over HTTP/1 alone). */
+export interface AnswerReview {
+  /** Longer ones, or such as are encoded beyond the ratio, are told to `read` as opaque. */
+  readonly limits: HoldLimits;
+  /** Asked where an age is asked of images, and `answer` reads besides; left out: where actions are governed. */
+  readonly about?: 'images';
+  wantsBody(head: AnswerHead): boolean;
+  read(body: Held): ReviewedAnswer;
+}
+
+/** What an answer makes of the operation, and what belongs to each thing that it touches, in their order. */
+export interface ReviewedAnswer {
+  readonly operation: Operation;
+  /** Opened where policy lets the job have what is touched. */
+  readonly grants: readonly (readonly StorageGrant[])[];
+  /** What the job was given to fetch it with; never recorded. */
+  readonly tokens: readonly (string | null)[];
 }
 
 /** Reads an answer that is kept until it was decided (over HTTP/1 alone). */
@@ -85,6 +111,8 @@ export interface AnswerReader {
   /** Answer bodies that are longer, or encoded beyond the hold's ratio, are told to `read` as opaque. */
   readonly limits: HoldLimits;
   wantsBody(head: AnswerHead): boolean;
+  /** It reads credentials that are handed out: what the request carried is remembered as what they were made with. */
+  readonly mints?: true;
   /** Called once, before the last byte of the answer goes on to the job; `body` is null where none was wanted. */
   read(head: AnswerHead, body: Held | null): AnswerMeaning;
   /**
@@ -116,6 +144,8 @@ export interface AnswerMeaning {
   readonly evidence: readonly Evidence[];
   /** What a platform told its runner of jobs. */
   readonly news?: readonly JobNews[];
+  /** Credentials that it hands out to the job. */
+  readonly minted?: readonly MintedToken[];
 }
 
 /** One URL handed out by an answer: open to this job alone until it expires. */

@@ -6,6 +6,7 @@
 import type { Decision } from './decision.ts';
 import type { Evidence } from './evidence.ts';
 import type { AttributionSource, Certainty, Job } from './job.ts';
+import type { FlowLineage } from './lineage.ts';
 import type { Operation } from './operation.ts';
 import type { Reason } from './reason.ts';
 
@@ -103,6 +104,10 @@ export interface FlowRecord {
   readonly process: FlowProcess | null;
   readonly destination: Destination;
   readonly operation: Operation | null;
+  /** Of a credential that the request carries and that was made here, or came with the job; absent: nothing is known. */
+  readonly lineage?: FlowLineage;
+  /** Credentials that the answer handed out, at most 32. */
+  readonly minted?: readonly FlowLineage[];
   readonly http: FlowHttp | null;
   readonly dns: FlowDns | null;
   readonly tls: FlowTls | null;

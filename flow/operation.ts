@@ -1,6 +1,8 @@
 // What a request means to a platform or a registry: an operation, what it touches, and the permission that it
 // needs. platform/ and registry/ make them, policy decides by them, records keep them.
 
+import type { Making } from './lineage.ts';
+
 export type Access = 'read' | 'write' | 'admin';
 
 /** `known`: the table says so; `ambiguous`: one of several, undecided by the request; `unknown`: never guessed. */
@@ -119,6 +121,9 @@ export interface Operation {
   readonly byShape?: true;
   /** Whose credential the request carries; null where nobody looked. */
   readonly credential: CredentialKind | null;
+  /** How that credential was made, where it was made here, and the kind at its beginning; absent: not known. */
+  readonly made?: Making;
+  readonly root?: CredentialKind;
   /** What the answer said would have been enough (`X-Accepted-GitHub-Permissions`); absent where it said nothing. */
   readonly accepted?: readonly Permission[] | null;
   /** Which of `needs` the target decided, told by the answer or by an id; absent where nothing told. Opens nothing. */

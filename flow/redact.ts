@@ -12,6 +12,7 @@
 import type { Evidence } from './evidence.ts';
 import type { FlowDns, FlowHttp, FlowRecord } from './flow.ts';
 import type { Job } from './job.ts';
+import type { FlowLineage } from './lineage.ts';
 import type { Operation, Touch } from './operation.ts';
 
 const minRun = 20;
@@ -48,12 +49,22 @@ const shapes: readonly (readonly [kind: string, pattern: RegExp])[] = [
   ['github-token', /(?<![a-z0-9])(?:gh[pousr]_\w{16,}|github_pat_\w{16,})/gi],
   [
     'gitlab-token',
-    /(?<![a-z0-9])gl(?:pat|rt|dt|ptt|cbt|ft|soat|imt|agent|oas|ffct)-(?:[a-z0-9_]|[.-](?=[a-z0-9_])){16,}/gi,
+    /(?<![a-z0-9])(?:gl(?:pat|rt|rtr|dt|ptt|cbt|ft|soat|imt|wt|agent|oas|ffct)-|gr1348941)(?:[a-z0-9_]|[.-](?=[a-z0-9_])){16,}/gi,
   ],
   ['npm-token', /(?<![a-z0-9])npm_[a-z0-9]{20,}/gi],
   ['pypi-token', /(?<![a-z0-9])pypi-age[a-z0-9_-]{13,}/gi],
   ['aws-key', /(?<![a-z0-9])a(?:kia|sia|bia|cca)[a-z0-9]{16}(?![a-z0-9])/gi],
-  ['slack-token', /(?<![a-z0-9])xox[a-z]-[a-z0-9-]{10,}/gi],
+  [
+    'hex-token',
+    /(?<![a-z0-9])(?:do[opr]_v1_|sq[apu]_|pul-|bkua_|clojars_|packagist_[ou][ru]t_|rubygems_|shp(?:at|ca|pa|ss)_|dapi)[0-9a-f]{32,}/gi,
+  ],
+  [
+    'hex-token',
+    /(?<![a-z0-9])(?:sk[0-9a-f]{32}(?![a-z0-9])|pmak-[0-9a-f]{24}-[0-9a-f]{34}|nrak-[a-z0-9]{27}|oy2[a-z0-9]{43}(?![a-z0-9]))/gi,
+  ],
+  ['aws-session', /(?<![a-z0-9])(?:iqojb3jpz2lux2vj|fwogzxivyxdz)(?:[a-z0-9/+=]|%2[bf]|%3d){16,}/gi],
+  ['azure-key', /(?<![a-z0-9])(?:account|sharedaccess)key=[a-z0-9+/%=]{16,}/gi],
+  ['slack-token', /(?<![a-z0-9])(?:xox[a-z]|xapp)-[a-z0-9-]{10,}/gi],
   ['jwt', /(?<![a-z0-9_-])eyj[a-z0-9_-]{8,}\.[a-z0-9_-]{4,}(?:\.[a-z0-9_-]*)?/gi],
   [
     'api-key',
@@ -207,6 +218,12 @@ const redactOperation = (operation: Operation): Operation => ({
   detail: orNull(operation.detail, redactText),
 });
 
+/** Hashes and words of ours, but for the audience, which the request chose. */
+export function redactLineage(lineage: FlowLineage): FlowLineage {
+  const { audience } = lineage;
+  return typeof audience === 'string' ? { ...lineage, audience: redactText(audience) } : lineage;
+}
+
 /** The whole record, redacted: the same as what a segment holds of it. */
 export function redactRecord(record: FlowRecord): FlowRecord {
   const { destination, process, operation, tls } = record;
@@ -216,6 +233,8 @@ export function redactRecord(record: FlowRecord): FlowRecord {
     process: process && { ...process, executable: orNull(process.executable, redactPath) },
     destination: { ...destination, host: orNull(destination.host, redactName) },
     operation: operation && redactOperation(operation),
+    ...(record.lineage && { lineage: redactLineage(record.lineage) }),
+    ...(record.minted && { minted: record.minted.map(redactLineage) }),
     http: record.http && redactHttp(record.http),
     dns: record.dns && redactDns(record.dns),
     tls: tls && {

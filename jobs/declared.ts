@@ -71,6 +71,13 @@ export const declaredJobSchema = {
           'The job’s own token as `hmac-sha256:KEY:DIGEST` (base64url), by which requests with it are told from others. `sallyport run --token-env` writes it.',
         examples: ['hmac-sha256:AAAAAAAAAAAAAAAAAAAAAA:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'],
       },
+      runtimeTokenDigest: {
+        type: 'string',
+        pattern: '^hmac-sha256:[A-Za-z0-9_-]{22}:[A-Za-z0-9_-]{43}$',
+        description:
+          'The token of the job’s runtime (`ACTIONS_RUNTIME_TOKEN`) in the same form: artifacts and caches with it are the job’s own, and with another one foreign. `sallyport run --runtime-token-env` writes it.',
+        examples: ['hmac-sha256:AAAAAAAAAAAAAAAAAAAAAA:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'],
+      },
     },
   },
 } as const satisfies JSONSchema;
@@ -80,6 +87,7 @@ export type DeclaredJob = FromSchema<typeof declaredJobSchema>[number];
 /** Ascribes addresses to declared jobs. */
 export class DeclaredJobs implements AttributionPort {
   readonly #tokens = new Map<Attribution, (token: string) => boolean>();
+  readonly #runtimes = new Map<Attribution, (token: string) => boolean>();
   readonly #exact = new Map<string, Attribution>();
   readonly #networks: { readonly cidr: Cidr; readonly attribution: Attribution }[] = [];
 
@@ -95,6 +103,8 @@ export class DeclaredJobs implements AttributionPort {
       };
       const isToken = readTokenDigest(declared.tokenDigest ?? '');
       if (isToken !== null) this.#tokens.set(attribution, isToken);
+      const isRuntime = readTokenDigest(declared.runtimeTokenDigest ?? '');
+      if (isRuntime !== null) this.#runtimes.set(attribution, isRuntime);
       for (const entry of declared.addresses) this.#add(entry, attribution);
     }
     this.#networks.sort((a, b) => b.cidr.prefix - a.cidr.prefix);
@@ -118,6 +128,11 @@ export class DeclaredJobs implements AttributionPort {
   /** True for the own token of the job that the flow is ascribed to. */
   isOwnToken(attribution: Attribution, token: string): boolean {
     return !attribution.conflict && this.#tokens.get(attribution)?.(token) === true;
+  }
+
+  /** Tells the token of the job's runtime from others; null where nobody declared it. */
+  runtimeToken(attribution: Attribution): ((token: string) => boolean) | null {
+    return attribution.conflict ? null : (this.#runtimes.get(attribution) ?? null);
   }
 
   /** Every declared job, once. */

@@ -62,6 +62,7 @@ export interface DeclaredJob extends Partial<{ readonly [Key in keyof Job]: Excl
   readonly addresses: readonly string[];
   /** flow/token-digest.ts */
   readonly tokenDigest?: string;
+  readonly runtimeTokenDigest?: string;
 }
 
 /** Puts a command inside a namespace, as the prefix of `startGateway`. */

@@ -20,6 +20,7 @@ export const jobOptions = {
   private: { type: 'boolean' },
   protected: { type: 'boolean' },
   'token-env': { type: 'string' },
+  'runtime-token-env': { type: 'string' },
 } as const;
 
 export type JobFlags = {
@@ -31,7 +32,8 @@ export type JobFlags = {
 export const jobUsage =
   '  --server H --repo O/N --ref REF --workflow FILE --job NAME --event E --environment E --actor A\n' +
   '  --repo-id N --run-id N --fork --private --protected   which job the command is (matched by scopes)\n' +
-  '  --token-env NAME   the variable that holds the job’s own token: requests with it are told from others\n';
+  '  --token-env NAME   the variable that holds the job’s own token: requests with it are told from others\n' +
+  '  --runtime-token-env NAME   the same for the token of its artifacts and caches (ACTIONS_RUNTIME_TOKEN)\n';
 
 /** The job that the flags declare for these addresses; null when none was given. @throws SallyportError usage */
 export function declareJob(flags: JobFlags, addresses: readonly string[]): DeclaredJob | null {
@@ -43,10 +45,8 @@ export function declareJob(flags: JobFlags, addresses: readonly string[]): Decla
       `--ref ${flags.ref} is no full ref: write refs/heads/${flags.ref} or refs/tags/${flags.ref}`,
     );
   }
-  const token = flags['token-env'];
-  if (token !== undefined && !process.env[token]) {
-    throw new SallyportError('usage', `--token-env ${token}: the environment has no such variable`);
-  }
+  const tokenDigest = digestOf(flags, 'token-env');
+  const runtimeTokenDigest = digestOf(flags, 'runtime-token-env');
   const server = flags.server ?? 'github.com';
   const job: { -readonly [Key in keyof DeclaredJob]: DeclaredJob[Key] } & { platform: Job['platform'] } = {
     addresses,
@@ -71,6 +71,17 @@ export function declareJob(flags: JobFlags, addresses: readonly string[]): Decla
   if (flags.fork !== undefined) job.fork = flags.fork;
   if (flags.protected !== undefined) job.protected = flags.protected;
   if (flags.private !== undefined) job.private = flags.private;
-  if (token !== undefined) job.tokenDigest = digestToken(process.env[token]!);
+  if (tokenDigest !== null) job.tokenDigest = tokenDigest;
+  if (runtimeTokenDigest !== null) job.runtimeTokenDigest = runtimeTokenDigest;
   return job;
+}
+
+/** The digest of the variable that a flag names, or null. @throws SallyportError usage */
+function digestOf(flags: JobFlags, flag: 'token-env' | 'runtime-token-env'): string | null {
+  const name = flags[flag];
+  if (name === undefined) return null;
+  const token = process.env[name];
+  if (token === undefined || token === '')
+    throw new SallyportError('usage', `--${flag} ${name}: the environment has no such variable`);
+  return digestToken(token);
 }

@@ -68,8 +68,8 @@ export function uniteCeilings(
 
 /** True when the job’s own token is about to do more than the ceiling grants. */
 export function passesCeiling(ceiling: Ceiling, operation: Operation): boolean {
-  const { credential, widens, sureness, ungrantable, needs } = operation;
-  if (credential !== 'job' || !widens) return true;
+  const { credential, root, widens, sureness, ungrantable, needs } = operation;
+  if ((credential !== 'job' && root !== 'job') || !widens) return true;
   return sureness !== 'unknown' && ungrantable.length === 0 && isWithin(needs, ceiling.granted);
 }
 

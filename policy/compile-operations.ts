@@ -25,6 +25,7 @@ interface Terms {
   readonly audit?: true | undefined;
   readonly access?: 'read' | 'write' | 'admin' | undefined;
   readonly anyRef?: string | undefined;
+  readonly follow?: boolean | undefined;
 }
 
 type Common = Omit<OperationRule, 'hosts' | 'subjects' | 'exceptSubjects' | 'servers' | 'family'>;
@@ -47,6 +48,7 @@ function readCommon(file: Terms, start: RuleStart, at: ValuePath, list: ProblemL
     cloud: null,
     packages: null,
     anyRef: file.anyRef !== undefined,
+    follow: file.follow === true && !isBlock,
   };
 }
 

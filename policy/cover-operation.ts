@@ -45,7 +45,12 @@ export function coverOperation(
     if (granting === undefined) return [];
     if (!found.includes(granting)) found.push(granting);
   }
-  return found;
+  // The first names the decision; one that is followed is enough.
+  const [touch] = operation.touches;
+  if (touch === undefined || !group.some(({ rule }) => rule.follow)) return found;
+  if (found.some(({ rule }) => rule.follow)) return found;
+  const also = group.find((one) => one.rule.follow && grantsTouch(one, touch, use));
+  return also === undefined ? found : [...found, also];
 }
 
 /** True for a block rule that covers something the operation touches. */
@@ -189,7 +194,7 @@ function coversTouch(
       );
     }
     case 'platform':
-      if (touch.access !== 'read') return false;
+      if (touch.access !== 'read') return namesOutright(rule, operation);
       // What nobody could place may be anything of the platform's.
       if (hidesPlace(operation)) return rule.family === operation.platform && coversAll(rule);
       // An images rule is for its registries' hosts alone: what clients ask of those before any image.
@@ -207,7 +212,7 @@ function coversTouch(
       // Which ones is a matter of `actions`.
       return rule.family === operation.platform;
     case 'identity':
-      return false;
+      return namesOutright(rule, operation);
   }
 }
 
@@ -225,6 +230,15 @@ function coversRegistry(
   operation: Operation,
 ): boolean {
   return operation.platform === 'oci' && operation.sureness === 'known' && purl === null && access === 'read';
+}
+
+/** What is no repository's goes by a rule that spells its operation out: tokens of apps and of identities, logs. */
+function namesOutright(
+  { family, operations }: OperationRule,
+  { platform, name, sureness }: Operation,
+): boolean {
+  if (family !== platform || sureness === 'unknown') return false;
+  return operations?.some((token) => token.kind === 'literal' && token.text === name) === true;
 }
 
 // The web host of a GitLab hands out the tokens of its registry, and does much else.
@@ -268,13 +282,14 @@ function readSegments(
   attribution: Attribution,
 ): string[] | null {
   if (owner !== null && name !== null) return `${owner}/${name}`.toLowerCase().split('/');
-  const { credential, platform } = operation;
+  const { credential, root, platform } = operation;
   const job = findOwnJob(operation, attribution);
   const own = job?.repository?.toLowerCase().split('/') ?? null;
   if (own === null) return null;
   if (id !== null) return id === job?.repositoryId ? own : null;
   // A job's own token of GitHub reaches no other repository for writing; one of GitLab does, by allowlists.
-  const reachesOwn = platform === 'github' && credential === 'job';
+  // What was made with it, and the runtime's token, reach no further.
+  const reachesOwn = platform === 'github' && (credential === 'job' || root === 'job');
   return owner === null && access !== 'read' && reachesOwn ? own : null;
 }
 

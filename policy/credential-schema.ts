@@ -46,6 +46,23 @@ export const credentialsSchema = {
   },
 } as const satisfies JSONSchema;
 
+const audienceName = {
+  ...text,
+  description:
+    'An audience, compared exactly; `default` is a request that names none (on GitHub the URL of the owner).',
+} as const;
+
+const audienceSchema = {
+  type: 'object',
+  description: 'An audience, and who takes tokens for it.',
+  additionalProperties: false,
+  required: ['audience', 'host'],
+  properties: {
+    audience: audienceName,
+    host: hostsSchema,
+  },
+} as const satisfies JSONSchema;
+
 export const oidcSchema = {
   type: 'object',
   description: 'Identity tokens that jobs may ask of their platform.',
@@ -53,8 +70,8 @@ export const oidcSchema = {
   required: ['audiences'],
   properties: {
     audiences: oneOrList(
-      text,
-      'Audiences, compared exactly; `default` is a request that names none (on GitHub the URL of the owner).',
+      { anyOf: [audienceName, audienceSchema] },
+      'Audiences, compared exactly; with `host` the hosts that take tokens for it, where its name does not tell.',
     ),
   },
 } as const satisfies JSONSchema;
@@ -62,3 +79,4 @@ export const oidcSchema = {
 export type CredentialsFile = FromSchema<typeof credentialsSchema>;
 export type KindRuleFile = FromSchema<typeof kindRuleSchema>;
 export type OidcFile = FromSchema<typeof oidcSchema>;
+export type AudienceFile = FromSchema<typeof audienceSchema>;

@@ -4,9 +4,10 @@
 import type { Evidence } from '../flow/evidence.ts';
 import type { Attribution } from '../flow/job.ts';
 import { unattributed } from '../flow/job.ts';
+import type { Making } from '../flow/lineage.ts';
 import type { CredentialKind, Operation } from '../flow/operation.ts';
 import type { Reason } from '../flow/reason.ts';
-import type { CredentialsFile, KindRuleFile, OidcFile } from './credential-schema.ts';
+import type { AudienceFile, CredentialsFile, KindRuleFile, OidcFile } from './credential-schema.ts';
 import { findForeignOwner } from './foreign-owner.ts';
 import { matchesHost, type HostPattern } from './match-host.ts';
 import type { ProblemList, ValuePath } from './problem-list.ts';
@@ -23,6 +24,8 @@ export interface CredentialTerms {
   readonly foreignOwner: 'block' | 'detect' | null;
   readonly kinds: readonly KindRule[];
   readonly audiences: ReadonlySet<string> | null;
+  /** Hosts that take identity tokens for an audience, where the policy says so. */
+  readonly takers: ReadonlyMap<string, readonly HostPattern[]>;
 }
 
 /** What holds for one job. */
@@ -32,6 +35,7 @@ export interface EffectiveCredentials {
   /** Each place must let a kind pass. */
   readonly kinds: readonly (readonly KindRule[])[];
   readonly audiences: ReadonlySet<string> | null;
+  readonly takers: ReadonlyMap<string, readonly HostPattern[]>;
 }
 
 /** Reads both keys of one place. */
@@ -49,8 +53,34 @@ export function readCredentialTerms(
       hosts: readHosts(rule.host, [...at, 'host'], list),
       allow: new Set(toList<CredentialKind>(rule.allow)),
     })),
-    audiences: oidc === undefined ? null : new Set(toList<string>(oidc.audiences)),
+    ...readAudiences(oidc, [...path, 'oidc', 'audiences'], list),
   };
+}
+
+function readAudiences(
+  oidc: OidcFile | undefined,
+  path: ValuePath,
+  list: ProblemList,
+): Pick<CredentialTerms, 'audiences' | 'takers'> {
+  const takers = new Map<string, readonly HostPattern[]>();
+  if (oidc === undefined) return { audiences: null, takers };
+  const entries = toEntries<string | AudienceFile>(oidc.audiences, path);
+  const names = entries.map(([entry, at]) => {
+    if (typeof entry === 'string') return entry;
+    takers.set(entry.audience, readHosts(entry.host, [...at, 'host'], list));
+    return entry.audience;
+  });
+  return { audiences: new Set(names), takers };
+}
+
+/** Whether a host takes identity tokens for an audience (null: the platform's default); null where no place says. */
+export function takesIdentity(
+  { takers }: EffectiveCredentials,
+  audience: string | null,
+  host: string,
+): boolean | null {
+  const hosts = takers.get(audience ?? defaultAudience);
+  return hosts === undefined ? null : hosts.some((pattern) => matchesHost(pattern, host));
 }
 
 export interface TermsOfScope {
@@ -74,6 +104,7 @@ export function uniteCredentials(
     foreignOwner: strictest('foreignOwner'),
     kinds: all.map(({ kinds }) => kinds).filter((kinds) => kinds.length > 0),
     audiences: uniteAudiences(top, yes, maybe),
+    takers: uniteTakers([top, ...yes.map(({ terms }) => terms)]),
   } as const;
   return asksAnything(united) ? united : null;
 }
@@ -82,6 +113,13 @@ export function uniteCredentials(
 export function asksAnything(terms: CredentialTerms | EffectiveCredentials): boolean {
   const { foreignToken, foreignOwner, kinds, audiences } = terms;
   return foreignToken !== null || foreignOwner !== null || kinds.length > 0 || audiences !== null;
+}
+
+function uniteTakers(places: readonly CredentialTerms[]): EffectiveCredentials['takers'] {
+  const united = new Map<string, readonly HostPattern[]>();
+  for (const { takers } of places)
+    for (const [audience, hosts] of takers) united.set(audience, [...(united.get(audience) ?? []), ...hosts]);
+  return united;
 }
 
 /** Lists of scopes that apply unite with the top one; those of exclusive scopes narrow it. */
@@ -126,11 +164,26 @@ const isToken = ({ kind }: Evidence): boolean => kind === 'foreign-token' || kin
 
 function mayCarry({ kinds }: EffectiveCredentials, { host, operation, credential }: CredentialUse): boolean {
   const kind = operation?.credential ?? credential ?? 'unknown';
+  const counted = kind === 'derived' ? [kind, ...formerKinds(operation ?? null)] : [kind];
   return kinds.every((rules) => {
     const near = rules.filter(({ hosts }) => hosts.some((pattern) => matchesHost(pattern, host)));
-    return near.length === 0 || near.some(({ allow }) => allow.has(kind));
+    return near.length === 0 || near.some(({ allow }) => counted.some((one) => allow.has(one)));
   });
 }
+
+/** What a credential that was made here also counts as: what it was made with, and what its form says. */
+function formerKinds(operation: Operation | null): CredentialKind[] {
+  const { root, made } = operation ?? {};
+  const form = made === undefined ? undefined : forms[made];
+  return [...(root === undefined ? [] : [root]), ...(form === undefined ? [] : [form])];
+}
+
+const forms: Readonly<Partial<Record<Making, CredentialKind>>> = {
+  installation: 'app',
+  'access-token': 'pat',
+  registry: 'registry',
+  cloud: 'cloud',
+};
 
 /** What a request that names no audience is called in a policy. */
 const defaultAudience = 'default';

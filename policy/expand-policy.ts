@@ -80,7 +80,11 @@ function expandPermissions({ mode, base, ceiling }: PermissionTerms): Record<str
 }
 
 function expandCredentials(terms: CredentialTerms): Record<string, unknown> {
-  const { foreignToken, foreignOwner, kinds, audiences } = terms;
+  const { foreignToken, foreignOwner, kinds, audiences, takers } = terms;
+  const formatAudience = (audience: string) => {
+    const hosts = takers.get(audience);
+    return hosts === undefined ? audience : { audience, host: texts(hosts) };
+  };
   const isAsked = foreignToken !== null || foreignOwner !== null || kinds.length > 0;
   return {
     ...(isAsked && {
@@ -92,7 +96,7 @@ function expandCredentials(terms: CredentialTerms): Record<string, unknown> {
         }),
       },
     }),
-    ...(audiences !== null && { oidc: { audiences: [...audiences] } }),
+    ...(audiences !== null && { oidc: { audiences: [...audiences].map(formatAudience) } }),
   };
 }
 
@@ -145,6 +149,7 @@ function expandOperation(rule: OperationRule): Record<string, unknown> {
     ...list('publish', texts(rule.packages?.purls ?? [])),
     ...list('registry', rule.packages?.registries ?? []),
     ...(rule.anyRef && { anyRef: true }),
+    ...(rule.follow && { follow: true }),
   };
 }
 

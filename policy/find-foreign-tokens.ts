@@ -61,7 +61,7 @@ class Found {
 
   lookAt(text: string, kind: Evidence['kind'], where: string): void {
     for (const format of findTokens(text)) {
-      if (isMadeFor(format, this.#host, this.#servers)) continue;
+      if (isMadeFor(format, this.#host, this.#servers, kind === 'foreign-token')) continue;
       if (this.evidence.length < maxFound)
         this.evidence.push({
           kind,

@@ -11,14 +11,15 @@ export function findForeignOwner(operation: Operation | null, attribution: Attri
   if (operation === null || operation.access === 'read') return null;
   const { credential, platform } = operation;
   if (platform !== 'github' && platform !== 'gitlab') return null;
-  if (credential === null || (!personal.has(credential) && credential !== 'unknown')) return null;
+  const whose = credential === 'derived' ? (operation.root ?? null) : credential;
+  if (whose === null || (!personal.has(whose) && whose !== 'unknown')) return null;
   const own = ownerOf(operation, attribution);
   for (const touch of operation.touches) {
     if (touch.access === 'read') continue;
     const owner = readOwner(touch);
     if (owner === undefined) continue;
     // A token that nobody knows may be the runner's own, which writes to its own service.
-    if (owner === null ? personal.has(credential) : owner.toLowerCase() !== own)
+    if (owner === null ? personal.has(whose) : owner.toLowerCase() !== own)
       return owner ?? 'an owner that the request does not name';
   }
   return null;

@@ -10,11 +10,16 @@ import type { PlatformServer } from '../flow/platform-server.ts';
 import type { EffectiveCredentials } from './credentials.ts';
 import { findForeignTokens, findTokensInBody, type SearchedRequest } from './find-foreign-tokens.ts';
 import { findForeignOwner } from './foreign-owner.ts';
+import { findForeignClaims } from './foreign-claims.ts';
 import { isHostOf } from './token-formats.ts';
+
+const maxClaimed = 262_144;
 
 /** A request as it is inspected. */
 export interface InspectedRequest extends SearchedRequest {
   readonly credential: CredentialKind;
+  /** The credential is the runtime token of the job itself. */
+  readonly isOwnRuntime?: boolean;
   readonly operation: Operation | null;
 }
 
@@ -40,7 +45,12 @@ export function createInspector(
       ...ownerOf(request.operation),
     ],
     body: (request, held, found) => {
-      const tokens = seesTokens ? findTokensInBody(bytesOf(held), request.host, servers) : [];
+      const tokens = seesTokens
+        ? [
+            ...findTokensInBody(bytesOf(held), request.host, servers),
+            ...findForeignClaims(bytesOf(held).toString('latin1', 0, maxClaimed), attribution),
+          ]
+        : [];
       // What the head told already is not told again.
       const owner = ownerOf(request.operation).length > 0 ? [] : ownerOf(found.operation);
       const evidence = [...tokens, ...owner];
@@ -63,16 +73,20 @@ function inspectTokens(
       kind: 'foreign-token',
       detail: 'the job’s own token, and the host is none of its platform',
     });
+  found.push(...findForeignClaims(request.fields, attribution));
   return found;
 }
 
 /** A job's token may be of no public format. */
 function isJobTokenElsewhere(
-  { credential, host }: InspectedRequest,
+  { credential, isOwnRuntime, host }: InspectedRequest,
   servers: readonly PlatformServer[],
   { job }: Attribution,
 ): boolean {
-  return credential === 'job' && (job === null || !isHostOf(job.platform, host, servers));
+  return (
+    (credential === 'job' || isOwnRuntime === true) &&
+    (job === null || !isHostOf(job.platform, host, servers))
+  );
 }
 
 function inspectOwner(operation: Operation | null, attribution: Attribution): Evidence[] {

@@ -1,7 +1,7 @@
 // The schema of rules on what a request means: repositories of forges, images, accounts of a cloud.
 
 import type { JSONSchema } from 'json-schema-to-ts';
-import { action, audit, idSchema, oneOrList, reason, text } from './rule-schema.ts';
+import { action, audit, follow, idSchema, oneOrList, reason, text } from './rule-schema.ts';
 
 const access = (description: string) => ({ enum: ['read', 'write', 'admin'], description }) as const;
 const anyRef = {
@@ -77,6 +77,7 @@ export const githubRuleSchema = {
       },
     },
     anyRef,
+    follow,
     action,
     audit,
     reason,
@@ -99,6 +100,7 @@ export const gitlabRuleSchema = {
     server,
     operations,
     anyRef,
+    follow,
     action,
     audit,
     reason,
@@ -121,6 +123,7 @@ export const imageRuleSchema = {
       '`read` pulls (default), `write` pushes too, `admin` deletes too; of a block: everything.',
     ),
     anyRef,
+    follow,
     action,
     audit,
     reason,
@@ -144,6 +147,7 @@ export const awsRuleSchema = {
     buckets: oneOrList(text, 'Buckets of S3, or patterns.'),
     access: access('Default `read`; of a block: everything.'),
     anyRef,
+    follow,
     action,
     audit,
     reason,

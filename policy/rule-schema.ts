@@ -37,6 +37,12 @@ export const hostsSchema = oneOrList(
   'Host, or pattern: `*` is one label or a piece of one, `**` any depth. A bare host does not cover its subdomains.',
 );
 
+export const follow = {
+  type: 'boolean',
+  description:
+    'Opens the https Location of an allowed answer, that URL alone, for the same job, ten minutes: to GET and HEAD, and where the answer is 307 or 308 to the method of the request. Default false.',
+} as const;
+
 export const httpRuleSchema = {
   type: 'object',
   description: 'Allows or blocks HTTP and HTTPS requests.',
@@ -64,11 +70,7 @@ export const httpRuleSchema = {
       description:
         'Also allows WebSocket, whose frames are followed; an upgrade to anything else would be a raw tunnel and is never allowed. Default false.',
     },
-    follow: {
-      type: 'boolean',
-      description:
-        'Opens the https Location of an allowed answer to GET and HEAD, for the same job, ten minutes.',
-    },
+    follow,
     maxUpload: {
       anyOf: [
         { type: 'integer', minimum: 0 },

@@ -92,6 +92,8 @@ export interface OperationRule extends ActingRule {
   readonly packages: PublishTerms | null;
   /** True when a write may be granted without a ref or environment being named. */
   readonly anyRef: boolean;
+  /** Opens where its answers send the job. */
+  readonly follow: boolean;
 }
 
 export interface PublishTerms {

@@ -46,7 +46,8 @@ export function uniteGrants(groups: readonly (readonly Candidate[])[]): RequestG
 
 const opensWebSockets = ({ rule }: Candidate) =>
   rule.kind === 'opaque' || (rule.kind === 'http' && rule.websocket);
-const isFollowed = ({ rule }: Candidate) => rule.kind === 'http' && rule.follow;
+const isFollowed = ({ rule }: Candidate) =>
+  (rule.kind === 'http' || rule.kind === 'operation') && rule.follow;
 
 function uploadLimit(group: readonly Candidate[]): number {
   let most = group.length === 0 ? Infinity : 0;

@@ -5,7 +5,14 @@ import type { AnswerHead, AnswerMeaning, AnswerReader, AnswerStream } from '../f
 import type { Decision } from '../flow/decision.ts';
 import type { Held } from '../flow/held.ts';
 import type { Attribution } from '../flow/job.ts';
-import type { Operation } from '../flow/operation.ts';
+import {
+  toFlowLineage,
+  type FlowLineage,
+  type Lineage,
+  type Making,
+  type MintedToken,
+} from '../flow/lineage.ts';
+import type { CredentialKind, Operation } from '../flow/operation.ts';
 import { ChunkContent } from './chunk-content.ts';
 import type { Connection } from './connection.ts';
 import { grantHolder } from './follow.ts';
@@ -17,6 +24,8 @@ import { codingOf, decoderBytes, decodeWhole, StepDecoder } from './step-decoder
 
 /** A request that was sent on, whichever version of HTTP it speaks. */
 export interface Asked {
+  /** Of its flow. */
+  readonly id: string;
   readonly connection: Connection;
   readonly runner: string;
   readonly attribution: Attribution;
@@ -128,11 +137,40 @@ function putInForce(asked: Asked, meaning: AnswerMeaning): void {
   // Where the request itself would have been blocked, what it led to would be too; and anybody answers without TLS.
   if (meaning.grants.length > 0 && decision.verdict === 'allow' && judgement.query?.scheme === 'https')
     openStorage(asked, judgement.query, meaning.grants);
+  const minted = keepMinted(asked, meaning.minted ?? []);
   const operation = tellOf(judgement.operation, meaning);
   const evidence =
     meaning.evidence.length === 0 ? judgement.evidence : [...judgement.evidence, ...meaning.evidence];
   // The question that policy was asked stays what it was.
-  asked.judgement = { ...judgement, operation, evidence };
+  asked.judgement = { ...judgement, operation, evidence, ...(minted.length === 0 ? {} : { minted }) };
+}
+
+const maxMinted = 32;
+/** Credentials of somebody, whatever they were made with. */
+const ownKind: Readonly<Partial<Record<Making, CredentialKind>>> = {
+  installation: 'app',
+  'access-token': 'pat',
+};
+
+/** Remembers what was handed out over TLS; anybody could say so without. */
+function keepMinted(asked: Asked, tokens: readonly MintedToken[]): FlowLineage[] {
+  const { judgement, attribution, runner, id: flow, connection } = asked;
+  if (tokens.length === 0 || judgement.query?.scheme !== 'https') return [];
+  const { lineages } = connection.core;
+  return tokens.slice(0, maxMinted).map(({ token, made, homes, audience, madeWith }) => {
+    const maker = madeWith ?? judgement.maker ?? { id: null, root: 'unknown' as const };
+    const lineage: Lineage = {
+      made,
+      id: lineages.hash(token),
+      parent: maker.id,
+      root: ownKind[made] ?? maker.root,
+      flow,
+      homes,
+      ...(audience === undefined ? {} : { audience }),
+    };
+    lineages.keep(grantHolder(attribution, runner), lineage);
+    return toFlowLineage(lineage);
+  });
 }
 
 /** Opens storage and archives to the job that was answered. */

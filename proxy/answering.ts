@@ -8,7 +8,7 @@ import { isDialBlock } from './dial.ts';
 import type { DialFailure } from './dial.ts';
 import type { Exchange } from './exchange.ts';
 import { HeadFields } from './fields.ts';
-import { grantHolder, joinQuery } from './follow.ts';
+import { followedMethods, grantHolder, joinQuery } from './follow.ts';
 import { byChunks, byLength, untilClose } from './framing.ts';
 import type { Framer } from './framing.ts';
 import { Gather } from './gather.ts';
@@ -163,7 +163,7 @@ export class Answering implements UpstreamOwner {
     exchange.status = head.status;
     exchange.answerFramer = framerOf(head);
     exchange.isAnswering = true;
-    if (head.location !== null && head.status >= 300) this.#follow(exchange, head.location);
+    if (head.location !== null) this.#follow(exchange, head.location, head.status);
     const { answer, review, rewrite } = exchange.judgement;
     if (answer !== null || review !== null || rewrite !== null)
       this.#listen(exchange, Buffer.from(bytes.subarray(0, head.bodyStart)), head);
@@ -348,13 +348,14 @@ export class Answering implements UpstreamOwner {
     else this.#relay.next();
   }
 
-  #follow(exchange: Exchange, location: string): void {
+  #follow(exchange: Exchange, location: string, status: number): void {
     const { follow, query, search } = exchange.judgement;
     if (follow === null || query === null) return;
     const { connection } = this.#relay;
     const base = { host: query.host, port: query.port, pathAndQuery: joinQuery(query.path, search) };
     const holder = grantHolder(exchange.attribution, exchange.runner);
-    connection.core.grants.open(holder, location, base, follow);
+    const methods = followedMethods(status, query.method, follow);
+    connection.core.grants.open(holder, location, base, follow, methods);
   }
 
   /** 101 to a WebSocket that was asked for and decided: from here on the bytes are its frames. */

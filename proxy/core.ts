@@ -8,6 +8,7 @@ import { Departures } from './departures.ts';
 import { FollowGrants } from './follow.ts';
 import type { FollowGrant } from './follow.ts';
 import { Limiter } from './limiter.ts';
+import { Lineages } from './lineages.ts';
 import { defaultLimits } from './limits.ts';
 import type { Limits } from './limits.ts';
 import type { Decider, ProxyPorts } from './options.ts';
@@ -28,6 +29,7 @@ export class Core {
   readonly departures: Departures;
   readonly grants = new FollowGrants();
   readonly storage = new StorageGrants();
+  readonly lineages: Lineages;
   readonly turns = new Turns();
   readonly pace: Pace;
   readonly connections = new Set<Connection>();
@@ -42,6 +44,7 @@ export class Core {
     this.ports = ports;
     this.limits = { ...defaultLimits, ...ports.limits };
     this.limiter = new Limiter(this.limits);
+    this.lineages = new Lineages(ports.tokenKey);
     this.pace = new Pace(() => this.limiter.isShared);
     this.departures = new Departures(this);
     this.proposals = new Proposals(ports.meter, ports.onProposal);

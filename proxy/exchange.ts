@@ -5,6 +5,7 @@ import { blocked } from '../flow/decision.ts';
 import type { Evidence } from '../flow/evidence.ts';
 import type { Destination, FlowHttp } from '../flow/flow.ts';
 import type { Attribution } from '../flow/job.ts';
+import type { FlowLineage } from '../flow/lineage.ts';
 import type { Operation } from '../flow/operation.ts';
 import type { Reason } from '../flow/reason.ts';
 import { uuidv7 } from '../flow/uuid.ts';
@@ -24,6 +25,7 @@ import type { Told } from './record.ts';
 import type { ResponseHead } from './response-head.ts';
 import type { Upstream } from './upstream.ts';
 
+const none: readonly FlowLineage[] = [];
 const noTimings = { resolveMs: null, connectMs: null, handshakeMs: null };
 
 /** A request in flight. */
@@ -93,6 +95,14 @@ export class Exchange implements Told {
     this.decision = judgement.decision;
     this.policyRevision = connection.core.decider?.revision ?? null;
     this.requestFramer = head.bodyBytes < 0 ? byChunks() : byLength(head.bodyBytes);
+  }
+
+  get lineage(): FlowLineage | null {
+    return this.judgement.lineage ?? null;
+  }
+
+  get minted(): readonly FlowLineage[] {
+    return this.judgement.minted ?? none;
   }
 
   get operation(): Operation | null {

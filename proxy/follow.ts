@@ -1,5 +1,5 @@
-// Grants from redirects: the https Location of an allowed answer of a `follow: true` rule opens to GET and
-// HEAD, for the same job (or the same address when no job is known), ten minutes, that one URL.
+// Grants from redirects: the https Location of an allowed answer of a `follow: true` rule opens, for the same job (or
+// the same address when no job is known), ten minutes, that one URL: for reading, or by the method that is kept.
 
 import { LRUCache } from 'lru-cache';
 import type { Attribution } from '../flow/job.ts';
@@ -43,9 +43,30 @@ export function grantHolder(attribution: Attribution, runner: string): string {
   return `job ${job.server} ${job.repository} ${job.runId} ${job.name} ${job.runId === null ? machine : ''}`;
 }
 
+const reading: readonly string[] = ['GET', 'HEAD'];
+
+/**
+ * The methods by which a client may go where this answer sends it (RFC 9110 §15.4); none where it is no redirect. What
+ * no rule asks for is opened for reading alone.
+ */
+export function followedMethods(
+  status: number,
+  method: string,
+  { isImplied }: FollowGrant,
+): readonly string[] {
+  if (![300, 301, 302, 303, 307, 308].includes(status)) return [];
+  const isKept = (status === 307 || status === 308) && !reading.includes(method);
+  return isKept && isImplied !== true ? [method] : reading;
+}
+
+interface OpenUrl {
+  readonly grant: FollowGrant;
+  readonly methods: readonly string[];
+}
+
 /** Bounded memory of grants. */
 export class FollowGrants {
-  readonly #urls: LRUCache<string, FollowGrant>;
+  readonly #urls: LRUCache<string, OpenUrl>;
   readonly #hosts: LRUCache<string, FollowGrant>;
 
   constructor(max = 8_192, ttlMs = grantMs) {
@@ -54,12 +75,18 @@ export class FollowGrants {
   }
 
   /** Reads a Location (RFC 9110 §10.2.2) and opens it; answers what it opened, or null when it may not be. */
-  open(holder: string, location: string, base: FollowedUrl, from: FollowGrant): FollowedUrl | null {
-    if (from.hops >= maxHops) return null;
+  open(
+    holder: string,
+    location: string,
+    base: FollowedUrl,
+    from: FollowGrant,
+    methods: readonly string[] = reading,
+  ): FollowedUrl | null {
+    if (from.hops >= maxHops || methods.length === 0) return null;
     const url = readLocation(location, base);
     if (url === null) return null;
     const grant = { ...from, hops: from.hops + 1 };
-    this.#urls.set(urlKey(holder, url), grant);
+    this.#urls.set(urlKey(holder, url), { grant, methods });
     this.#hosts.set(hostKey(holder, url), grant);
     return url;
   }
@@ -69,9 +96,10 @@ export class FollowGrants {
     return this.#hosts.get(hostKey(holder, { host, port })) ?? null;
   }
 
-  /** A grant for exactly this URL. */
-  url(holder: string, url: FollowedUrl): FollowGrant | null {
-    return this.#urls.get(urlKey(holder, url)) ?? null;
+  /** A grant for exactly this URL by this method. */
+  url(holder: string, url: FollowedUrl, method = 'GET'): FollowGrant | null {
+    const open = this.#urls.get(urlKey(holder, url));
+    return open?.methods.includes(method) === true ? open.grant : null;
   }
 
   clear(holder: string): void {

@@ -3,7 +3,7 @@
 import type { Understanding } from '../flow/asked-request.ts';
 import type { Evidence } from '../flow/evidence.ts';
 import type { CredentialKind } from '../flow/operation.ts';
-import { credentialOf } from './asking.ts';
+import type { Carried } from './asking.ts';
 import type { Connection } from './connection.ts';
 import type { Fields } from './fields.ts';
 import type { RequestQuery } from './options.ts';
@@ -19,18 +19,23 @@ export interface Inspected {
 export function inspectRequest(
   connection: Connection,
   query: RequestQuery,
-  { search, fields }: { readonly search: string; readonly fields: Fields },
+  {
+    search,
+    fields,
+    carried,
+  }: { readonly search: string; readonly fields: Fields; readonly carried: Carried },
   understood: Understanding | null,
 ): Inspected | null {
   const inspector = connection.core.decider?.inspector?.(connection.attribution) ?? null;
   if (inspector === null) return null;
-  const credential = understood?.operation?.credential ?? credentialOf(connection, fields, search);
+  const credential = understood?.operation?.credential ?? carried.kind;
   const request = {
     host: query.host,
     path: query.path,
     query: search,
     fields: fields.text(),
     credential,
+    isOwnRuntime: carried.lineage?.made === 'runtime',
     operation: understood?.operation ?? null,
   };
   const hold = understood?.hold ?? null;

@@ -12,6 +12,7 @@ import type {
   KeepVersion,
   Understanding,
 } from '../flow/asked-request.ts';
+import { toFlowLineage, type FlowLineage } from '../flow/lineage.ts';
 import type { Operation } from '../flow/operation.ts';
 import type { Reason } from '../flow/reason.ts';
 import { canonicaliseHost } from '../policy/canonicalise-host.ts';
@@ -23,7 +24,7 @@ import type { Connection } from './connection.ts';
 import { joinQuery } from './follow.ts';
 import type { FollowGrant } from './follow.ts';
 import type { RequestHead } from './head.ts';
-import { understandHead } from './asking.ts';
+import { Carried, understandHead, type Maker } from './asking.ts';
 import { inspectRequest } from './inspecting.ts';
 import type { Fields } from './fields.ts';
 import type { RequestQuery } from './options.ts';
@@ -43,6 +44,12 @@ export interface Judgement {
   readonly search: string;
   readonly evidence: readonly Evidence[];
   readonly operation: Operation | null;
+  /** Of a credential that was made here, or came with the job. */
+  readonly lineage?: FlowLineage | null;
+  /** Credentials that the answer handed out. */
+  readonly minted?: readonly FlowLineage[];
+  /** What they were made with; absent where the answer is not read for them. */
+  readonly maker?: Maker;
   /** Set when the body decides and is to be held. */
   readonly hold: NonNullable<Understanding['hold']> | null;
   /** Who reads the answer, or null. */
@@ -132,11 +139,12 @@ function decide(
   bare: RequestQuery,
   { search, target, fields }: Asked,
 ): Judgement {
-  const understood = understandHead(connection, bare, search, fields);
+  const carried = new Carried(connection, bare, search, fields);
+  const understood = understandHead(connection, bare, search, fields, carried);
   const operation = understood?.operation ?? null;
   if (operation !== null && fields.isRepeated('authorization'))
     return refused('request-smuggling', 'two Authorization fields', bare.host);
-  const inspected = inspectRequest(connection, bare, { search, fields }, understood);
+  const inspected = inspectRequest(connection, bare, { search, fields, carried }, understood);
   const evidence = [...connection.evidence, ...(understood?.evidence ?? []), ...(inspected?.evidence ?? [])];
   if (head.override !== null)
     evidence.push({ kind: 'method-override', detail: `the request asks to be read as ${head.override}` });
@@ -152,6 +160,7 @@ function decide(
     operation,
     hold: bare.hasBody ? (inspected?.hold ?? understood?.hold ?? null) : null,
     ...answerOf(connection, understood),
+    ...traceOf(carried, understood),
     rewrite: rewriteOf(connection, understood),
     originForm: target.originForm,
     detail: '',
@@ -167,6 +176,17 @@ function answerOf(
   const { answer = null, review = null } = understood ?? {};
   const isAsked = review !== null && (core.decider?.actions ?? null) !== null;
   return isAsked ? { answer: null, review } : { answer, review: null };
+}
+
+/** What the record says of the credential, and what the answer's would be made with. */
+function traceOf(carried: Carried, understood: Understanding | null): Pick<Judgement, 'lineage' | 'maker'> {
+  if (understood === null) return {};
+  const { lineage } = carried;
+  const mayMint = understood.answer?.mints === true || understood.hold !== undefined;
+  return {
+    ...(lineage === null ? {} : { lineage: toFlowLineage(lineage) }),
+    ...(mayMint ? { maker: carried.maker } : {}),
+  };
 }
 
 function rewriteOf(
@@ -220,7 +240,8 @@ function followOf(
   if (verdict !== 'allow') return null;
   const { platform, sureness } = query.operation ?? {};
   const isForge = (platform === 'github' || platform === 'gitlab') && sureness === 'known';
-  if (!follow && !isForge) return null;
+  // Anybody answers without TLS: what they say opens nothing that no rule asks for.
+  if (!follow && (!isForge || query.scheme !== 'https')) return null;
   const asked = { revision: core.decider?.revision ?? null, attribution, query };
   return { rule, scope, hops: 0, asked, ...(follow ? {} : { isImplied: true }) };
 }
@@ -238,7 +259,8 @@ export function rejudge(
   const isRead = found?.answer !== undefined || found?.review !== undefined;
   const { answer, review } = isRead ? answerOf(connection, found) : judged;
   const query = { ...judged.query, evidence, operation };
-  const told = { query, evidence, operation, answer, review, hold: null };
+  const trace = found?.presented === undefined ? {} : { lineage: toFlowLineage(found.presented) };
+  const told = { query, evidence, operation, answer, review, ...trace, hold: null };
   return { ...judged, ...told, ...settle(connection, query, judged.search, override) };
 }
 
@@ -306,18 +328,19 @@ function grantFor(
   if (query.upgrade !== null || (isRead && query.hasBody)) return null;
   if (query.evidence.some(({ kind }) => kind === 'method-override' || kind === 'encrypted-dns')) return null;
   const { core, holder } = connection;
-  const followed = isRead
-    ? core.grants.url(holder, {
-        host: query.host,
-        port: query.port,
-        pathAndQuery: joinQuery(query.path, search),
-      })
-    : null;
-  if (followed !== null && followed.isImplied !== true) return core.isInForce(followed) ? followed : null;
   const { operation } = query;
+  const followed = core.grants.url(
+    holder,
+    { host: query.host, port: query.port, pathAndQuery: joinQuery(query.path, search) },
+    query.method,
+  );
   // Rules on accounts name no bucket of a forge or a registry: whoever it belongs to has signed the URL.
   const isBucket = operation?.platform === 'aws' && operation.name.startsWith('s3/');
   const isNamed = operation !== null && operation.byShape !== true && !isBucket;
+  // An answer sends nobody on to change what rules on operations speak of.
+  const mayLift = isRead ? operation === null || operation.access === 'read' : !isNamed;
+  if (followed !== null && followed.isImplied !== true && mayLift)
+    return core.isInForce(followed) ? followed : null;
   const archive = isRead ? core.storage.archive(holder, query) : null;
   if (archive !== null) return core.isInForce(archive) ? archive : null;
   if (isNamed || !(isBucket || unlisted.has(decided.reason))) return null;

@@ -82,6 +82,7 @@ function end(core: Core, runner: string, reason: Reason): void {
 function forgetGrants(core: Core, holder: string): void {
   core.grants.clear(holder);
   core.storage.clear(holder);
+  core.lineages.clear(holder);
 }
 
 async function drain(core: Core): Promise<void> {

@@ -56,6 +56,8 @@ export interface Decider {
   request(attribution: Attribution, query: RequestQuery): RequestDecision;
   /** Looks at the credentials of requests; null or absent where the policy asks nothing of them. */
   inspector?(attribution: Attribution): CredentialInspector | null;
+  /** Whether a host takes identity tokens for an audience; null or absent: the policy does not say. */
+  takesIdentity?(attribution: Attribution, audience: string | null, host: string): boolean | null;
   /** The block that no grant lifts, or null. */
   withheld?(attribution: Attribution, query: RequestQuery): Decision | null;
   /** What is said of single actions; null or absent: nothing, and answers that resolve them are not kept. */
@@ -132,6 +134,12 @@ export interface ProxyPorts {
   readonly actionFacts?: ActionFactsPort;
   /** Whose credential a request carries; absent: unknown. */
   credential?(attribution: Attribution, header: (name: string) => string | null): CredentialKind;
+  /** The bare tokens that the fields and the query carry, in the order of what counts; absent: none are looked for. */
+  tokens?(header: (name: string) => string | null, query: string): readonly string[];
+  /** Tells the runtime token of the job from others; absent or null: nobody knows it. */
+  runtime?(attribution: Attribution): ((token: string) => boolean) | null;
+  /** For keyed hashes of tokens in records; absent: one of the proxy's own. */
+  readonly tokenKey?: Uint8Array;
   /** Told when a pass-through is proposed; defaults to nothing. */
   onProposal?(proposal: Proposal): void;
   /** Told of every unforeseen error, after the flow was blocked; defaults to nothing. */

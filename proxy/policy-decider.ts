@@ -3,7 +3,7 @@
 import { actionWordsOf } from '../policy/actions.ts';
 import type { Policy } from '../policy/compile.ts';
 import { checkDial, decideHost, decideName, decideRequest, withhold } from '../policy/decide.ts';
-import { asksAnything } from '../policy/credentials.ts';
+import { asksAnything, takesIdentity } from '../policy/credentials.ts';
 import { createInspector } from '../policy/inspect-credentials.ts';
 import { effectivePolicy } from '../policy/scope.ts';
 import type { Decider } from './options.ts';
@@ -33,13 +33,17 @@ export function deciderOf(policy: Policy): Decider {
 }
 
 /** What looks at credentials; nothing where no place of the policy asks anything of them. */
-function inspecting(policy: Policy): Pick<Decider, 'inspector' | 'withheld'> {
+function inspecting(policy: Policy): Pick<Decider, 'inspector' | 'withheld' | 'takesIdentity'> {
   const places = [policy.credentials, ...policy.scopes.map(({ credentials }) => credentials)];
   if (!places.some(asksAnything)) return {};
   return {
     inspector: (attribution) => {
       const { credentials } = effectivePolicy(policy, attribution);
       return credentials === null ? null : createInspector(credentials, policy.servers, attribution);
+    },
+    takesIdentity: (attribution, audience, host) => {
+      const { credentials } = effectivePolicy(policy, attribution);
+      return credentials === null ? null : takesIdentity(credentials, audience, host);
     },
     withheld: (attribution, query) =>
       withhold(effectivePolicy(policy, attribution), { ...query, attribution }),

@@ -14,6 +14,7 @@ import type {
   FlowTls,
 } from '../flow/flow.ts';
 import type { Attribution } from '../flow/job.ts';
+import type { FlowLineage } from '../flow/lineage.ts';
 import type { Operation } from '../flow/operation.ts';
 import type { Reason } from '../flow/reason.ts';
 import type { ProxyPorts } from './options.ts';
@@ -27,6 +28,8 @@ export interface Told {
   readonly attribution: Attribution;
   readonly destination: Destination;
   readonly operation: Operation | null;
+  readonly lineage?: FlowLineage | null;
+  readonly minted?: readonly FlowLineage[];
   readonly http: FlowHttp | null;
   readonly tls: FlowTls | null;
   readonly evidence: readonly Evidence[];
@@ -100,7 +103,7 @@ function write(
   timings: FlowTimings | null,
   ended: Reason | null,
 ): FlowRecord {
-  const { attribution } = told;
+  const { attribution, lineage = null, minted } = told;
   return {
     v: recordVersion,
     id: told.id,
@@ -116,6 +119,8 @@ function write(
     process: null,
     destination: told.destination,
     operation: told.operation,
+    ...(lineage === null ? {} : { lineage }),
+    ...(minted === undefined || minted.length === 0 ? {} : { minted }),
     http: told.http,
     dns: null,
     tls: told.tls,

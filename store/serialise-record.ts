@@ -13,7 +13,14 @@ import type {
   FlowTls,
 } from '../flow/flow.ts';
 import type { Job } from '../flow/job.ts';
-import { redactJob, redactName, redactPath, redactRecord, redactText } from '../flow/redact.ts';
+import {
+  redactJob,
+  redactLineage,
+  redactName,
+  redactPath,
+  redactRecord,
+  redactText,
+} from '../flow/redact.ts';
 import { RecurringText } from './recurring-text.ts';
 
 const words = new RecurringText((text) => JSON.stringify(text));
@@ -87,10 +94,17 @@ export function outcomeText(record: FlowRecord): string {
     (operation === null
       ? '"operation":null,'
       : `"operation":${JSON.stringify(redactRecord(record).operation)},`) +
+    lineageText(record) +
     `"http":${httpText(record.http)}${restText(record)}${decisionText(record.decision)},` +
     `"policyRevision":${quoteOrNull(record.policyRevision)},"bytes":${bytesText(record.bytes)},` +
     `"timings":${timingsText(record.timings)},"ended":${quoteOrNull(record.ended)}}\n`
   );
+}
+
+/** Nothing, for most requests. */
+function lineageText({ lineage, minted }: FlowRecord): string {
+  const own = lineage === undefined ? '' : `"lineage":${JSON.stringify(redactLineage(lineage))},`;
+  return minted === undefined ? own : `${own}"minted":${JSON.stringify(minted.map(redactLineage))},`;
 }
 
 /** From `dns` to `evidence`: nothing, for most requests. */

@@ -110,7 +110,7 @@ export class FromUpstream implements FrameTaker {
       stream.webSocket?.accept(block);
     }
     stream.deadlineMs = nowMs + (stream.isTunnel ? limits.tunnelIdleMs : limits.bodyIdleMs);
-    if (answer.location !== null && status >= 300) this.#relay.follow(stream, answer.location);
+    if (answer.location !== null) this.#relay.follow(stream, answer.location, status);
     if (stream.judgement.answer !== null && !stream.isTunnel) this.#beginReading(stream, block, isLast);
     return true;
   }

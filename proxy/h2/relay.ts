@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 import type { Mode } from '../../flow/decision.ts';
 import type { Reason } from '../../flow/reason.ts';
 import type { Carrier, Connection } from '../connection.ts';
-import { grantHolder, joinQuery } from '../follow.ts';
+import { followedMethods, grantHolder, joinQuery } from '../follow.ts';
 import { Gather } from '../gather.ts';
 import type { AddressCheck } from '../address-check.ts';
 import type { Judgement } from '../judge.ts';
@@ -250,12 +250,13 @@ export class Http2Relay implements Carrier, UpstreamOwner, Leaving {
     return null;
   }
 
-  follow(stream: Stream, location: string): void {
+  follow(stream: Stream, location: string, status: number): void {
     const { follow, query, search } = stream.judgement;
     if (follow === null || query === null) return;
     const base = { host: query.host, port: query.port, pathAndQuery: joinQuery(query.path, search) };
     const holder = grantHolder(stream.attribution, stream.runner);
-    this.connection.core.grants.open(holder, location, base, follow);
+    const methods = followedMethods(status, query.method, follow);
+    this.connection.core.grants.open(holder, location, base, follow, methods);
   }
 
   /** A request that cannot be read as one: recorded, and reset. */

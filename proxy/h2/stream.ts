@@ -5,6 +5,7 @@ import { blocked } from '../../flow/decision.ts';
 import type { Evidence } from '../../flow/evidence.ts';
 import type { Destination, FlowHttp } from '../../flow/flow.ts';
 import type { Attribution } from '../../flow/job.ts';
+import type { FlowLineage } from '../../flow/lineage.ts';
 import type { Operation } from '../../flow/operation.ts';
 import type { Reason } from '../../flow/reason.ts';
 import { uuidv7 } from '../../flow/uuid.ts';
@@ -19,6 +20,7 @@ import type { ReadFrames } from './read-frames.ts';
 import type { RequestBlock } from './request-block.ts';
 import type { WebSocket } from './web-socket.ts';
 
+const none: readonly FlowLineage[] = [];
 const noTimings = { resolveMs: null, connectMs: null, handshakeMs: null };
 
 /** A stream from its HEADERS to its end. */
@@ -94,6 +96,14 @@ export class Stream implements Told {
     this.judgement = judgement;
     this.decision = judgement.decision;
     this.promised = request.length;
+  }
+
+  get lineage(): FlowLineage | null {
+    return this.judgement.lineage ?? null;
+  }
+
+  get minted(): readonly FlowLineage[] {
+    return this.judgement.minted ?? none;
   }
 
   get operation(): Operation | null {

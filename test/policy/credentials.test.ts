@@ -5,6 +5,7 @@ import type { Attribution } from '../../flow/job.ts';
 import type { CredentialKind, Operation, Touch } from '../../flow/operation.ts';
 import { defaultServers, ownServer } from '../../flow/platform-server.ts';
 import type { Policy } from '../../policy/compile.ts';
+import { takesIdentity } from '../../policy/credentials.ts';
 import { decideRequest } from '../../policy/decide.ts';
 import { explainQuestion } from '../../policy/explain.ts';
 import { findForeignTokens, findTokensInBody } from '../../policy/find-foreign-tokens.ts';
@@ -265,6 +266,11 @@ t.test('a write to another owner needs the job’s own credential', async (t) =>
     [operation('pat', [repo('evil', 'x', 'read')]), 'allow'],
     [operation('job', [repo('evil', 'x')]), 'allow'],
     [operation('derived', [repo('evil', 'x')]), 'allow'],
+    [operation('derived', [repo('evil', 'x')], { made: 'registry', root: 'job' }), 'allow'],
+    [operation('derived', [repo('evil', 'x')], { made: 'installation', root: 'app' }), 'foreign-owner'],
+    [operation('derived', [repo('acme', 'x')], { made: 'installation', root: 'app' }), 'allow'],
+    [operation('derived', [repo('evil', 'x')], { made: 'registry', root: 'pat' }), 'foreign-owner'],
+    [operation('derived', [repo('evil', 'x')], { made: 'registry', root: 'unknown' }), 'foreign-owner'],
     [operation('none', [repo('evil', 'x')]), 'allow'],
     [operation('pat', [{ kind: 'owner', access: 'write', owner: 'acme' }]), 'allow'],
     [operation('pat', [repo('acme', 'a')], { server: 'ghes.corp.example' }), 'repository'],
@@ -320,6 +326,19 @@ t.test('an identity token is for a listed audience', async (t) => {
   );
   t.equal(decide(unsaid, job(), oidc('anything')), 'no-rule', 'nothing is asked where nothing is said');
   t.equal(decide(unsaid, job({ ref: 'refs/tags/v1' }), oidc('anything')), 'oidc-audience');
+  const placed = policyOf(
+    'mode: audit\noidc: {audiences: [a, {audience: vault, host: "vault.corp.example"}, {audience: default, host: ["*.corp.example", x.example]}]}\nscopes: {id: rel, match: {ref: refs/tags/v1}, oidc: {audiences: {audience: vault, host: other.example}}}',
+  );
+  t.equal(decide(placed, job(), oidc('vault', 'a', null)), 'no-rule');
+  t.equal(decide(placed, job(), oidc('b')), 'oidc-audience');
+  const takes = (audience: string | null, host: string, who = job()) =>
+    takesIdentity(effectivePolicy(placed, who).credentials!, audience, host);
+  t.equal(takes('vault', 'vault.corp.example'), true);
+  t.equal(takes('vault', 'other.example'), false);
+  t.equal(takes('vault', 'other.example', job({ ref: 'refs/tags/v1' })), true);
+  t.equal(takes(null, 'a.corp.example'), true);
+  t.equal(takes(null, 'a.b.corp.example'), false);
+  t.equal(takes('a', 'anything.example'), null, 'nobody says');
   const bare = policyOf('mode: audit\noidc: {audiences: a}');
   t.equal(decide(bare, job(), oidc(null)), 'oidc-audience', 'the default is listed like any other');
 });
@@ -332,6 +351,8 @@ t.test('what cannot be meant is said at load', async (t) => {
     ['credentials: {kinds: {host: a.example, allow: token}}', /cannot be "token"/],
     ['credentials: {kinds: {host: "a b", allow: none}}', /./],
     ['oidc: {}', /lacks "audiences"/],
+    ['oidc: {audiences: {audience: a}}', /./],
+    ['oidc: {audiences: {audience: a, host: "a b"}}', /./],
     ['bundles: {b: {oidc: {audiences: a}}}', /unknown key "oidc"/],
   ];
   for (const [text, message] of cases)
