@@ -60,6 +60,15 @@ export function hasGraphqlParameters(query: string): boolean {
   return query !== '' && [...new URLSearchParams(query).keys()].some(isParameter);
 }
 
+/** True when a body, read as a form, has a pair that names what a document's body would. */
+export function isFormOfGraphql(body: Buffer): boolean {
+  // The oldest forms part pairs by semicolons too, and blanks behind them count for nothing.
+  return body
+    .toString('latin1')
+    .split(/[&;]/)
+    .some((pair) => pair.includes('=') && hasGraphqlParameters(pair.trim()));
+}
+
 const isParameter = (name: string): boolean => parameters.has(name.toLowerCase().replace(/\[.*$/s, ''));
 
 function readOne(value: unknown): readonly GraphqlDocument[] | Unread {

@@ -48,7 +48,8 @@ function only<T extends Pick<ArgumentNode, 'name'>>(entries: readonly T[], name:
 
 function memberOf(value: unknown, name: string): unknown {
   if (typeof value !== 'object' || value === null) return undefined;
-  return Object.hasOwn(value, name) ? Object.entries(value).find(([key]) => key === name)?.[1] : undefined;
+  if (!Object.hasOwn(value, name)) return undefined;
+  return (value as Record<string, unknown>)[name]; // an object with this key, as just seen
 }
 
 /** Depth is bounded by that of the document. */

@@ -20,6 +20,7 @@ const formats: readonly (readonly [RegExp, CredentialKind])[] = [
   [/^(?:ghp_|github_pat_|gho_|glpat-|glft-|gloas-)/, 'pat'],
   [/^(?:ghs_|ghu_|ghr_)/, 'app'],
   [/^gldt-/, 'deploy-key'],
+  [/^glcbt-/, 'derived'],
   [/^(?:npm_|pypi-|rubygems_|dckr_pat_|cio|oy2)/, 'registry'],
   [/^eyJ[\w-]+\.eyJ/, 'runtime'],
 ];
@@ -47,14 +48,6 @@ export function readCredential(
   return 'unknown';
 }
 
-/** The bare secrets of all these fields, those of Authorization first; a signature of AWS holds none. */
-export function readBareTokens(header: (name: string) => string | null): string[] {
-  const authorization = header('authorization');
-  const tokens = authorization === null ? [] : readTokens(authorization);
-  const bare = bareFields.flatMap((name) => header(name)?.trim() ?? []);
-  return [...(tokens === 'cloud' ? [] : tokens), ...bare].filter((token) => token !== '');
-}
-
 /** The bare secrets of one field; both halves of Basic, since platforms take a token in either. */
 function readTokens(field: string): string[] | 'cloud' {
   if (field.length > maxField) return [''];
@@ -62,10 +55,17 @@ function readTokens(field: string): string[] | 'cloud' {
   const scheme = (space < 0 ? field : field.slice(0, space)).toLowerCase();
   const rest = space < 0 ? '' : field.slice(space + 1).trim();
   if (scheme === 'aws' || scheme.startsWith('aws4-')) return 'cloud';
-  if (scheme === 'bearer' || scheme === 'token' || scheme === 'remoteauth')
-    return [rest.replace(/^"|"$/g, '')];
+  if (scheme === 'bearer' || scheme === 'token' || scheme === 'remoteauth') return spellingsOf(rest);
   if (scheme !== 'basic') return [space < 0 ? field.trim() : rest];
   const pair = Buffer.from(rest, 'base64').toString('latin1');
   const colon = pair.indexOf(':');
   return colon < 0 ? [pair] : [pair.slice(colon + 1), pair.slice(0, colon)];
+}
+
+/** `"x"`, `token="x"`, and x in base64, in which registries of images take it (ghcr.io) as well as plainly. */
+function spellingsOf(written: string): string[] {
+  const bare = written.replace(/^token=/i, '').replace(/^"|"$/g, '');
+  if (!/^[A-Za-z0-9+/_-]{16,}={0,2}$/.test(bare)) return [bare];
+  const decoded = Buffer.from(bare, 'base64').toString('latin1').trim();
+  return /^[\x21-\x7e]+$/.test(decoded) ? [bare, decoded] : [bare];
 }

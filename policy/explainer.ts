@@ -7,8 +7,10 @@ import { loadPolicy, type PolicyBundle } from './load.ts';
 import type { UnderstandingPort } from './understanding-port.ts';
 
 const maxServers = 64;
-// What stands for the job's own token in a question.
-const jobTokens: ReadonlySet<string> = new Set(['${GITHUB_TOKEN}', '${CI_JOB_TOKEN}']);
+// What stands for the job's own token in a question; in Basic credentials also where they are not encoded.
+const jobTokens = ['${GITHUB_TOKEN}', '${CI_JOB_TOKEN}'] as const;
+const namesJobToken = (text: string | null): boolean =>
+  text !== null && jobTokens.some((token) => text.includes(token));
 
 export class Explainer {
   readonly #bundle: PolicyBundle;
@@ -48,7 +50,8 @@ export class Explainer {
     const { policy } = loadPolicy(this.#bundle, { servers: understanding.serversOf(this.#jobs.values()) });
     this.#meanings = {
       interpreter: understanding.interpreter(policy.servers),
-      credential: (header) => understanding.credential(header, (token) => jobTokens.has(token)),
+      credential: (header) =>
+        namesJobToken(header('authorization')) ? 'job' : understanding.credential(header, namesJobToken),
     };
     return policy;
   }

@@ -133,7 +133,8 @@ const ownPairs: ReadonlySet<string> = new Set([
 
 function findService(all: readonly string[]): Endpoint {
   const labels = [...all];
-  if (isRegion(labels.at(-1))) labels.pop();
+  // What the partition for governments has once for all its regions: `iam.us-gov`.
+  if (isRegion(labels.at(-1)) || (labels.length === 2 && labels[1] === 'us-gov')) labels.pop();
   // The oldest queues: `REGION.queue`.
   else if (labels.length === 2 && labels[1] === 'queue' && isRegion(labels[0])) labels.shift();
   const [first = '', second] = labels;

@@ -5,7 +5,7 @@ import type { AskedRequest } from '../../flow/asked-request.ts';
 import type { Job } from '../../flow/job.ts';
 import type { Access, CredentialKind, Operation, Sureness, Touch } from '../../flow/operation.ts';
 import type { GithubServer } from './github-server.ts';
-import { isOwn } from './touches.ts';
+import { isAboutOwn, isOwn } from './touches.ts';
 
 export interface Draft {
   readonly name: string;
@@ -30,7 +30,8 @@ export function buildOperation(server: GithubServer, request: AskedRequest, draf
   const touches = carriesData(request) ? draft.touches.map(raiseToWrite) : draft.touches;
   const job = sameServerJob(server, request);
   const own = touches.map((touch) => isOwn(touch, job));
-  const isPublicOwn = job?.private === false && own.every((mine) => mine === true);
+  // What is read of another repository beside its own says nothing of the job's token.
+  const isPublicOwn = job?.private === false && own.includes(true) && !own.includes(null);
   const needs = draft.isOpen === true && isPublicOwn ? nothing : (draft.needs ?? nothing);
   return {
     platform: 'github',
@@ -41,7 +42,7 @@ export function buildOperation(server: GithubServer, request: AskedRequest, draf
     needs,
     ungrantable: draft.ungrantable ?? [],
     sureness: draft.sureness ?? (needs.length > 1 ? 'ambiguous' : 'known'),
-    widens: widens(server, request, draft, own),
+    widens: widens(server, request, draft, touches),
     credential: request.credential,
     detail: draft.detail ?? null,
   };
@@ -88,10 +89,10 @@ function widens(
   server: GithubServer,
   request: AskedRequest,
   draft: Draft,
-  own: readonly (boolean | null)[],
+  touches: readonly Touch[],
 ): boolean {
   if (!(draft.standsForJob ?? jobAlone).includes(request.credential)) return false;
   const { job } = request.attribution;
   if (job !== null && (job.platform !== 'github' || job.server !== server.name)) return false;
-  return !own.includes(false);
+  return isAboutOwn(touches, sameServerJob(server, request));
 }

@@ -3,9 +3,9 @@
 import type { FieldNode } from 'graphql';
 import type { Access, Touch } from '../../flow/operation.ts';
 import { argumentAt, textAt, type Variables } from '../graphql-value.ts';
-import { hiddenRepository, namedRepository, validName } from './graphql-place.ts';
+import { namedRepository, validName } from './graphql-place.ts';
 import { mutationNeed } from './graphql-needs.ts';
-import { ownerTouch, platformTouch } from './touches.ts';
+import { hiddenRepository, ownerTouch, platformTouch } from './touches.ts';
 
 /**
  * What outlives a job or opens the platform: settings and protection of repositories, organizations and enterprises,
@@ -42,6 +42,8 @@ export function mutationTouch(field: FieldNode, variables: Variables): Touch {
   return ofOwner.test(name) ? ownerTouch(null, access) : hidden(access);
 }
 
+const maxRefs = 64;
+
 type RepositoryTouch = Touch & { readonly kind: 'repository' };
 
 function hidden(access: Access): RepositoryTouch {
@@ -64,7 +66,7 @@ function commitTouch(field: FieldNode, variables: Variables): Touch {
 }
 
 function updatedRefs(updates: unknown): readonly string[] | null {
-  if (!Array.isArray(updates) || updates.length === 0) return null;
+  if (!Array.isArray(updates) || updates.length === 0 || updates.length > maxRefs) return null;
   return refsOf(updates.map((update: unknown) => nameOf(update)));
 }
 
@@ -76,17 +78,28 @@ function nameOf(update: unknown): string | null {
 /** Full refs, all of them or none. */
 function refsOf(names: readonly (string | null)[]): readonly string[] | null {
   const refs = names.filter((name): name is string => name !== null && /^refs\/[^\s\0]{1,1000}$/.test(name));
-  return refs.length === names.length && refs.length <= 64 ? refs : null;
+  return refs.length === names.length && refs.length <= maxRefs ? refs : null;
 }
 
 /** What a mutation needs besides what the table says of it, in the words of `ungrantable`. */
 export function alsoNeeded(field: FieldNode, variables: Variables): string | null {
   if (field.name.value !== 'createCommitOnBranch') return null;
-  const changes = ['additions', 'deletions'].flatMap((kind) => {
+  const isOfWorkflows = ['additions', 'deletions'].some((kind) => {
     const value = argumentAt(field, ['input', 'fileChanges', kind], variables);
-    return Array.isArray(value) ? value.map((change: unknown) => pathOf(change)) : [];
+    return Array.isArray(value) && changesWorkflows(value);
   });
-  return changes.some((path) => /^[./]*\.github\/+workflows(?:\/|$)/i.test(path)) ? 'workflows: write' : null;
+  return isOfWorkflows ? 'workflows: write' : null;
+}
+
+/** The list of a variable is the same one for every field that names it, and may be long: it is looked through once. */
+const lookedThrough = new WeakMap<readonly unknown[], boolean>();
+
+function changesWorkflows(changes: readonly unknown[]): boolean {
+  const known = lookedThrough.get(changes);
+  if (known !== undefined) return known;
+  const found = changes.some((change) => /^[./]*\.github\/+workflows(?:\/|$)/i.test(pathOf(change)));
+  lookedThrough.set(changes, found);
+  return found;
 }
 
 function pathOf(change: unknown): string {

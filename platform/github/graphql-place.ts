@@ -8,7 +8,7 @@ import { isNothing } from '../need-sets.ts';
 import { isStructural, typeNeed } from './graphql-needs.ts';
 import { findType } from './graphql-schema.ts';
 import { searchedRepository } from './graphql-search.ts';
-import { ownerTouch, platformTouch } from './touches.ts';
+import { hiddenRepository, ownerTouch, platformTouch } from './touches.ts';
 
 export type Place =
   | { readonly kind: 'repository'; readonly owner: string; readonly name: string | null }
@@ -38,11 +38,6 @@ export function placeKey(place: Place): string {
 
 export const elsewhere: Place = { kind: 'elsewhere' };
 const nameShape = /^[A-Za-z0-9._-]{1,100}$/;
-
-/** A repository that an id or a way through the graph hides. */
-export function hiddenRepository(access: Access): Touch {
-  return { kind: 'repository', access, owner: null, name: null, id: null, refs: null };
-}
 
 export function namedRepository(
   owner: string,

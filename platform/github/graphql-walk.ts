@@ -49,6 +49,8 @@ export interface Walked {
 }
 
 const maxSteps = 20_000;
+/** Of all documents; each is walked by itself, with the fragments that it spreads. */
+const maxOperations = 64;
 const maxMutations = 64;
 const maxTouches = 64;
 const maxUnknown = 8;
@@ -84,6 +86,8 @@ export function walkDocuments(documents: readonly GraphqlDocument[]): Walked | {
     steps: 0,
   };
   const needs = noneYet();
+  const operations = documents.reduce((sum, document) => sum + document.operations.length, 0);
+  if (operations > maxOperations) return { opaque: `more than ${maxOperations} operations` };
   try {
     for (const document of documents)
       for (const operation of document.operations) {

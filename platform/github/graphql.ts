@@ -4,14 +4,13 @@
 import type { AskedRequest, Understanding } from '../../flow/asked-request.ts';
 import type { HoldLimits } from '../../flow/held.ts';
 import type { Operation } from '../../flow/operation.ts';
-import { hasGraphqlParameters, readBody, readQuery } from '../graphql-asked.ts';
+import { hasGraphqlParameters, isFormOfGraphql, readBody, readQuery } from '../graphql-asked.ts';
 import type { GraphqlDocument, Unread } from '../graphql-document.ts';
 import { buildOperation, type Draft } from './build-operation.ts';
 import { graphqlAnswerReader } from './graphql-answer.ts';
-import { hiddenRepository } from './graphql-place.ts';
 import { type Walked, walkDocuments } from './graphql-walk.ts';
 import type { GithubServer } from './github-server.ts';
-import { isOwn, platformTouch } from './touches.ts';
+import { hiddenRepository, platformTouch } from './touches.ts';
 
 /** Of a document's body; more is an opaque write. */
 export const graphqlHold: HoldLimits = { maxBytes: 1_048_576, maxDecodedBytes: 1_048_576, maxRatio: 100 };
@@ -41,12 +40,20 @@ function understandPost(server: GithubServer, request: AskedRequest): Understand
     ...opaque(server, request, 'the body was not read'),
     hold: {
       ...graphqlHold,
-      withBody: (held) =>
-        held.kind === 'opaque'
-          ? opaque(server, request, held.detail)
-          : understandDocuments(server, request, readBody(held.body)),
+      withBody: (held) => {
+        if (held.kind === 'opaque') return opaque(server, request, held.detail);
+        return mayBeForm(request) && isFormOfGraphql(held.body)
+          ? opaque(server, request, 'a body that is a document as JSON and as a form')
+          : understandDocuments(server, request, readBody(held.body));
+      },
     },
   };
+}
+
+/** JSON comes with any type here (`curl -d` says that it is a form); what is not said may be read as a form too. */
+function mayBeForm(request: AskedRequest): boolean {
+  const type = request.header('content-type')?.trim() ?? '';
+  return type === '' || /^(?:application\/x-www-form-urlencoded|multipart\/)/i.test(type);
 }
 
 function understandDocuments(
@@ -101,15 +108,5 @@ function understood(
   draft: Draft,
 ): Understanding & { readonly operation: Operation } {
   const operation = buildOperation(server, request, draft);
-  return {
-    operation: operation.widens ? operation : { ...operation, widens: widensAny(server, request, draft) },
-    evidence: [],
-    answer: graphqlAnswerReader,
-  };
-}
-
-/** A document on the job's repository and on another one says what the former needs. */
-function widensAny(server: GithubServer, request: AskedRequest, draft: Draft): Operation['widens'] {
-  const own = draft.touches.filter((touch) => isOwn(touch, request.attribution.job) !== false);
-  return own.length > 0 && buildOperation(server, request, { ...draft, touches: own }).widens;
+  return { operation, evidence: [], answer: graphqlAnswerReader };
 }

@@ -2,6 +2,7 @@
 // path's length. Static segments win over parameters, as in the platform's own router.
 
 import type { Route } from './read-routes.ts';
+import { isEncodedName } from './touches.ts';
 
 export interface RouteTree {
   readonly children: Map<string, RouteTree>;
@@ -71,8 +72,16 @@ export function findRoute(root: RouteTree, method: string, segments: readonly st
   return tree.routes.get(asked) ?? null;
 }
 
+const writing: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
+
+/** True when a method that writes is admin at this path: a server may take another method for it. */
+export function mayAdminister(root: RouteTree, method: string, segments: readonly string[]): boolean {
+  if (!writing.has(method.toUpperCase())) return false;
+  return [...writing].some((other) => findRoute(root, other, segments)?.access === 'admin');
+}
+
 function parameterFor(tree: RouteTree, segment: string): RouteTree | null {
-  return tree.isPlain && segment.includes('%') ? null : tree.parameter;
+  return tree.isPlain && isEncodedName(segment) ? null : tree.parameter;
 }
 
 // `commits/feature/x/status` is the status of feature/x: what is known to stand behind wins.

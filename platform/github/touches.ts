@@ -4,14 +4,25 @@ import type { Job } from '../../flow/job.ts';
 import type { Access, Touch } from '../../flow/operation.ts';
 import type { GithubServer } from './github-server.ts';
 
-/** A repository by its name; `.git` and `.wiki` at its end are not part of it, as on the platform. */
+/**
+ * A repository by its name; `.git` and `.wiki` at its end are not part of it, as on the platform. Hidden where the path
+ * encodes something that no name has: whoever decodes it reads another path.
+ */
 export function repositoryTouch(
-  owner: string,
   written: string,
+  rest: string,
   access: Access,
   refs: readonly string[] | null = null,
 ): Touch {
-  return { kind: 'repository', access, owner, name: repositoryName(written), id: null, refs };
+  const owner = readName(written);
+  const name = owner === null ? null : readName(rest);
+  if (name === null) return hiddenRepository(access, refs);
+  return { kind: 'repository', access, owner, name: repositoryName(name), id: null, refs };
+}
+
+/** A repository that the request does not surely name. */
+export function hiddenRepository(access: Access, refs: readonly string[] | null = null): Touch {
+  return { kind: 'repository', access, owner: null, name: null, id: null, refs };
 }
 
 /** A repository by its number, with its name where an answer or the job told it; `job` is one of this server. */
@@ -31,12 +42,23 @@ export function repositoryIdTouch(
   return { kind: 'repository', access, owner: known?.owner ?? null, name: known?.name ?? null, id, refs };
 }
 
-export function ownerTouch(owner: string | null, access: Access): Touch {
-  return { kind: 'owner', access, owner };
+/** An owner by its name; null where none is told. */
+export function ownerTouch(written: string | null, access: Access): Touch {
+  return { kind: 'owner', access, owner: written === null ? null : readName(written) };
 }
 
 export function platformTouch(access: Access): Touch {
   return { kind: 'platform', access };
+}
+
+/** Brackets are part of a bot's name, `dependabot[bot]`, and always encoded; nothing else in a name is. */
+export function isEncodedName(segment: string): boolean {
+  return /%(?!5B|5D)/.test(segment);
+}
+
+function readName(segment: string): string | null {
+  if (!segment.includes('%')) return segment;
+  return isEncodedName(segment) ? null : segment.replaceAll('%5B', '[').replaceAll('%5D', ']');
 }
 
 const ending = /\.git$/i;
@@ -46,6 +68,17 @@ const wiki = /\.wiki$/i;
 export function repositoryName(written: string): string {
   const bare = written.replace(ending, '').replace(wiki, '');
   return bare === '' ? written : bare;
+}
+
+/**
+ * False where everything that is touched is surely another's, but for the platform itself and owners that nobody
+ * names: a second repository beside the job's own takes nothing away from what its token needs.
+ */
+export function isAboutOwn(touches: readonly Touch[], job: Job | null): boolean {
+  const placed = touches.filter(
+    (touch) => touch.kind !== 'platform' && (touch.kind !== 'owner' || touch.owner !== null),
+  );
+  return placed.length === 0 || placed.some((touch) => isOwn(touch, job) !== false);
 }
 
 /** Whether a touch is of the job's own; null: cannot be told. */

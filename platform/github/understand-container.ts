@@ -24,7 +24,8 @@ export function understandContainer(
   if (segments[0] !== 'v2') return unplaced(server, request);
   if (segments.length === 1 && accessByMethod(request.method) === 'read')
     return answered(server, request, 'container/ping', [platformTouch('read')]);
-  return understandImage(server, request, segments.slice(1)) ?? unplaced(server, request);
+  const rest = segments.slice(1);
+  return understandImage(server, request, rest) ?? unplaced(server, request, rest);
 }
 
 function answered(
@@ -38,18 +39,23 @@ function answered(
   return { operation: buildOperation(server, request, draft), evidence: [], answer: redirectReader(server) };
 }
 
-function unplaced(server: GithubServer, request: AskedRequest): Understanding {
-  const touches = [platformTouch(accessByMethod(request.method))];
+// What is no form of the API is still below the name that it begins with.
+function unplaced(server: GithubServer, request: AskedRequest, rest: readonly string[] = []): Understanding {
+  const access = accessByMethod(request.method);
+  const isNobodys = rest.length === 0 || rest[0] === '_catalog';
+  const touches = [isNobodys ? platformTouch(access) : imageTouch(request, rest.join('/'), access, null)];
   return { operation: unknownOperation(server, request, 'container/unknown', touches), evidence: [] };
 }
 
-// A name may hold the words of the API itself: the last one counts, as in the reference implementation.
+// A name may hold the words of the API itself: the last one with something behind it counts.
 function understandImage(
   server: GithubServer,
   request: AskedRequest,
   segments: readonly string[],
 ): Understanding | null {
-  const at = segments.findLastIndex((segment) => /^(?:manifests|blobs|tags|referrers)$/.test(segment));
+  const at = segments.findLastIndex(
+    (segment, index) => index + 1 < segments.length && /^(?:manifests|blobs|tags|referrers)$/.test(segment),
+  );
   const name = segments.slice(0, at).join('/');
   const tail = segments.slice(at + 1);
   if (at < 2 || tail.length === 0 || tail.length > 3 || !isImageName(name)) return null;

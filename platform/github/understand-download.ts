@@ -6,7 +6,7 @@ import { accessByMethod, buildOperation, unknownOperation } from './build-operat
 import { gistTerms, readContents } from './git-terms.ts';
 import type { GithubServer } from './github-server.ts';
 import { redirectGrants } from './storage-grant.ts';
-import { ownerTouch, platformTouch, repositoryTouch } from './touches.ts';
+import { isEncodedName, ownerTouch, platformTouch, repositoryTouch } from './touches.ts';
 import { understandGit } from './understand-git.ts';
 
 const archives: ReadonlySet<string> = new Set(['tar.gz', 'zip', 'legacy.tar.gz', 'legacy.zip']);
@@ -24,21 +24,21 @@ export function understandCodeload(
     : unplaced(server, request, segments);
 }
 
-/** `/{owner}/{repo}/{ref}/{path}`. */
+/** `/{owner}/{repo}/{ref}/{path}`, and `/wiki/{owner}/{repo}/{page}`. */
 export function understandRaw(
   server: GithubServer,
   request: AskedRequest,
   segments: readonly string[],
 ): Understanding {
-  const [owner, name, ref] = segments;
+  const place = segments[0] === 'wiki' && segments.length > 3 ? segments.slice(1) : segments;
+  const [owner, name, ref] = place;
   return ref === undefined || !isPlain(owner!, name!)
-    ? unplaced(server, request, segments)
+    ? unplaced(server, request, place)
     : download(server, request, 'raw/download', repositoryTouch(owner!, name!, 'read'));
 }
 
-// No name has a percent sign: whoever reads one there reads another path.
 function isPlain(owner: string, name: string): boolean {
-  return !owner.includes('%') && !name.includes('%');
+  return !isEncodedName(owner) && !isEncodedName(name);
 }
 
 /** A read of a repository's contents; any other method is not placed. */

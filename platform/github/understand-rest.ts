@@ -3,10 +3,11 @@
 import type { AskedRequest, Understanding } from '../../flow/asked-request.ts';
 import type { Access, Touch } from '../../flow/operation.ts';
 import { accessByMethod, buildOperation, sameServerJob, unknownOperation } from './build-operation.ts';
+import { findFurther, furtherTouches } from './further-touches.ts';
 import type { GithubServer } from './github-server.ts';
 import { restAnswerReader } from './read-rest-answer.ts';
 import { readRoutes, type Route } from './read-routes.ts';
-import { buildRouteTree, findRoute } from './route-tree.ts';
+import { buildRouteTree, findRoute, mayAdminister } from './route-tree.ts';
 import { accountRoutes } from './routes/account.ts';
 import { enterpriseRoutes } from './routes/enterprise.ts';
 import { organizationRoutes } from './routes/organization.ts';
@@ -14,7 +15,14 @@ import { ownRoutes } from './routes/own.ts';
 import { repositoryScopeRoutes } from './routes/repository-scopes.ts';
 import { repositorySettingRoutes } from './routes/repository-settings.ts';
 import { decodeSegment } from './split-path.ts';
-import { ownerTouch, platformTouch, repositoryIdTouch, repositoryTouch } from './touches.ts';
+import {
+  hiddenRepository,
+  isEncodedName,
+  ownerTouch,
+  platformTouch,
+  repositoryIdTouch,
+  repositoryTouch,
+} from './touches.ts';
 
 /** Every route that is mapped, or listed as unknown on purpose. */
 export const routes: readonly Route[] = [
@@ -26,6 +34,7 @@ export const routes: readonly Route[] = [
   ownRoutes,
 ].flatMap(readRoutes);
 const tree = buildRouteTree(routes);
+const further = new Map(routes.map(({ path }) => [path, findFurther(path)] as const));
 
 /** `segments` are those of the path below the API's root. */
 export function understandRest(
@@ -36,8 +45,7 @@ export function understandRest(
   const isByName = ['repos', 'orgs', 'users'].includes(segments[0] ?? '');
   const route = isPlain(request, segments) ? findRoute(tree, request.method, segments) : null;
   if (route === null) {
-    const access = isOverridden(request) ? 'write' : accessByMethod(request.method);
-    const touches = [placeOf(server, request, segments, access, null)];
+    const touches = [placeOfUnknown(server, request, segments)];
     const operation = unknownOperation(server, request, 'rest/unknown', touches);
     return { operation, evidence: [], answer: restAnswerReader(server, operation, isByName) };
   }
@@ -54,9 +62,21 @@ export function understandRest(
   return { operation, evidence: [], answer: restAnswerReader(server, operation, isByName) };
 }
 
-// No owner, repository or number is written with a percent sign: whoever reads one there reads another path.
 function isPlain(request: AskedRequest, segments: readonly string[]): boolean {
-  return !isOverridden(request) && !segments.slice(0, 3).some((segment) => segment.includes('%'));
+  return !isOverridden(request) && !isEncoded(segments);
+}
+
+// No owner, repository or number is written with a percent sign: whoever reads one there reads another path.
+function isEncoded(segments: readonly string[]): boolean {
+  return segments.slice(0, 3).some(isEncodedName);
+}
+
+/** Access by the method; what may be a setting under another method is admin (PATCH was once taken as POST too). */
+function placeOfUnknown(server: GithubServer, request: AskedRequest, segments: readonly string[]): Touch {
+  const isRead = !isOverridden(request) && accessByMethod(request.method) === 'read';
+  const access = isRead ? 'read' : mayAdminister(tree, request.method, segments) ? 'admin' : 'write';
+  if (isEncoded(segments)) return hiddenRepository(access);
+  return placeOf(server, request, segments, access, null);
 }
 
 const overrides = ['x-http-method-override', 'x-http-method', 'x-method-override'] as const;
@@ -94,7 +114,8 @@ function touchesOf(
   const isElsewhere = elsewhere.has(route.name);
   const touches = [placeOf(server, request, segments, isElsewhere ? 'read' : route.access, refs)];
   if (isElsewhere || route.name === 'repos/transfer') touches.push(ownerTouch(null, 'admin'));
-  touches.push(...furtherTouches(segments, route));
+  const job = sameServerJob(server, request);
+  touches.push(...furtherTouches(server, job, segments, route, further.get(route.path) ?? []));
   return touches;
 }
 
@@ -132,33 +153,6 @@ function placeOf(
 
 function isNumber(segment: string): boolean {
   return /^\d+$/.test(segment);
-}
-
-// A path that names a second repository or owner: `/orgs/{org}/teams/{team_slug}/repos/{owner}/{repo}`.
-function furtherTouches(segments: readonly string[], route: Route): Touch[] {
-  const at = further.get(route.path);
-  if (at === undefined) return [];
-  // `/repositories/{id}` is one segment shorter than the path that the table has.
-  const shift = segments[0] === 'repositories' ? -1 : 0;
-  return at.map(({ owner, name }) => {
-    const writtenOwner = segments[owner + shift] ?? null;
-    const writtenName = name === null ? undefined : segments[name + shift];
-    return writtenOwner === null || writtenName === undefined
-      ? ownerTouch(writtenOwner, route.access)
-      : repositoryTouch(writtenOwner, writtenName, route.access);
-  });
-}
-
-const further = new Map(routes.map(({ path }) => [path, findFurther(path)] as const));
-
-function findFurther(path: string): { owner: number; name: number | null }[] {
-  const parts = path.split('/').slice(1);
-  return parts.flatMap((part, i): { owner: number; name: number | null }[] => {
-    const isFirst = i === 1 && ['repos', 'orgs', 'organizations', 'users'].includes(parts[0]!);
-    if (isFirst) return [];
-    if (part === '{owner}' || part === '{repo_owner}') return [{ owner: i, name: i + 1 }];
-    return part === '{org}' ? [{ owner: i, name: null }] : [];
-  });
 }
 
 const refChanges: ReadonlySet<string> = new Set(['git/update-ref', 'git/delete-ref']);

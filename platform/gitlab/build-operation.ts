@@ -5,7 +5,7 @@ import type { AskedRequest, Understanding } from '../../flow/asked-request.ts';
 import type { Job } from '../../flow/job.ts';
 import type { Operation, Sureness, Touch } from '../../flow/operation.ts';
 import { accessByMethod, highestAccess } from '../github/build-operation.ts';
-import { isOwn } from '../github/touches.ts';
+import { isAboutOwn, isOwn } from '../github/touches.ts';
 import type { GitlabServer } from './gitlab-server.ts';
 
 export interface Draft {
@@ -38,7 +38,7 @@ export function buildOperation(server: GitlabServer, request: AskedRequest, draf
     needs: isFree ? nothing : (draft.needs ?? nothing),
     ungrantable: isFree ? [] : (draft.ungrantable ?? []),
     sureness: draft.sureness ?? 'known',
-    widens: request.credential === 'job' && isSameServer(server, request) && !own.includes(false),
+    widens: request.credential === 'job' && isSameServer(server, request) && isAboutOwn(touches, job),
     credential: request.credential,
     detail: draft.detail ?? null,
   };

@@ -186,6 +186,9 @@ t.test('the account is that of the one key that signs', async (t) => {
     ['', sign('s3').replace('eu-west-1/', ''), '? unknown'],
     ['', sign('sts'), '? unknown'],
     ['', sign('s3').replace(/, Signature=.*/, ''), '? unknown'],
+    ['', sign('s3').replace(/Signature=.*/, 'Signature='), '? unknown'],
+    ['', sign('s3').replace(/Signature=.*/, 'Signature=fe5f80'), 'ours'],
+    ['', sign('s3', theirs).replace(/Signature=.*/, 'Signature=x'), 'theirs'],
     ['', `${sign('s3')}, Credential=${theirs}/20260102/eu-west-1/s3/aws4_request`, '? unknown'],
     ['', `${sign('s3')}, ${sign('s3', theirs)}`, '? unknown'],
     ['', sign('s3').replace('AWS4-HMAC-SHA256', 'aws4-hmac-sha256'), '? unknown'],
@@ -253,6 +256,7 @@ const json = (target: string) => ({ 'content-type': 'application/x-amz-json-1.0'
 t.test('other services by action, target, path and the accounts that they name', async (t) => {
   const sqs = 'https://sqs.eu-west-1.amazonaws.com';
   const rows: readonly (readonly [line: string, service: string, expected: string, Asking?])[] = [
+    ['POST https://iam.us-gov.amazonaws.com/?Action=CreateUser', 'iam', 'iam/create-user · admin iam ours'],
     [
       'GET https://sts.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15',
       'sts',

@@ -393,14 +393,8 @@ check('what no table places says unknown, by the method, as far as the path tell
     'PUT https://api.github.com/repos/acme/app/agents/secrets/A',
     'agents/create-or-update-repo-secret · admin acme/app · - · unknown',
   ],
-  [
-    'GET https://api.github.com/repos/acme%2Fapp/issues',
-    'rest/unknown · read acme%2Fapp/issues · - · unknown',
-  ],
-  [
-    'GET https://api.github.com/repos/acme/app%2Fissues',
-    'rest/unknown · read acme/app%2Fissues · - · unknown',
-  ],
+  ['GET https://api.github.com/repos/acme%2Fapp/issues', 'rest/unknown · read ? · - · unknown'],
+  ['GET https://api.github.com/repos/acme/app%2Fissues', 'rest/unknown · read ? · - · unknown'],
   ['POST https://github.com/acme/app.git/git-upload-archive', 'web/page · write acme/app · - · unknown'],
   [
     'GET https://github.com/acme/app.git/info/refs?service=git-upload-archive',
@@ -411,7 +405,10 @@ check('what no table places says unknown, by the method, as far as the path tell
   ['GET https://codeload.github.com/acme/app/rar/main', 'web/page · read acme/app · - · unknown'],
   ['PUT https://raw.githubusercontent.com/acme/app/main/x', 'web/page · write acme/app · - · unknown'],
   ['GET https://ghcr.io/v2/_catalog', 'container/unknown · read platform · - · unknown'],
-  ['GET https://ghcr.io/v2/app/manifests/1', 'container/unknown · read platform · - · unknown'],
+  [
+    'GET https://ghcr.io/v2/app/manifests/1',
+    'container/unknown · read image ghcr.io/app/manifests/1 · - · unknown',
+  ],
   ['POST https://ghcr.io/frobnicate', 'container/unknown · write platform · - · unknown'],
   [
     'GET https://ghcr.io/token?scope=registry:catalog:*',

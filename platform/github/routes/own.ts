@@ -13,4 +13,6 @@ export const ownRoutes = `
 ./statuses/{sha} GET repos/list-commit-statuses-for-ref
 = beyond administration, admin
 /actions/runner-registration POST runner/register
+= beyond repository_hooks, admin
+/hub POST repos/subscribe-by-hub
 `;
