@@ -20,7 +20,6 @@ const formats: readonly (readonly [RegExp, CredentialKind])[] = [
   [/^(?:ghp_|github_pat_|gho_|glpat-|glft-|gloas-)/, 'pat'],
   [/^(?:ghs_|ghu_|ghr_)/, 'app'],
   [/^gldt-/, 'deploy-key'],
-  [/^glcbt-/, 'derived'],
   [/^(?:npm_|pypi-|rubygems_|dckr_pat_|cio|oy2)/, 'registry'],
   [/^eyJ[\w-]+\.eyJ/, 'runtime'],
 ];
@@ -46,6 +45,14 @@ export function readCredential(
     if (known !== undefined) return known[1];
   }
   return 'unknown';
+}
+
+/** The bare secrets of all these fields, those of Authorization first; a signature of AWS holds none. */
+export function readBareTokens(header: (name: string) => string | null): string[] {
+  const authorization = header('authorization');
+  const tokens = authorization === null ? [] : readTokens(authorization);
+  const bare = bareFields.flatMap((name) => header(name)?.trim() ?? []);
+  return [...(tokens === 'cloud' ? [] : tokens), ...bare].filter((token) => token !== '');
 }
 
 /** The bare secrets of one field; both halves of Basic, since platforms take a token in either. */
