@@ -169,6 +169,8 @@ async function write(io: CommandIo, text: string): Promise<void> {
 
 type Answer = Readonly<Record<string, unknown>>;
 
+// A token (RFC 9110 §5.6.2).
+const methodForm = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/;
 const maxLineBytes = 64 * 1_048_576;
 const tooLong = ({ text }: Line): Answer => ({
   id: leadingId(text),
@@ -208,7 +210,8 @@ export function explainLine(
   const method = fields.get('method') ?? 'GET';
   if (typeof url !== 'string') return { id, error: '"url" must be a text' };
   if (url.length > 65_536) return { id, error: '"url" is longer than 65,536 characters' };
-  if (typeof method !== 'string') return { id, error: '"method" must be a text' };
+  if (typeof method !== 'string' || !methodForm.test(method))
+    return { id, error: '"method" must be a method of HTTP, such as GET' };
   if (!isMappingOrNone(fields.get('context'))) return { id, error: '"context" must be an object' };
   const body = readBody(fields.get('body'));
   const fieldsOfHead = readHeaders(fields.get('headers'));

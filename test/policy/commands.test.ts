@@ -160,6 +160,7 @@ void t.test('explain --batch answers every line, and a line that is none with an
     '{"id":8}',
     '{"id":9,"url":"x"}',
     '{"id":10,"url":"https://a.example/","method":3}',
+    '{"id":11,"url":"https://a.example/","method":"GE T"}',
     '{"id": "cut", "url":"https://a.exam',
     '{"id":12,"url":"https://a.example/","context":"acme/app"}',
     '{"id":13,"url":"https://a.example/","context":["acme/app"]}',
@@ -209,7 +210,7 @@ void t.test('explain --batch answers every line, and a line that is none with an
   );
   t.same(
     rows.map((row) => row.id),
-    [1, null, null, 8, 9, 10, 'cut', 12, 13, 14, 19, 15, 16, null, 1, 18],
+    [1, null, null, 8, 9, 10, 11, 'cut', 12, 13, 14, 19, 15, 16, null, 1, 18],
   );
   t.match(rows.at(-1), { verdict: 'block', reason: 'method' });
   t.match(await run(explainPolicy, [good, '--batch', join(folder, 'none.jsonl')]), { code: 'usage' });
