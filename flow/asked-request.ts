@@ -66,23 +66,6 @@ export interface ReviewedAnswer {
   readonly tokens: readonly (string | null)[];
 }
 
-/** Reads an answer that is kept until it was decided (over HTTP/1 alone). */
-export interface AnswerReview {
-  /** Longer ones, or such as are encoded beyond the ratio, are told to `read` as opaque. */
-  readonly limits: HoldLimits;
-  wantsBody(head: AnswerHead): boolean;
-  read(body: Held): ReviewedAnswer;
-}
-
-/** What an answer makes of the operation, and what belongs to each thing that it touches, in their order. */
-export interface ReviewedAnswer {
-  readonly operation: Operation;
-  /** Opened where policy lets the job have what is touched. */
-  readonly grants: readonly (readonly StorageGrant[])[];
-  /** What the job was given to fetch it with; never recorded. */
-  readonly tokens: readonly (string | null)[];
-}
-
 /** A list of versions that can be shortened on its way to the job (registry/rewrite-*.ts). */
 export interface AnswerRewrite {
   /** Headers that the request goes on with in place of its own; null takes one away. The answer then tells times. */
