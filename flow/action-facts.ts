@@ -33,8 +33,11 @@ export interface LookedUp {
 }
 
 export interface ActionFactsPort {
-  /** Adds what is known of the actions; repositories are asked where `send` is given. Never rejects; bounded in time. */
-  look(reviewed: ReviewedAnswer, send: SendOwn | null): Promise<LookedUp>;
+  /**
+   * Adds what is known of the actions; repositories are asked where `send` is given, for one answer of a runner at a
+   * time. Never rejects; bounded in time.
+   */
+  look(reviewed: ReviewedAnswer, runner: string, send: SendOwn | null): Promise<LookedUp>;
   /** From now on the references of these stand for their commits. Never throws. */
   note(server: string, touches: readonly ActionTouch[]): void;
 }

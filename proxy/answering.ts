@@ -247,6 +247,7 @@ export class Answering implements UpstreamOwner {
     end: number,
   ): void {
     reviewing.push(bytes, start, end);
+    exchange.reading?.push(bytes, start, end);
     reviewing.hasSurplus = end < bytes.length;
     this.#relay.countKept();
     if (this.#relay.exchange !== exchange || reviewing.isDeciding) return;
@@ -280,10 +281,11 @@ export class Answering implements UpstreamOwner {
       return this.#relay.answer(exchange, decision);
     }
     exchange.isAnswering = true;
+    const isWhole = exchange.answerFramer!.isDone || exchange.upstream?.isOver === true;
+    if (exchange.reading !== null && isWhole) this.#endReading(exchange);
     for (const piece of reviewing.takeRaw()) this.#forward(exchange, piece);
     if (this.#relay.exchange !== exchange) return;
-    if (exchange.answerFramer!.isDone || exchange.upstream?.isOver === true)
-      return this.#complete(exchange, exchange.answer!, reviewing.hasSurplus);
+    if (isWhole) return this.#complete(exchange, exchange.answer!, reviewing.hasSurplus);
     exchange.upstream?.reader.release();
     this.#waitForBody(exchange);
   }

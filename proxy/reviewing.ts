@@ -78,7 +78,7 @@ export async function lookUp(exchange: Exchange, review: AnswerReview, body: Hel
   const reviewed = review.read(body);
   const isAsking = core.decider?.actions?.asksRepositories === true;
   const send = isAsking ? sendOwn(exchange) : null;
-  const looked = await core.ports.actionFacts?.look(reviewed, send);
+  const looked = await core.ports.actionFacts?.look(reviewed, exchange.runner, send);
   return { reviewed, ...(looked ?? { operation: reviewed.operation, evidence: [] }) };
 }
 

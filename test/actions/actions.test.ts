@@ -275,7 +275,7 @@ t.test('facts: what was before, and whether a branch or tag is there', async (t)
     const pkt = `${(line.length + 4).toString(16).padStart(4, '0')}${line}0000`;
     return { kind: 'answer', status: 200, body: Buffer.from(pkt) };
   };
-  const { operation, evidence } = await facts.look(reviewed, send);
+  const { operation, evidence } = await facts.look(reviewed, 'r1', send);
   t.match(operation.touches, [
     { before: sha, onRef: 'yes' },
     { before: undefined, onRef: 'no' },
@@ -290,7 +290,17 @@ t.test('facts: what was before, and whether a branch or tag is there', async (t)
     ['moved-ref', 'off-branch', 'off-branch'],
   );
   t.match(evidence[2]?.detail, /answers 401/);
-  t.notMatch((await facts.look(reviewed, null)).operation.touches[1], { onRef: 'no' }, 'nobody is asked');
+  t.notMatch(
+    (await facts.look(reviewed, 'r1', null)).operation.touches[1],
+    { onRef: 'no' },
+    'nobody is asked',
+  );
+  const both = await Promise.all([facts.look(reviewed, 'r1', send), facts.look(reviewed, 'r1', send)]);
+  t.match(both[1]?.evidence.at(-1)?.detail, /this runner asks already/, 'one answer at a time');
+  const before = asked.length;
+  const known = { ...reviewed, operation: { ...reviewed.operation, touches: touches.slice(0, 1) } };
+  t.match((await facts.look(known, 'r2', send)).operation.touches, [{ onRef: 'yes' }]);
+  t.equal(asked.length, before, 'what was found is known for a while');
   facts.note('github.com', touches);
   t.same(
     [...seen],

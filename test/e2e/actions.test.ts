@@ -336,3 +336,12 @@ t.test('audit mode records the same and blocks nothing; no token is in a record'
   t.match((await resolution('off-branch', false))?.decision, { verdict: 'block' });
   t.notMatch(lab.gateway.segmentText(), canary);
 });
+
+t.test('without a word on actions their archives open all the same, and nothing else does', async (t) => {
+  await lab.gateway.reload('version: 1\nmode: block\npresets: github-runner\n');
+  const url = archive('evil/tool', find('evil/tool', 'v1'));
+  t.equal(await fetchCode(url, 1), '403');
+  t.match(await use(['evil/tool@v1'], 1), /exit 0$/);
+  t.equal(await fetchCode(url, 1), '200');
+  t.equal(await fetchCode(archive('acme/tool', first), 1), '403');
+});
