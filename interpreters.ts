@@ -1,10 +1,20 @@
 // Puts together who says what requests mean: forges first, then clouds, then registries.
 
 import { resolveOperation, understandResolution } from './actions/understand-resolution.ts';
-import type { AskedRequest, Interpreter, Understanding } from './flow/asked-request.ts';
+import type {
+  AnswerHead,
+  AnswerMeaning,
+  AnswerReader,
+  AnswerStream,
+  AskedRequest,
+  Interpreter,
+  Understanding,
+} from './flow/asked-request.ts';
 import { defaultServers, findPlatformHost, type PlatformServer } from './flow/platform-server.ts';
 import type { Held } from './flow/held.ts';
-import type { Touch } from './flow/operation.ts';
+import { withPackages } from './flow/join-understanding.ts';
+import type { Operation, Touch } from './flow/operation.ts';
+import { platformRegistries } from './flow/platform-registries.ts';
 import { publicRegistries, RegistryHosts, type RegistryServer } from './flow/registry-server.ts';
 import { inOrder } from './flow/understand-whole.ts';
 import { createAwsCustomerInterpreter, createAwsInterpreter } from './platform/aws/interpreter.ts';
@@ -27,9 +37,14 @@ export function createInterpreter(
   registries: readonly RegistryServer[],
   knowledge: PackageKnowledge | null = null,
 ): Interpreter {
-  const registry = createRegistryInterpreter({ registries, times: knowledge?.times ?? null });
+  const registry = createRegistryInterpreter({
+    registries: [...registries, ...platformRegistries(servers)],
+    times: knowledge?.times ?? null,
+  });
   const all = inOrder([
-    withActions(createPlatformInterpreter(servers)),
+    withPackages(withActions(createPlatformInterpreter(servers)), (request) =>
+      registry.understandNamed(request),
+    ),
     createAwsInterpreter(),
     registry,
     createAwsCustomerInterpreter(),
@@ -60,32 +75,64 @@ function addFacts(found: Understanding | null, knowledge: PackageKnowledge): Und
   const { operation, hold } = found;
   const known =
     operation === null ? null : { ...operation, touches: withFacts(operation.touches, knowledge) };
-  if (hold === undefined) return { ...found, operation: known };
+  const late = found.answer === undefined ? {} : { answer: withLateFacts(found.answer, known, knowledge) };
+  if (hold === undefined) return { ...found, operation: known, ...late };
   const withBody = (body: Held) => addFacts(hold.withBody(body), knowledge)!;
-  return { ...found, operation: known, hold: { ...hold, withBody } };
+  return { ...found, operation: known, ...late, hold: { ...hold, withBody } };
 }
 
 function withFacts(touches: readonly Touch[], { times, feed }: PackageKnowledge): readonly Touch[] {
-  if (!touches.some(({ kind }) => kind === 'package')) return touches;
+  if (!touches.some(isNamed)) return touches;
   return touches.map((touch) =>
-    touch.kind === 'package' && touch.purl !== null
-      ? { ...touch, facts: packageEvidence(touch, times, feed(), Date.now()) }
-      : touch,
+    isNamed(touch) ? { ...touch, facts: packageEvidence(touch, times, feed(), Date.now()) } : touch,
   );
 }
+
+/** The answer may tell what nobody knew when it was asked for: the record of a package has its age all the same. */
+function withLateFacts(
+  reader: AnswerReader,
+  operation: Operation | null,
+  knowledge: PackageKnowledge,
+): AnswerReader {
+  if (operation === null || !operation.touches.some(isOfUnknownAge)) return reader;
+  const tell = (meaning: AnswerMeaning): AnswerMeaning => ({
+    ...meaning,
+    touches: withFacts(operation.touches, knowledge),
+  });
+  const { stream } = reader;
+  const opened = (head: AnswerHead): AnswerStream | null => {
+    const inner = stream?.(head) ?? null;
+    return inner && { push: (chunk) => inner.push(chunk), end: () => tell(inner.end()) };
+  };
+  return {
+    ...reader,
+    read: (head, body) => tell(reader.read(head, body)),
+    ...(stream === undefined ? {} : { stream: opened }),
+  };
+}
+
+function isOfUnknownAge(touch: Touch): boolean {
+  if (!isNamed(touch) || touch.facts?.ageMs != null) return false;
+  return touch.kind === 'image' ? touch.reference !== null : touch.version !== null;
+}
+
+type NamedTouch = Extract<Touch, { kind: 'package' | 'image' }>;
+
+const isNamed = (touch: Touch): touch is NamedTouch =>
+  touch.kind === 'image' || (touch.kind === 'package' && touch.purl !== null);
 
 /** What a worker asks: the interpreter of the servers that its policy knows, replaced with the policy. */
 export class CurrentInterpreter implements Interpreter {
   readonly #knowledge: PackageKnowledge;
   readonly #registries: readonly RegistryServer[];
-  readonly #hosts: RegistryHosts;
+  #hosts: RegistryHosts;
   #servers = '';
   #known: readonly PlatformServer[] = defaultServers;
   #interpreter: Interpreter;
 
   constructor(feed: () => MalwareLookup | null, registries: readonly RegistryServer[] = []) {
     this.#registries = registries;
-    this.#hosts = new RegistryHosts([...registries, ...publicRegistries]);
+    this.#hosts = hostsOf(defaultServers, registries);
     this.#knowledge = { times: new PackageTimes(), feed };
     this.#interpreter = createInterpreter(defaultServers, registries, this.#knowledge);
   }
@@ -96,6 +143,7 @@ export class CurrentInterpreter implements Interpreter {
     if (text === this.#servers) return;
     this.#servers = text;
     this.#known = servers;
+    this.#hosts = hostsOf(servers, this.#registries);
     this.#interpreter = createInterpreter(servers, this.#registries, this.#knowledge);
   }
 
@@ -126,4 +174,8 @@ export class CurrentInterpreter implements Interpreter {
   mayHold(host: string): boolean {
     return this.#interpreter.mayHold?.(host) ?? true;
   }
+}
+
+function hostsOf(servers: readonly PlatformServer[], registries: readonly RegistryServer[]): RegistryHosts {
+  return new RegistryHosts([...registries, ...platformRegistries(servers), ...publicRegistries]);
 }

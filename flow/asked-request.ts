@@ -6,7 +6,7 @@ import type { HoldLimits, Held } from './held.ts';
 import type { Lineage, MintedToken } from './lineage.ts';
 import type { Attribution } from './job.ts';
 import type { JobNews } from './job-news.ts';
-import type { CredentialKind, Operation } from './operation.ts';
+import type { CredentialKind, Operation, Touch } from './operation.ts';
 
 /** A request's head. Headers are latin1; several of one name are joined by ", " (RFC 9110 §5.3). */
 export interface AskedRequest {
@@ -124,6 +124,8 @@ export interface AnswerMeaning {
   readonly decided?: Operation['needs'];
   /** The body refuses although the status does not (GraphQL). */
   readonly refused?: boolean;
+  /** What the operation touches, where more is known of it now: its age. */
+  readonly touches?: readonly Touch[];
   readonly evidence: readonly Evidence[];
   /** What a platform told its runner of jobs. */
   readonly news?: readonly JobNews[];

@@ -41,6 +41,8 @@ export type Touch =
       readonly image: string;
       /** Tag or digest. */
       readonly reference: string | null;
+      /** What is known of it at this moment; left out where nobody looked. */
+      readonly facts?: PackageFacts;
     }
   | {
       readonly kind: 'package';
@@ -51,6 +53,8 @@ export type Touch =
       readonly version: string | null;
       /** As users name it: `npmjs.com`, `pypi.org`; of a private one the host, and its path where a host holds many. */
       readonly registry: string;
+      /** Which part of a registry that many share, as a path: `/acme/app` of GitHub's Maven registry. */
+      readonly part?: string;
       /** The file's name, where the request is for one: files of one version may have times of their own. */
       readonly file?: string;
       /** What the request itself says of the bytes, for example `blake2b-256:` with hexadecimal digits. */

@@ -8,6 +8,7 @@ import type { Candidate } from './host-view.ts';
 import { coversBelow, matchesSubject, type SubjectPattern } from './match-subject.ts';
 import { matchesSequence, type Token } from './match-sequence.ts';
 import { matchesPurl } from './match-purl.ts';
+import { isAmong } from './packages.ts';
 import type { OperationRule, PublishTerms } from './rule.ts';
 import { isTrusted, noTrust, type LayerTrust } from './trust.ts';
 
@@ -41,6 +42,7 @@ export function coverOperation(
   if (operation.touches.length === 0 || isCut(operation)) return [];
   const found: OperationCandidate[] = [];
   for (const touch of operation.touches) {
+    if (goesWithPlace(touch, operation)) continue;
     const granting = group.find((candidate) => grantsTouch(candidate, touch, use));
     if (granting === undefined) return [];
     if (!found.includes(granting)) found.push(granting);
@@ -70,14 +72,25 @@ export function explainUncovered(group: readonly OperationCandidate[], use: Oper
   const { operation, attribution } = use;
   if (group.length === 0 || !use.isHttps) return 'no-rule';
   for (const touch of operation.touches) {
+    if (goesWithPlace(touch, operation)) continue;
     if (group.some((candidate) => grantsTouch(candidate, touch, use))) continue;
     const near = group.filter(
       ({ rule }) => isOfServer(rule, use) && coversTouch(rule, touch, operation, attribution),
     );
+    if (near.length === 0 && touch.kind === 'package' && touch.act === 'publish') return 'publish';
     if (near.length === 0) return operation.sureness === 'unknown' ? 'not-understood' : 'repository';
     return near.some(({ rule }) => fitsTouch(rule, touch, use)) ? 'untrusted-write' : 'access';
   }
   return operation.touches.length === 0 || isCut(operation) ? 'not-understood' : 'access';
+}
+
+/**
+ * True for a package of a forge's registry: who may have what lies there is said of its repository or owner, `packages`
+ * says which of it may be installed, and what is published there needs a rule of its own.
+ */
+function goesWithPlace(touch: Touch, { platform }: Operation): boolean {
+  const isForge = platform === 'github' || platform === 'gitlab';
+  return isForge && touch.kind === 'package' && touch.act !== 'publish';
 }
 
 /** True when one of the alternatives stays within the levels. */
@@ -349,11 +362,9 @@ function coversBelowProject(rule: OperationRule, path: readonly string[], job: J
 const isSpeltOut = ({ parts }: SubjectPattern): boolean =>
   parts.every((part) => part.kind === 'job' || part.kind === 'literal');
 
-function publishes(
-  { purls, registries }: PublishTerms,
-  { act, purl, version, registry }: Extract<Touch, { kind: 'package' }>,
-): boolean {
-  if (act !== 'publish' || purl === null || !registries.includes(registry.toLowerCase())) return false;
+function publishes({ purls, registries }: PublishTerms, touch: Extract<Touch, { kind: 'package' }>): boolean {
+  const { act, purl, version } = touch;
+  if (act !== 'publish' || purl === null || !isAmong(registries, touch)) return false;
   return purls.some((pattern) => matchesPurl(pattern, purl, version));
 }
 

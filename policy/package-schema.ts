@@ -5,9 +5,12 @@ import { idSchema, oneOrList, text } from './rule-schema.ts';
 
 const purl = oneOrList(
   { type: 'string', pattern: '^pkg:[A-Za-z*]+/.', maxLength: 512 },
-  'Package URL or a pattern: `pkg:npm/*` (all of npm), `pkg:npm/@acme/*`, `pkg:pypi/requests`.',
+  'Package URL or a pattern: `pkg:npm/*` (all of npm), `pkg:npm/@acme/*`, `pkg:pypi/requests`; of images `pkg:oci/acme/app`, whatever their registry.',
 );
-const registry = oneOrList(text, 'Registry as users know it (npmjs.com, pypi.org, crates.io), or its host.');
+const registry = oneOrList(
+  text,
+  'Registry as users know it (npmjs.com, pypi.org, crates.io, gitlab.com), or its host; of one that many share also one part of it (maven.pkg.github.com/acme/app).',
+);
 const duration = {
   type: 'string',
   pattern: '^[0-9]{1,5}[mhd]$',

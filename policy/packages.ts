@@ -1,5 +1,6 @@
 // What policy says of the packages that a request touches: their age, the malware feed, names of one's own, lists.
 
+import { readImageName } from '../flow/image-purl.ts';
 import type { Operation, Touch } from '../flow/operation.ts';
 import type { Reason } from '../flow/reason.ts';
 import { publicRegistries, RegistryHosts, registryName } from '../flow/registry-server.ts';
@@ -161,7 +162,7 @@ function judgeTouch(
   operation: Operation,
   nowMs: number,
 ): PackageRefusal | null {
-  const touch = touched.kind === 'package' && touched.purl !== null ? touched : null;
+  const touch = asPackage(touched);
   if (touch === null) return judgeHidden(terms, touched, operation);
   const mayInstall = touch.act === 'metadata' && isUnplaced(operation);
   return judgePackage(terms, mayInstall ? { ...touch, act: 'install' } : touch, nowMs);
@@ -173,14 +174,16 @@ const isUnplaced = ({ sureness, byShape, access }: Operation): boolean =>
 
 /** A file of a package that the path does not tell: it has no age and is on no list. */
 function judgeHidden(terms: PackageTerms, touch: Touch, operation: Operation): PackageRefusal | null {
-  if (touch.kind !== 'package' || touch.purl !== null || !isUnplaced(operation)) return null;
+  if (touch.kind !== 'package' || touch.purl !== null) return null;
+  // On a forge nobody says of which ecosystem it is.
+  const isForge = operation.platform === 'github' || operation.platform === 'gitlab';
+  if (!isUnplaced(operation) && !(isForge && touch.act === 'install')) return null;
   const mayBe = ({ purls }: Term): boolean =>
-    purls.length === 0 || purls.some(({ text }) => isOfType(text, operation.platform));
+    isForge || purls.length === 0 || purls.some(({ text }) => isOfType(text, operation.platform));
   if (terms.allow.some((term) => term.purls.length > 0 && mayBe(term)))
     return refuse('package-unlisted', null);
   const near = terms.age.filter(
-    (term) =>
-      mayBe(term) && (term.registries === null || term.registries.includes(touch.registry.toLowerCase())),
+    (term) => mayBe(term) && (term.registries === null || isAmong(term.registries, touch)),
   );
   const named = near.filter(({ registries }) => registries !== null);
   const term = (named.length > 0 ? named : near).find(({ minMs }) => minMs > 0);
@@ -191,11 +194,21 @@ function judgeHidden(terms: PackageTerms, touch: Touch, operation: Operation): P
 const isOfType = (pattern: string, type: string): boolean =>
   new RegExp(`^pkg:(?:${type}|\\*)/`, 'i').test(pattern);
 
+/** A package by its name, an image as one of type `oci`; null: nothing that has a name. Pushes are for `images`. */
+function asPackage(touch: Touch): PackageTouch | null {
+  if (touch.kind === 'package') return touch.purl === null ? null : touch;
+  if (touch.kind !== 'image' || touch.access !== 'read') return null;
+  const { access, reference, facts } = touch;
+  const name = readImageName(touch.image);
+  const act = reference === null ? 'metadata' : 'install';
+  return name && { kind: 'package', access, act, version: reference, ...name, ...(facts && { facts }) };
+}
+
 /** Why one package may not be had, or null. */
 export function judgePackage(terms: PackageTerms, touch: PackageTouch, nowMs: number): PackageRefusal | null {
   if (touch.act !== 'install' && touch.act !== 'metadata') return null;
   const internal = findTerm(terms.internal, touch, true);
-  if (internal !== undefined && !internal.registries!.includes(touch.registry.toLowerCase()))
+  if (internal !== undefined && !isAmong(internal.registries!, touch))
     return refuse('internal-package', internal.id);
   const blocked = findTerm(terms.block, touch);
   if (blocked !== undefined) return refuse('package-blocked', blocked.id);
@@ -259,8 +272,20 @@ function findTerm(terms: readonly Term[], touch: PackageTouch, anyRegistry = fal
   return terms.find((term) => covers(anyRegistry ? { ...term, registries: null } : term, touch));
 }
 
-function covers({ purls, registries }: Term, { purl, version, registry }: PackageTouch): boolean {
-  if (registries !== null && !registries.includes(registry.toLowerCase())) return false;
+/** True when the list names the touch's registry, or the part of it that is meant. */
+export function isAmong(
+  registries: readonly string[],
+  { registry, part }: Pick<PackageTouch, 'registry' | 'part'>,
+): boolean {
+  const name = registry.toLowerCase();
+  return (
+    registries.includes(name) || (part !== undefined && registries.includes(`${name}${part}`.toLowerCase()))
+  );
+}
+
+function covers({ purls, registries }: Term, touch: PackageTouch): boolean {
+  const { purl, version } = touch;
+  if (registries !== null && !isAmong(registries, touch)) return false;
   return purls.length === 0 || purls.some((pattern) => matchesPurl(pattern, purl!, version));
 }
 

@@ -17,10 +17,10 @@ export function findRegistryHosts(registry: string, servers: readonly PlatformSe
   return web === undefined || web === registry ? [registry] : [registry, web];
 }
 
-/** Hosts of a package registry by the name that users know; a name that is none is the host itself. */
+/** Hosts of a package registry by the name that users know; a name that is none is the host itself, with a path or not. */
 export function findPackageHosts(registry: string): readonly string[] {
   const hosts = publicRegistries
     .filter((server) => server.registry === registry)
     .flatMap((server) => server.hosts.map(({ host }) => host));
-  return hosts.length === 0 ? [registry] : [...new Set(hosts)];
+  return hosts.length === 0 ? [registry.replace(/\/.*$/, '')] : [...new Set(hosts)];
 }

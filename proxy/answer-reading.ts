@@ -187,7 +187,7 @@ export function openStorage(
 
 function tellOf(
   operation: Operation | null,
-  { accepted, decided, refused }: AnswerMeaning,
+  { accepted, decided, refused, touches }: AnswerMeaning,
 ): Operation | null {
   if (operation === null) return null;
   return {
@@ -195,5 +195,6 @@ function tellOf(
     ...(accepted === null ? {} : { accepted }),
     ...(decided === undefined ? {} : { decided }),
     ...(refused === undefined ? {} : { refused }),
+    ...(touches === undefined ? {} : { touches }),
   };
 }

@@ -21,8 +21,8 @@ const forget = [
   'accept-ranges',
 ];
 
-function knownTime({ learning, registry }: RegistryRequest, purl: string): KnownTime {
-  return (version, file) => learning?.times.find(registry, purl, version, file)?.timeMs ?? null;
+function knownTime({ learning }: RegistryRequest, purl: string): KnownTime {
+  return (version, file) => learning?.times.find(learning.registry, purl, version, file)?.timeMs ?? null;
 }
 
 /** A packument: the full form is asked for, since the abbreviated one says no times. */

@@ -1,7 +1,9 @@
 // What is known of a package or image that a request touches: its age, who says so, and whether the feed names it as
 // malicious. Policy decides by it.
 
+import { readImageName } from '../flow/image-purl.ts';
 import type { Touch } from '../flow/operation.ts';
+import { imageKey } from './purl.ts';
 import type { PackageTimes, TimeClass } from './times.ts';
 
 export interface PackageEvidence {
@@ -28,14 +30,25 @@ export function packageEvidence(
   feed: MalwareLookup | null,
   nowMs: number,
 ): PackageEvidence {
-  if (touch.kind === 'image') {
-    if (touch.reference === null) return nothing;
-    return ageOf(times, imageRegistry(touch.image), touch.image, touch.reference, null, nowMs, null);
-  }
+  if (touch.kind === 'image') return imageEvidence(touch, times, feed, nowMs);
   if (touch.kind !== 'package' || touch.purl === null) return nothing;
   const malicious = feed?.find(touch.purl, touch.version) ?? null;
   if (touch.version === null) return { ...nothing, malicious };
-  return ageOf(times, touch.registry, touch.purl, touch.version, touch.file ?? null, nowMs, malicious);
+  const registry = `${touch.registry}${touch.part ?? ''}`;
+  return ageOf(times, registry, touch.purl, touch.version, touch.file ?? null, nowMs, malicious);
+}
+
+function imageEvidence(
+  { image, reference }: Extract<Touch, { kind: 'image' }>,
+  times: PackageTimes | null,
+  feed: MalwareLookup | null,
+  nowMs: number,
+): PackageEvidence {
+  const name = readImageName(image);
+  const malicious =
+    name === null ? null : (feed?.find(imageKey(name.registry, name.purl), reference) ?? null);
+  if (reference === null) return { ...nothing, malicious };
+  return ageOf(times, imageRegistry(image), image, reference, null, nowMs, malicious);
 }
 
 /** Images are kept under the host that their name begins with. */

@@ -17,6 +17,7 @@ import { readOci } from './oci.ts';
 import { plainSlashes } from './plain-slashes.ts';
 import { readPypi } from './pypi.ts';
 import { splitPath, unknownMeaning } from './registry-request.ts';
+import { learnFileTime } from './learn-file.ts';
 import type { Learning, Meaning, RegistryRequest } from './registry-request.ts';
 import { readGem } from './rubygems.ts';
 import { recogniseShape } from './shape.ts';
@@ -49,8 +50,13 @@ const readers: Partial<Record<Ecosystem, Reader>> = {
 
 const maxTouches = 64;
 
+export interface RegistryInterpreter extends Interpreter {
+  /** The same of the hosts and paths that are known as a registry's alone; null for every other, whatever its shape. */
+  understandNamed(request: AskedRequest): Understanding | null;
+}
+
 /** Makes the interpreter of registries. */
-export function createRegistryInterpreter(options: RegistryOptions): Interpreter {
+export function createRegistryInterpreter(options: RegistryOptions): RegistryInterpreter {
   const setting: Setting = {
     hosts: new RegistryHosts([...options.registries, ...publicRegistries]),
     times: options.times ?? null,
@@ -58,7 +64,9 @@ export function createRegistryInterpreter(options: RegistryOptions): Interpreter
     now: options.now ?? Date.now,
   };
   return {
-    understand: (asked) => understand(setting, asked),
+    understand: (asked) =>
+      understandAt(setting, asked, findNamed(setting.hosts, asked) ?? findByShape(asked)),
+    understandNamed: (asked) => understandAt(setting, asked, findNamed(setting.hosts, asked)),
     // What a shape alone tells is never held: hosts of the web wait for nothing.
     mayHold: (host) => setting.hosts.find(host).length > 0,
   };
@@ -75,18 +83,19 @@ interface Setting {
 interface Place {
   readonly ecosystem: Ecosystem;
   readonly registry: string;
+  readonly part: string | undefined;
   readonly path: string;
   readonly byShape: boolean;
 }
 
-function understand(setting: Setting, asked: AskedRequest): Understanding | null {
-  const place = findPlace(setting.hosts, asked);
+function understandAt(setting: Setting, asked: AskedRequest, place: Place | null): Understanding | null {
   const reader = place === null ? undefined : readers[place.ecosystem];
   if (place === null || reader === undefined) return null;
   const segments = splitPath(place.path);
   const request: RegistryRequest = {
     ecosystem: place.ecosystem,
     registry: place.registry,
+    part: place.part,
     method: asked.method,
     isRead: (asked.method === 'GET' || asked.method === 'HEAD') && !asked.hasBody,
     path: place.path,
@@ -99,24 +108,25 @@ function understand(setting: Setting, asked: AskedRequest): Understanding | null
   return toUnderstanding(request, meaning, place.byShape, setting.now);
 }
 
-function findPlace(hosts: RegistryHosts, asked: AskedRequest): Place | null {
+function findNamed(hosts: RegistryHosts, asked: AskedRequest): Place | null {
   for (const { server, pathPrefix } of hosts.find(asked.host)) {
     // In front of the protocol's own path one may be data: the name of a project.
     const written = asked.path;
     const spelt = pathBelow(written, pathPrefix) === null ? plainSlashes(asked, written) : written;
     const path = pathBelow(spelt, pathPrefix);
     if (path === null) continue;
-    return {
-      ecosystem: server.ecosystem,
-      registry: nameOf(server, pathPrefix, asked.host, spelt, path),
-      path: plainSlashes(asked, path),
-      byShape: false,
-    };
+    const name = nameOf(server, pathPrefix, asked.host, spelt, path);
+    return { ecosystem: server.ecosystem, ...name, path: plainSlashes(asked, path), byShape: false };
   }
+  return null;
+}
+
+function findByShape(asked: AskedRequest): Place | null {
   const spelt = plainSlashes(asked, asked.path);
   const shape = recogniseShape(spelt === asked.path ? asked : { ...asked, path: spelt });
   if (shape === null) return null;
-  return { ecosystem: shape.ecosystem, registry: asked.host, path: shape.path, byShape: true };
+  const { ecosystem, path } = shape;
+  return { ecosystem, registry: asked.host, part: undefined, path, byShape: true };
 }
 
 // What comes unencrypted could be said by anybody on the way, and a mirror that nobody configured by anybody.
@@ -126,23 +136,25 @@ function learningOf({ times, awaited }: Setting, asked: AskedRequest, place: Pla
   return {
     times,
     awaited,
-    registry: place.registry,
+    registry: `${place.registry}${place.part ?? ''}`,
     timeClass: isTrusted ? 'registry-stated' : 'mirror-stated',
   };
 }
 
-/** Where a host is many people's, what one of them says is of no weight to another: the path is part of the name. */
+/**
+ * Where a host is many people's, what one of them says is of no weight to another: the path is part of the name, or
+ * beside it where the whole has a name that users know.
+ */
 function nameOf(
   { registry }: RegistryServer,
   prefix: string,
   host: string,
   path: string,
   rest: string,
-): string {
-  if (registry !== null) return registry;
-  if (!prefix.includes('*')) return host;
-  const length = path.endsWith(rest) ? path.length - rest.length : path.length;
-  return `${host}${path.slice(0, length)}`;
+): Pick<Place, 'registry' | 'part'> {
+  if (!prefix.includes('*')) return { registry: registry ?? host, part: undefined };
+  const part = path.slice(0, path.endsWith(rest) ? path.length - rest.length : path.length);
+  return registry === null ? { registry: `${host}${part}`, part: undefined } : { registry, part };
 }
 
 /** The path below a prefix, with a slash in front; null when it is not below. `*` in a prefix is one segment. */
@@ -164,7 +176,8 @@ function toUnderstanding(
   byShape: boolean,
   now: () => number,
 ): Understanding {
-  const { hold, answer, rewrite } = meaning;
+  const { hold, rewrite } = meaning;
+  const answer = meaning.answer ?? learnFileTime(request, meaning);
   const operation = toOperation(request, meaning, byShape);
   const isRead = operation.access === 'read' && request.isRead;
   const isRedirected = mayRedirect(meaning) && !byShape;

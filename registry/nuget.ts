@@ -19,11 +19,11 @@ export function readNuget(request: RegistryRequest): Meaning {
   if (first === 'api' && second === 'v2') return readV2(request, segments.slice(2));
   if (!isRead) return readPush(request) ?? unknownMeaning(request, 'no known way to publish');
   const folder = segments.findIndex(
-    (segment, index) => index < 3 && (isFlat(segment, index) || isRegistration(segment)),
+    (segment, index) => index < 3 && (isFlat(segment, index) || isRegistration(segment, index)),
   );
   if (folder >= 0 && folder < segments.length - 1) {
     const rest = segments.slice(folder + 1);
-    return isRegistration(segments[folder]!) ? readRegistration(request, rest) : readFlat(request, rest);
+    return isFlat(segments[folder]!, folder) ? readFlat(request, rest) : readRegistration(request, rest);
   }
   if (first === 'packages' && segments.length === 2) return readFileName(request, segments[1]!);
   if (/^(?:query|autocomplete|search)$/.test(segments.at(-1)!.toLowerCase())) {
@@ -38,7 +38,10 @@ export function readNuget(request: RegistryRequest): Meaning {
   return unknownMeaning(request, 'no known path of the API');
 }
 
-const isRegistration = (segment: string): boolean => /^registrations?\d*(?:-[a-z0-9-]+)?$/i.test(segment);
+/** GitLab's is called `metadata`. */
+function isRegistration(segment: string, index: number): boolean {
+  return /^registrations?\d*(?:-[a-z0-9-]+)?$/i.test(segment) || (index === 0 && segment === 'metadata');
+}
 
 /** GitHub's is called `download`. */
 function isFlat(segment: string, index: number): boolean {

@@ -6,6 +6,7 @@ import {
   debPurl,
   gemPurl,
   golangPurl,
+  imageKey,
   mavenPurl,
   npmPurl,
   nugetPurl,
@@ -77,7 +78,10 @@ function isMalware(advisory: Readonly<Record<string, unknown>>, affected: readon
 
 function readAffected(id: string, value: unknown): AffectedPackage[] {
   const named = isRecord(value) ? value['package'] : null;
-  if (!isRecord(value) || !isRecord(named) || typeof named['name'] !== 'string') return [];
+  if (!isRecord(value) || !isRecord(named)) return [];
+  const image = imageOf(named['purl']);
+  if (image !== null) return [readImage(id, image, value['versions'])];
+  if (typeof named['name'] !== 'string') return [];
   const ecosystem = ecosystems[String(named['ecosystem']).replace(/:.*$/, '')];
   const purl = ecosystem === undefined ? null : purlOf(ecosystem, named['name'], String(named['ecosystem']));
   if (ecosystem === undefined || purl === null) return [];
@@ -90,6 +94,28 @@ function readAffected(id: string, value: unknown): AffectedPackage[] {
     ranges.some(({ introduced, end }) => introduced === '0' && end === null);
   const normalised = versions.map((version) => normaliseVersion(ecosystem, version));
   return [{ id, key: packageKey(purl), affected: isAll ? null : { versions: normalised, ranges } }];
+}
+
+/** `pkg:oci/app?repository_url=ghcr.io/acme/app` and `pkg:docker/acme/app?repository_url=ghcr.io`: OSV has no ecosystem for images. */
+function imageOf(value: unknown): string | null {
+  const form =
+    typeof value === 'string'
+      ? /^pkg:(oci|docker)\/([^?#@]{1,255})(?:@[^?#]*)?(?:\?([^#]*))?/.exec(value)
+      : null;
+  if (form === null) return null;
+  const url = new URLSearchParams(form[3] ?? '').get('repository_url')?.replace(/^https?:\/\//, '') ?? null;
+  const image =
+    form[1] === 'oci' ? url : `${url ?? 'docker.io'}/${form[2]!.includes('/') ? '' : 'library/'}${form[2]!}`;
+  const slash = image?.indexOf('/') ?? -1;
+  if (image === null || slash <= 0 || !/^[\x21-\x7e]{1,512}$/.test(image)) return null;
+  return imageKey(image.slice(0, slash), `pkg:oci/${image.slice(slash + 1).toLowerCase()}`);
+}
+
+/** Tags and digests have no order: those that are listed, or all. */
+function readImage(id: string, key: string, listed: unknown): AffectedPackage {
+  const versions = Array.isArray(listed) ? listed.filter(isVersion) : [];
+  const isAll = versions.length === 0 || versions.length > maxVersions;
+  return { id, key, affected: isAll ? null : { versions, ranges: [] } };
 }
 
 function isVersion(value: unknown): value is string {

@@ -62,6 +62,11 @@ export function debPurl(vendor: string, name: string): string {
   return writePurl('deb', [vendor, name.toLowerCase()]);
 }
 
+/** An image as the feed has it: the same path on two registries is two images. `purl` as flow/image-purl.ts writes it. */
+export function imageKey(registry: string, purl: string): string {
+  return `pkg:oci/${registry.toLowerCase()}/${purl.slice('pkg:oci/'.length)}`;
+}
+
 /** One key for all spellings that a registry takes for the same package; `purl` is one of the above. */
 export function packageKey(purl: string): string {
   if (!purl.startsWith('pkg:cargo/')) return purl;

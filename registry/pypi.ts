@@ -16,7 +16,9 @@ export function readPypi(request: RegistryRequest): Meaning {
   const { segments, isRead } = request;
   const [first = '', second = ''] = segments;
   if (first === 'simple') return readSimple(request, segments.slice(1));
-  if (first === 'packages') return readFile(request, segments);
+  // GitLab's files lie beneath their digest.
+  if (first === 'packages' || (first === 'files' && segments.length === 3))
+    return readFile(request, segments);
   if (first === 'pypi') return readJson(request, segments.slice(1));
   if (first === 'integrity' && isRead && segments.length === 5 && validName.test(second)) {
     const version = normalisePypiVersion(segments[2]!);
@@ -88,14 +90,10 @@ function readFile(request: RegistryRequest, segments: readonly string[]): Meanin
 }
 
 /** Of several readings of a file's name the one whose project listed that file; null where none did. */
-function findListed(
-  { learning, registry }: RegistryRequest,
-  told: FileFacts,
-  file: string,
-): FileFacts | null {
+function findListed({ learning }: RegistryRequest, told: FileFacts, file: string): FileFacts | null {
   if (learning === null || told.other === null) return null;
   for (let facts: FileFacts | null = told; facts !== null; facts = facts.other) {
-    if (learning.times.hasFile(registry, pypiPurl(facts.name), file)) return facts;
+    if (learning.times.hasFile(learning.registry, pypiPurl(facts.name), file)) return facts;
   }
   return null;
 }

@@ -12,6 +12,8 @@ export interface RegistryRequest {
   readonly ecosystem: Ecosystem;
   /** The registry as users name it, or the host. */
   readonly registry: string;
+  /** Of a registry that many share, the path that is one's own; undefined of any other. */
+  readonly part: string | undefined;
   readonly method: string;
   /** GET and HEAD without a body. */
   readonly isRead: boolean;
@@ -28,6 +30,7 @@ export interface RegistryRequest {
 export interface Learning {
   readonly times: PackageTimes;
   readonly timeClass: TimeClass;
+  /** The registry with its part: under that what is learnt is kept. */
   readonly registry: string;
   readonly awaited: AwaitedConfigs;
 }
@@ -92,6 +95,7 @@ export function packageTouch(
     purl: facts.purl,
     version: facts.version ?? null,
     registry: request.registry,
+    ...(request.part === undefined ? {} : { part: request.part }),
     ...(facts.file === undefined ? {} : { file: facts.file }),
     ...(facts.integrity === undefined ? {} : { integrity: facts.integrity }),
   };

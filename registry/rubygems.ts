@@ -58,9 +58,9 @@ function onFile(request: RegistryRequest, act: 'install' | 'metadata', file: str
     const meaning = packageMeaning(request, act, act, 'read', { purl: null, file });
     return { ...meaning, sureness: 'unknown', detail: 'the file does not tell its gem' };
   }
-  const { learning, registry } = request;
+  const { learning } = request;
   const listed = readings.filter(
-    ({ name }) => learning?.times.hasFile(registry, gemPurl(name), file) === true,
+    ({ name }) => learning?.times.hasFile(learning.registry, gemPurl(name), file) === true,
   );
   const meant = listed.length === 1 ? listed : readings;
   return {
