@@ -9,7 +9,7 @@ import { readToken, type Token } from './match-sequence.ts';
 import { readSubjectPattern, type SubjectPattern } from './match-subject.ts';
 import type { ProblemList, ValuePath } from './problem-list.ts';
 import { readHosts, toEntries, toList } from './read-values.ts';
-import { readPurls, readRegistries } from './packages.ts';
+import { nameRegistry, readPurls, readRegistries } from './packages.ts';
 import { findPackageHosts, findRegistryHosts } from './registry-hosts.ts';
 import type { OperationFamily, OperationRule } from './rule.ts';
 import type { AwsRuleFile, GithubRuleFile, GitlabRuleFile, ImageRuleFile, PublishFile } from './schema.ts';
@@ -209,8 +209,12 @@ function readSubjects(
 const isOwn = ({ parts }: SubjectPattern) =>
   parts.some((part) => part.kind === 'job' && part.field === 'repo');
 
+/** What addresses of git have at their end is no part of a name. */
+const endsAsAddress = (text: string) => /\.git$/i.test(text);
+
 function checkRepository(pattern: SubjectPattern): string | null {
   const { parts, text } = pattern;
+  if (endsAsAddress(text)) return `"${text}" names a repository by its address: leave ".git" out`;
   if (isOwn(pattern)) return parts.length === 1 ? null : `"${text}": {job.repo} stands alone`;
   if (text === '**') return null;
   if (parts.some((part) => part.kind === 'many')) return `"${text}": a repository has one owner and one name`;
@@ -219,6 +223,7 @@ function checkRepository(pattern: SubjectPattern): string | null {
 
 function checkProject(pattern: SubjectPattern): string | null {
   const { parts, text } = pattern;
+  if (endsAsAddress(text)) return `"${text}" names a project by its address: leave ".git" out`;
   if (isOwn(pattern)) return parts.length === 1 ? null : `"${text}": {job.project} stands alone`;
   return parts.length >= 2 ? null : `"${text}" is no path of a project; all of a group is "${text}/**"`;
 }
@@ -227,6 +232,12 @@ function checkImage({ parts, text }: SubjectPattern): string | null {
   const [first] = parts;
   if (parts.length < 2) return `"${text}" names no registry; write for example docker.io/library/${text}`;
   const registry = text.split('/')[0]!;
+  const known = nameRegistry(registry.toLowerCase());
+  if (known !== registry.toLowerCase())
+    return `"${text}": the name of that registry is ${known}; write ${known}${text.slice(registry.length)}`;
+  // Of Docker Hub every image has an owner: those that are official have this one.
+  if (known === 'docker.io' && parts.length === 2)
+    return `"${text}" names no image: official ones are docker.io/library/${text.slice(registry.length + 1)}`;
   const isHost =
     first!.kind === 'literal' ? registry.includes('.') || registry === 'localhost' : first!.kind === 'glob';
   return isHost ? null : `"${text}" begins with no registry; write for example docker.io/${text}`;

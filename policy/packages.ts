@@ -93,6 +93,9 @@ function readTerm(file: TermFile, at: ValuePath, key: string, list: ProblemList)
 
 const publicHosts = new RegistryHosts(publicRegistries);
 
+/** The name that requests to a host of a known registry have; of any other the host itself. */
+export const nameRegistry = (host: string): string => registryName(publicHosts, host);
+
 /** The end of the day (UTC): the whole of it counts. */
 function readLastDay(text: string, at: ValuePath, list: ProblemList): number {
   const startMs = Date.parse(`${text}T00:00:00Z`);
@@ -109,16 +112,16 @@ export function readRegistries(
 ): string[] {
   return toEntries<string>(value, path).map(([text, at]) => {
     const name = text.toLowerCase();
-    const meant = registryName(publicHosts, `x.${name}`);
+    const meant = nameRegistry(`x.${name}`);
     if (!/^[a-z0-9][a-z0-9.-]*(?:\/[^\s?#:]*)?$/.test(name))
       list.error(
         at,
         `"${text}" is no registry`,
         'write its name or host alone: npmjs.com, nexus.corp.example',
       );
-    else if (registryName(publicHosts, name) === name && meant !== `x.${name}` && meant !== name)
+    else if (nameRegistry(name) === name && meant !== `x.${name}` && meant !== name)
       list.error(at, `"${text}" is the name of no registry`, `write ${meant}`);
-    return registryName(publicHosts, name);
+    return nameRegistry(name);
   });
 }
 

@@ -304,6 +304,25 @@ void t.test('what nobody could place is granted by a rule over everything alone'
   t.end();
 });
 
+void t.test('names that no request has do not load', (t) => {
+  const cases: readonly (readonly [string, RegExp])[] = [
+    ['github: {repo: acme/app.git, action: block}', /by its address: leave ".git" out/],
+    ['gitlab: {project: acme/infra/app.git}', /by its address: leave ".git" out/],
+    ['images: {image: docker.io/alpine}', /official ones are docker.io\/library\/alpine/],
+    ['images: {image: "docker.io/*", action: block}', /official ones are docker.io\/library\/\*/],
+    ['images: {image: registry-1.docker.io/library/alpine}', /the name of that registry is docker.io/],
+  ];
+  for (const [text, message] of cases)
+    t.match(problemsOf(withHead(text)), [{ severity: 'error', message }], text);
+  for (const text of [
+    'images: {image: "docker.io/**"}',
+    'images: {image: quay.io/acme}',
+    'github: {repo: acme/app.github}',
+  ])
+    t.same(problemsOf(withHead(text)), [], text);
+  t.end();
+});
+
 void t.test('images are granted by name, and what nobody understands of their registry is not', (t) => {
   const touch = (act: 'metadata' | 'account' | 'search'): Touch => ({
     kind: 'package',
