@@ -211,7 +211,9 @@ function coversTouch(
       // What nobody could place may be anything of the platform's.
       if (hidesPlace(operation)) return rule.family === operation.platform && coversAll(rule);
       // An images rule is for its registries' hosts alone: what clients ask of those before any image.
-      return rule.family === operation.platform || isOfRegistry(rule, operation);
+      return (
+        rule.family === operation.platform || isOfRegistry(rule, operation) || namesOutright(rule, operation)
+      );
     case 'image':
       return coversImage(rule, touch.image, operation, attribution);
     case 'cloud':
@@ -227,6 +229,15 @@ function coversTouch(
     case 'identity':
       return namesOutright(rule, operation);
   }
+}
+
+/** What is no repository's goes by a rule that spells its operation out: tokens of apps and of identities, logs. */
+function namesOutright(
+  { family, operations }: OperationRule,
+  { platform, name, sureness }: Operation,
+): boolean {
+  if (family !== platform || sureness === 'unknown') return false;
+  return operations?.some((token) => token.kind === 'literal' && token.text === name) === true;
 }
 
 /** True where the path told nothing. A document of GraphQL names what it hides by touches of its own. */
@@ -245,15 +256,6 @@ function coversRegistry(
   return operation.platform === 'oci' && operation.sureness === 'known' && purl === null && access === 'read';
 }
 
-/** What is no repository's goes by a rule that spells its operation out: tokens of apps and of identities, logs. */
-function namesOutright(
-  { family, operations }: OperationRule,
-  { platform, name, sureness }: Operation,
-): boolean {
-  if (family !== platform || sureness === 'unknown') return false;
-  return operations?.some((token) => token.kind === 'literal' && token.text === name) === true;
-}
-
 // The web host of a GitLab hands out the tokens of its registry, and does much else.
 function isOfRegistry(rule: OperationRule, { platform, name }: Operation): boolean {
   return rule.family === 'images' && (platform !== 'gitlab' || name.startsWith('container/'));
@@ -270,7 +272,7 @@ function mayTouch(
   if (touch.kind === 'repository' && readSegments(touch, operation, attribution) === null) return isOfFamily;
   // What a platform or registry says of itself is of no repository and no image: who blocks one blocks none of that.
   if (touch.kind === 'platform' && hidesPlace(operation)) return isOfFamily || isOfRegistry(rule, operation);
-  if (touch.kind === 'platform') return isOfFamily && coversAll(rule);
+  if (touch.kind === 'platform') return (isOfFamily && coversAll(rule)) || namesOutright(rule, operation);
   if (touch.kind === 'action') {
     const isHidden = touch.owner === null || touch.name === null;
     const segments = `${touch.owner}/${touch.name}`.toLowerCase().split('/');
