@@ -365,6 +365,46 @@ void t.test('what the answer said of the operation is in the closed record alone
   }
 });
 
+void t.test(
+  'a credential that an answer hands out is known when it comes back, by that job alone',
+  async (t) => {
+    for (const port of [http1Port, http2Port]) {
+      let who = jobNamed('one');
+      const minted = [{ token: 'hello world', made: 'registry', homes: ['origin.test'] }] as const;
+      const rig = await start(t, port, [], () => ({ ...nothing, minted }), {
+        attribution: { attribute: () => who },
+        tokens: (header) => [header('x-token') ?? ''],
+      });
+      const get = async (token: string): Promise<void> => {
+        if (port === http1Port) {
+          const client = await openTls(rig.port, 'origin.test', authority.ca);
+          const head = `GET /plain HTTP/1.1\r\nHost: origin.test\r\nConnection: close\r\nX-Token: ${token}\r\n\r\n`;
+          return void (await collect(client, head));
+        }
+        const session = openHttp2(rig);
+        const fields = { ':authority': 'origin.test', ':path': '/plain', 'x-token': token };
+        const stream = session.request(fields).resume();
+        await new Promise((resolve) => stream.on('close', resolve));
+        session.destroy();
+      };
+      await get('none');
+      await get('hello world');
+      await get('hello worlD');
+      who = jobNamed('two');
+      await get('hello world');
+      await rig.until(() => rig.closed('request').length === 4);
+      const [first, second, third, other] = rig.closed('request');
+      t.match(first?.minted, [{ made: 'registry', flow: first!.id }]);
+      t.match(second?.lineage, { made: 'registry', id: first!.minted![0]!.id, flow: first!.id });
+      for (const record of [first, third, other]) t.notOk('lineage' in record!);
+      const opened = rig.records.find(({ id, phase }) => id === second!.id && phase === 'opened');
+      t.match(opened?.lineage, second!.lineage!, 'before anything left');
+      t.notMatch(JSON.stringify(rig.records), 'hello world');
+      t.same(rig.errors, []);
+    }
+  },
+);
+
 void t.test('what is kept to be read counts for the runner, over both versions', async (t) => {
   const reader: AnswerReader = {
     limits: { maxBytes: 1_000_000, maxDecodedBytes: 1_000_000, maxRatio: 100 },
