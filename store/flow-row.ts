@@ -49,6 +49,17 @@ export function readFlowRow(record: FlowRecord): FlowRow | null {
   };
 }
 
+/** Of a flow that a batch both opens and ends only its end is written: it says all that its beginning did. */
+export function newestRows(records: readonly FlowRecord[]): FlowRow[] {
+  const rows = new Map<string, FlowRow>();
+  for (const record of records) {
+    const row = readFlowRow(record);
+    const known = rows.get(record.id);
+    if (row !== null && (known === undefined || known.closedMs === null)) rows.set(record.id, row);
+  }
+  return [...rows.values()];
+}
+
 /** 16 bytes of a UUIDv7; null for any other text. */
 export function idBytes(id: string): Buffer | null {
   const hex = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/.test(id)

@@ -1,59 +1,14 @@
 // The file of one day's flows: writes them, says which have just ended, and keeps what they add until main.db has it.
 
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { flowAccesses, flowKinds, flowModes, flowProtocols, type FlowRow } from './flow-row.ts';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { inTransaction, migrate, type MigrationStep } from './migrate-sqlite.ts';
 import { addFlow, emptyDeltas, type Deltas } from './rollup.ts';
-import type { JobIds, SqliteNames } from './sqlite-names.ts';
+import { columnsOf, endedFlow, type NumberedRow } from './number-flow.ts';
+import type { SqliteNames } from './sqlite-names.ts';
+import { flowColumns } from './tables.ts';
 
-/** A row whose names have numbers. */
-export interface NumberedRow {
-  readonly row: FlowRow;
-  readonly gateway: number;
-  readonly runner: number;
-  readonly host: number | null;
-  readonly job: JobIds | null;
-}
-
-const columns = [
-  ...([
-    'id',
-    'kind',
-    'opened_ms',
-    'closed_ms',
-    'parent',
-    'gateway_id',
-    'runner_id',
-    'job_id',
-    'host_id',
-  ] as const),
-  ...([
-    'address',
-    'port',
-    'protocol',
-    'verdict',
-    'mode',
-    'reason_id',
-    'rule_id',
-    'scope_id',
-    'revision_id',
-  ] as const),
-  ...([
-    'method_id',
-    'path',
-    'status',
-    'operation_id',
-    'access',
-    'sent',
-    'received',
-    'total_ms',
-    'attempts',
-  ] as const),
-  ...(['ended_id', 'detail'] as const),
-];
-
-const insert = `insert into flow (${columns.join(', ')}) values (${columns.map(() => '?').join(', ')})
-  on conflict (id) do update set ${columns
+const insert = `insert into flow (${flowColumns.join(', ')}) values (${flowColumns.map(() => '?').join(', ')})
+  on conflict (id) do update set ${flowColumns
     .filter((name) => name !== 'id')
     .map((name) => `${name} = excluded.${name}`)
     .join(', ')}
@@ -79,7 +34,8 @@ export class SqliteDay {
     inTransaction(this.#database, () => {
       this.#database.prepare('delete from pending where batch < ?').run(batch);
       for (const numbered of rows) {
-        const { changes } = this.#insert.run(...valuesOf(numbered, names));
+        const values = columnsOf(numbered, (text) => names.word(text));
+        const { changes } = this.#insert.run(...flowColumns.map((name) => values[name]));
         if (changes > 0 && numbered.row.closedMs !== null) addFlow(deltas, endedFlow(numbered));
       }
       this.#database.prepare('insert into pending values (?, ?)').run(batch, JSON.stringify(deltas));
@@ -108,56 +64,3 @@ export class SqliteDay {
 const dayPragmas = `pragma page_size = 8192; pragma journal_mode = wal; pragma synchronous = normal;
   pragma cache_size = -32768; pragma temp_store = memory; pragma wal_autocheckpoint = 1000;
   pragma journal_size_limit = 67108864;`;
-
-function endedFlow({ row, host, job }: NumberedRow) {
-  return {
-    day: row.day,
-    openedMs: row.openedMs,
-    closedMs: row.closedMs ?? row.openedMs,
-    kind: flowKinds.indexOf(row.record.kind),
-    verdict: row.verdict,
-    hostId: host,
-    jobId: job?.job ?? null,
-    definitionId: job?.definition ?? null,
-    repositoryId: job?.repository ?? null,
-    bytes: row.record.bytes,
-  };
-}
-
-function valuesOf({ row, gateway, runner, host, job }: NumberedRow, names: SqliteNames): SQLInputValue[] {
-  const { record } = row;
-  const { destination, decision, http, operation, bytes, timings, packet } = record;
-  const word = (text: string | null | undefined): number | null =>
-    text === null || text === undefined ? null : names.word(text);
-  return [
-    row.id,
-    flowKinds.indexOf(record.kind),
-    row.openedMs,
-    row.closedMs,
-    row.parent,
-    gateway,
-    runner,
-    job?.job ?? null,
-    host,
-    destination.address,
-    destination.port,
-    flowProtocols.indexOf(destination.protocol),
-    row.verdict,
-    flowModes.indexOf(decision.mode),
-    names.word(decision.reason),
-    word(decision.rule),
-    word(decision.scope),
-    word(record.policyRevision),
-    word(http?.method),
-    http?.path ?? null,
-    http?.status ?? null,
-    word(operation?.name),
-    operation === null ? null : flowAccesses.indexOf(operation.access),
-    bytes?.sent ?? null,
-    bytes?.received ?? null,
-    timings?.totalMs == null ? null : Math.round(timings.totalMs),
-    packet?.attempts ?? null,
-    word(record.ended),
-    row.detail,
-  ];
-}

@@ -5,14 +5,9 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { LRUCache } from 'lru-cache';
 import type { FlowRecord } from '../flow/flow.ts';
 import type { Job } from '../flow/job.ts';
+import type { JobIds } from './number-flow.ts';
 
 const remembered = 100_000;
-
-export interface JobIds {
-  readonly job: number;
-  readonly definition: number;
-  readonly repository: number;
-}
 
 export class SqliteNames {
   readonly #database: DatabaseSync;

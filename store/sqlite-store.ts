@@ -5,10 +5,11 @@ import { chmodSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { FlowRecord } from '../flow/flow.ts';
-import { readFlowRow, type FlowRow } from './flow-row.ts';
+import { newestRows, type FlowRow } from './flow-row.ts';
 import { inTransaction, migrate, readSteps, type MigrationStep } from './migrate-sqlite.ts';
+import { wordsOf, type NumberedRow } from './number-flow.ts';
 import type { Deltas } from './rollup.ts';
-import { SqliteDay, type NumberedRow } from './sqlite-day.ts';
+import { SqliteDay } from './sqlite-day.ts';
 import { SqliteNames } from './sqlite-names.ts';
 
 /** How far one segment has been read, in bytes. */
@@ -78,7 +79,7 @@ export class SqliteStore {
     const batch = this.#batch + 1;
     this.#isBehind = true;
     try {
-      const byDay = Map.groupBy(this.#number(newest(records)), ({ row }) => row.day);
+      const byDay = Map.groupBy(this.#number(newestRows(records)), ({ row }) => row.day);
       const deltas = [...byDay].map(([day, rows]) => this.#day(day).write(batch, rows, this.#names));
       this.#apply(batch, deltas, offsets);
       this.#isBehind = false;
@@ -107,7 +108,7 @@ export class SqliteStore {
       rows.map((row) => {
         const { record, openedMs } = row;
         const { host } = record.destination;
-        for (const text of wordsOf(record)) if (text !== null && text !== undefined) this.#names.word(text);
+        for (const text of wordsOf(row)) this.#names.word(text);
         return {
           row,
           gateway: this.#names.gateway(record.fleet, record.gateway, openedMs),
@@ -165,27 +166,6 @@ export class SqliteStore {
     this.#isBehind = false;
   }
 }
-
-/** Of a flow that a batch both opens and ends only its end is written: it says all that its beginning did. */
-function newest(records: readonly FlowRecord[]): FlowRow[] {
-  const rows = new Map<string, FlowRow>();
-  for (const record of records) {
-    const row = readFlowRow(record);
-    const known = rows.get(record.id);
-    if (row !== null && (known === undefined || known.closedMs === null)) rows.set(record.id, row);
-  }
-  return [...rows.values()];
-}
-
-const wordsOf = ({ decision, policyRevision, http, operation, ended }: FlowRecord) => [
-  decision.reason,
-  decision.rule,
-  decision.scope,
-  policyRevision,
-  http?.method,
-  operation?.name,
-  ended,
-];
 
 const mainPragmas = `pragma page_size = 8192; pragma journal_mode = wal; pragma synchronous = full;
   pragma foreign_keys = on; pragma cache_size = -65536; pragma temp_store = memory; pragma wal_autocheckpoint = 1000;

@@ -8,6 +8,7 @@ create table flow (
   gateway_id integer not null,
   runner_id integer not null,
   job_id integer,
+  repository_id integer,
   host_id integer,
   address text,
   port integer,
@@ -32,7 +33,9 @@ create table flow (
   detail text
 ) strict, without rowid;
 create index flow_job on flow (job_id, id);
+create index flow_repository on flow (repository_id, id);
 create index flow_host on flow (host_id, id);
+create index flow_runner on flow (runner_id, id);
 create index flow_blocked on flow (verdict, id) where verdict > 0;
 -- What a batch adds to the main file, until that has it.
 create table pending (batch integer primary key, deltas text not null) strict;

@@ -1,0 +1,271 @@
+// The store of several gateways: PostgreSQL, one transaction for each batch. Rows that are there already add nothing, so
+// that a batch whose commit was not heard of may come again.
+
+import { join } from 'node:path';
+import { Kysely, PostgresDialect, sql } from 'kysely';
+import pg from 'pg';
+import type { ClientBase, CustomTypesConfig, Pool, PoolConfig } from 'pg';
+import { SallyportError } from '../flow/errors.ts';
+import type { FlowRecord } from '../flow/flow.ts';
+import { newestRows } from './flow-row.ts';
+import { readSteps } from './migrate-sqlite.ts';
+import { columnsOf, endedFlow, type NumberedRow } from './number-flow.ts';
+import { numberRows } from './postgres-names.ts';
+import type { FlowSource } from './read-store.ts';
+import { addFlow, emptyDeltas, type Deltas } from './rollup.ts';
+import type { SegmentOffset } from './sqlite-store.ts';
+import { flowColumns, type FlowTable, type FlowTables, type StoreTables } from './tables.ts';
+
+// Whole numbers of 64 bits and sums: all of ours fit a double.
+const types: CustomTypesConfig = {
+  getTypeParser: (oid: number, format?: 'text' | 'binary') =>
+    oid === 20 || oid === 1700
+      ? Number
+      : pg.types.getTypeParser(oid, format === 'binary' ? 'binary' : 'text'),
+};
+/** Any number that nobody else of ours takes: migrations and partitions are made by one at a time. */
+const lockNumber = 7_305_143;
+const dayForm = /^\d{4}-\d{2}-\d{2}$/;
+
+export class PostgresStore {
+  readonly #pool: Pool;
+  readonly #days = new Set<string>();
+  readonly main: Kysely<StoreTables>;
+  readonly flows: FlowSource;
+
+  private constructor(pool: Pool) {
+    this.#pool = pool;
+    const dialect = new PostgresDialect({ pool });
+    this.main = new Kysely<StoreTables>({ dialect });
+    const flows = new Kysely<FlowTables>({ dialect });
+    this.flows = {
+      days: () => this.days(),
+      on: (day) => flows.selectFrom('flow').where(sql<boolean>`day = ${day}`),
+    };
+  }
+
+  /** @throws SallyportError when its tables are those of another or a newer program */
+  static async open(config: PoolConfig): Promise<PostgresStore> {
+    const pool = new pg.Pool({ ...config, types, max: config.max ?? 4 });
+    // A connection that breaks while it is idle is made again when it is needed.
+    pool.on('error', () => {});
+    const store = new PostgresStore(pool);
+    try {
+      await store.#within((client) => migratePostgres(client));
+      return store;
+    } catch (error) {
+      await pool.end();
+      throw error;
+    }
+  }
+
+  /** The days that have a partition, the newest first. */
+  async days(): Promise<readonly string[]> {
+    const { rows } = await this.#pool.query<{ name: string }>(
+      "select inhrelid::regclass::text as name from pg_inherits where inhparent = 'flow'::regclass",
+    );
+    return rows
+      .map(({ name }) => name.slice(-8).replace(/^(\d{4})(\d{2})(\d{2})$/, '$1-$2-$3'))
+      .filter((day) => dayForm.test(day))
+      .toSorted()
+      .toReversed();
+  }
+
+  async offsets(gateway: string): Promise<ReadonlyMap<string, number>> {
+    const { rows } = await this.#pool.query<{ name: string; bytes: number }>(
+      'select name, bytes from segment where gateway = $1',
+      [gateway],
+    );
+    return new Map(rows.map(({ name, bytes }) => [name, bytes]));
+  }
+
+  /** Writes records, and how far their segments have been read: both or neither. */
+  async write(records: readonly FlowRecord[], offsets: readonly SegmentOffset[]): Promise<void> {
+    const rows = newestRows(records);
+    for (const day of new Set(rows.map((row) => row.day))) await this.#partition(day);
+    await this.#within(async (client) => {
+      const { rows: numbered, words } = await numberRows(client, rows);
+      if (numbered.length > 0) await addDeltas(client, await this.#insert(client, numbered, words));
+      for (const { gateway, name, bytes } of offsets)
+        await client.query(
+          'insert into segment values ($1, $2, $3) on conflict (gateway, name) do update set bytes = excluded.bytes',
+          [gateway, name, bytes],
+        );
+    });
+  }
+
+  /** Drops the flows of a day; sums of them stay. */
+  async dropDay(day: string): Promise<void> {
+    this.#days.delete(day);
+    await this.#pool.query(`drop table if exists ${partitionOf(day)}`);
+  }
+
+  async close(): Promise<void> {
+    await this.main.destroy();
+  }
+
+  async #insert(
+    client: ClientBase,
+    numbered: readonly NumberedRow[],
+    words: ReadonlyMap<string, number>,
+  ): Promise<Deltas> {
+    const sorted = numbered.toSorted((a, b) => Buffer.compare(a.row.id, b.row.id));
+    const columns = sorted.map((row) => columnsOf(row, (text) => words.get(text)!)); // all were numbered
+    const arrays = [
+      sorted.map(({ row }) => row.day),
+      ...flowColumns.map((name) => columns.map((row) => row[name])),
+    ];
+    const { rows } = await client.query<{ id: Buffer }>(insertText, arrays);
+    const changed = new Set(rows.map(({ id }) => id.toString('hex')));
+    const deltas = emptyDeltas();
+    for (const row of sorted)
+      if (row.row.closedMs !== null && changed.has(row.row.id.toString('hex')))
+        addFlow(deltas, endedFlow(row));
+    return deltas;
+  }
+
+  async #partition(day: string): Promise<void> {
+    if (this.#days.has(day)) return;
+    const next = new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, 10);
+    await this.#within(async (client) => {
+      await client.query('select pg_advisory_xact_lock($1)', [lockNumber]);
+      await client.query(
+        `create table if not exists ${partitionOf(day)} partition of flow for values from ('${day}') to ('${next}')`,
+      );
+    });
+    this.#days.add(day);
+  }
+
+  async #within<T>(run: (client: ClientBase) => Promise<T>): Promise<T> {
+    const client = await this.#pool.connect();
+    try {
+      await client.query('begin');
+      const result = await run(client);
+      await client.query('commit');
+      client.release();
+      return result;
+    } catch (error) {
+      // A connection in an unknown state is not used again: the server undoes what it had begun.
+      client.release(true);
+      throw error;
+    }
+  }
+}
+
+function partitionOf(day: string): string {
+  if (!dayForm.test(day)) throw new SallyportError('internal', 'a day has another form');
+  return `flow_${day.replaceAll('-', '')}`;
+}
+
+const columnTypes: Readonly<Partial<Record<keyof FlowTable, string>>> = {
+  id: 'bytea',
+  parent: 'bytea',
+  address: 'text',
+  path: 'text',
+  detail: 'text',
+  opened_ms: 'bigint',
+  closed_ms: 'bigint',
+  sent: 'bigint',
+  received: 'bigint',
+  total_ms: 'bigint',
+  attempts: 'bigint',
+};
+const insertText = `insert into flow (day, ${flowColumns.join(', ')}) select * from unnest($1::date[], ${flowColumns
+  .map((name, at) => `$${at + 2}::${columnTypes[name] ?? 'integer'}[]`)
+  .join(', ')})
+  on conflict (day, id) do update set ${flowColumns
+    .filter((name) => name !== 'id')
+    .map((name) => `${name} = excluded.${name}`)
+    .join(', ')}
+  where flow.closed_ms is null and excluded.closed_ms is not null returning id`;
+
+async function migratePostgres(client: ClientBase): Promise<void> {
+  await client.query('select pg_advisory_xact_lock($1)', [lockNumber]);
+  await client.query(
+    'create table if not exists migration (number integer primary key, name text not null, digest text not null, applied_ms bigint not null)',
+  );
+  const steps = readSteps(join(import.meta.dirname, 'migrations', 'postgres'));
+  const { rows } = await client.query<{ name: string; digest: string }>(
+    'select name, digest from migration order by number',
+  );
+  if (rows.length > steps.length)
+    throw new SallyportError(
+      'usage',
+      'the database cannot be used: a newer version of this program wrote it',
+    );
+  rows.forEach(({ name, digest }, at) => {
+    if (steps[at]!.digest !== digest)
+      throw new SallyportError('usage', `the database cannot be used: its step ${name} is another one`);
+  });
+  for (const step of steps.slice(rows.length)) {
+    await client.query(step.sql);
+    await client.query('insert into migration values ($1, $2, $3, $4)', [
+      step.number,
+      step.name,
+      step.digest,
+      Date.now(),
+    ]);
+  }
+}
+
+/** Adds sums, each table's rows in sorted order. */
+async function addDeltas(
+  client: ClientBase,
+  { hours, days, repositories, jobs, seen }: Deltas,
+): Promise<void> {
+  for (const [table, keys, types, found] of [
+    ['roll_hour', ['hour_ms', 'kind', 'verdict'], ['bigint', 'integer', 'integer'], hours],
+    ['roll_day', ['day', 'host_id', 'verdict'], ['text', 'integer', 'integer'], days],
+    [
+      'roll_day_repository',
+      ['repository_id', 'day', 'host_id', 'verdict'],
+      ['integer', 'text', 'integer', 'integer'],
+      repositories,
+    ],
+  ] as const) {
+    const rows = Object.entries(found).toSorted(([a], [b]) => (a < b ? -1 : 1));
+    if (rows.length === 0) continue;
+    const names = [...keys, 'n', 'sent', 'received'];
+    const all = [...types, 'bigint', 'bigint', 'bigint'];
+    await client.query(
+      `insert into ${table} as t (${names.join(', ')}) select * from unnest(${all.map((type, at) => `$${at + 1}::${type}[]`).join(', ')})
+        on conflict (${keys.join(', ')}) do update set n = t.n + excluded.n, sent = t.sent + excluded.sent,
+        received = t.received + excluded.received`,
+      transpose(
+        rows.map(([key, values]) => [...key.split(' '), ...values]),
+        all.length,
+      ),
+    );
+  }
+  await addJobs(client, jobs);
+  const pairs = Object.entries(seen).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  if (pairs.length === 0) return;
+  await client.query(
+    `insert into seen as t select * from unnest($1::integer[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[])
+      on conflict (definition_id, host_id) do update set first_ms = least(t.first_ms, excluded.first_ms),
+      last_ms = greatest(t.last_ms, excluded.last_ms), n = t.n + excluded.n`,
+    transpose(
+      pairs.map(([key, values]) => [...key.split(' '), ...values]),
+      5,
+    ),
+  );
+}
+
+async function addJobs(client: ClientBase, jobs: Deltas['jobs']): Promise<void> {
+  const rows = Object.entries(jobs).toSorted(([a], [b]) => Number(a) - Number(b));
+  if (rows.length === 0) return;
+  await client.query(
+    `update job set flows = job.flows + d.flows, blocked = job.blocked + d.blocked,
+      would_block = job.would_block + d.would_block, sent = job.sent + d.sent, received = job.received + d.received,
+      last_ms = greatest(job.last_ms, d.last_ms)
+      from unnest($1::integer[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+      as d (id, flows, blocked, would_block, sent, received, last_ms) where job.id = d.id`,
+    transpose(
+      rows.map(([id, values]) => [id, ...values]),
+      7,
+    ),
+  );
+}
+
+const transpose = (rows: readonly (readonly (string | number)[])[], width: number): (string | number)[][] =>
+  Array.from({ length: width }, (_, at) => rows.map((row) => row[at]!));
