@@ -5,7 +5,7 @@ import type { Reason } from '../flow/reason.ts';
 import type { Connection } from './connection.ts';
 import { findHeadEnd } from './head-bytes.ts';
 import { isHeadProblem, parseRequestHead } from './head.ts';
-import { readTarget } from './judge.ts';
+import { readTarget } from './read-target.ts';
 import type { Arrival } from './path.ts';
 import type { Peeked } from './peek.ts';
 

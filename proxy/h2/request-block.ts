@@ -2,7 +2,7 @@
 // first, one authority, one length. What it finds is what judging asks of any request.
 
 import { parseLength } from '../head-bytes.ts';
-import type { AskedHead } from '../judge.ts';
+import type { AskedHead } from '../read-target.ts';
 import { isToken } from '../head-bytes.ts';
 import { isPseudo, markOf, marks } from './fields.ts';
 import type { HpackBlock } from './hpack.ts';
