@@ -299,7 +299,7 @@ class Worker {
     const { state, name, tokenKey } = this.#settings;
     const onError = limitErrors(this.#log, 'the table of seen references cannot be used');
     return {
-      actionFacts: new ActionFacts(new SeenRefFiles(state.seen, name, onError)),
+      actionFacts: new ActionFacts(new SeenRefFiles(state.seen, name.replace(/\.\d+$/, ''), onError)),
       interpreter: this.#interpreter,
       credential: (attribution: Attribution, header: (name: string) => string | null) =>
         readCredential(header, (token) => this.#jobs.isOwnToken(attribution, token)),
