@@ -8,6 +8,8 @@ import { applyDelta } from './apply-delta.ts';
 
 const maxObjectBytes = 1_048_576;
 const maxDecodedBytes = 33_554_432;
+/** What each object costs besides its bytes: a pack of a million empty ones is too long, too. */
+const objectBytes = 256;
 const objectsPerTurn = 256;
 const [commitType, treeType, blobType, tagType, offsetDelta, referenceDelta] = [1, 2, 3, 4, 6, 7];
 const kinds: ReadonlyMap<number, string> = new Map([
@@ -106,7 +108,7 @@ class PackReader {
     }) as unknown as { buffer: Buffer; engine: { bytesWritten: number } };
     if (buffer.length !== size) throw new Error('an object of another size');
     this.#at += engine.bytesWritten;
-    this.#decodedBytes += size;
+    this.#decodedBytes += size + objectBytes;
     return buffer;
   }
 

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
+import { deflateSync } from 'node:zlib';
 import t from 'tap';
 import { ActionFacts } from '../../actions/action-facts.ts';
 import { archiveGrant } from '../../actions/archive-grant.ts';
@@ -392,6 +393,11 @@ t.test('commits of a real pack are found, deltas included, and nothing else is r
   t.equal(readPackSection(Buffer.concat([side('packfile\n'), side(Buffer.from([3, 120])), end])), null);
   const broken = [Buffer.alloc(0), pack.subarray(0, 100), Buffer.from('PACK'), Buffer.alloc(64, 0xff)];
   for (const bytes of broken) t.type(await findCommits(bytes, wanted), 'string');
+  // Nothing in them, and there are very many.
+  const head = Buffer.from('PACK\0\0\0\x02\0\x0f\x42\x40', 'latin1');
+  const nothing = Buffer.concat([Buffer.from([0x30]), deflateSync(Buffer.alloc(0))]);
+  const many = Buffer.concat([head, ...Array.from({ length: 1_000_000 }, () => nothing)]);
+  t.equal(await findCommits(many, new Set([fork])), 'the history of its repository is too long to be read');
   for (let at = 12; at < pack.length; at += 37) {
     const changed = Buffer.from(pack);
     changed[at]! ^= 0x5a;
