@@ -74,6 +74,9 @@ const isParameter = (name: string): boolean => parameters.has(name.toLowerCase()
 function readOne(value: unknown): readonly GraphqlDocument[] | Unread {
   if (typeof value !== 'object' || value === null) return { unread: 'a body that is no object' };
   const fields = new Map<string, unknown>(Object.entries(value));
+  // A key in another spelling, or the id of a document that a server keeps, may say what runs in place of the text.
+  if ([...fields.keys()].some((name) => isParameter(name) && !exact.has(name)))
+    return { unread: 'a document beside the name of another' };
   const text = fields.get('query');
   if (typeof text !== 'string') return { unread: 'no document, but perhaps the hash of one' };
   const name = fields.get('operationName');

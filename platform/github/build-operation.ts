@@ -27,7 +27,9 @@ const nothing: Operation['needs'] = [{}];
 const jobAlone: readonly CredentialKind[] = ['job'];
 
 export function buildOperation(server: GithubServer, request: AskedRequest, draft: Draft): Operation {
-  const touches = carriesData(request) ? draft.touches.map(raiseToWrite) : draft.touches;
+  const asksForAnother = isOverridden(request);
+  const isMore = asksForAnother || carriesData(request);
+  const touches = isMore ? draft.touches.map(raiseToWrite) : draft.touches;
   const job = sameServerJob(server, request);
   const own = touches.map((touch) => isOwn(touch, job));
   // What is read of another repository beside its own says nothing of the job's token.
@@ -41,7 +43,7 @@ export function buildOperation(server: GithubServer, request: AskedRequest, draf
     touches,
     needs,
     ungrantable: draft.ungrantable ?? [],
-    sureness: draft.sureness ?? (needs.length > 1 ? 'ambiguous' : 'known'),
+    sureness: asksForAnother ? 'unknown' : (draft.sureness ?? (needs.length > 1 ? 'ambiguous' : 'known')),
     widens: widens(server, request, draft, touches),
     credential: request.credential,
     detail: draft.detail ?? null,
@@ -61,6 +63,16 @@ export function unknownOperation(
 
 export function accessByMethod(method: string): 'read' | 'write' {
   return method === 'GET' || method === 'HEAD' ? 'read' : 'write';
+}
+
+const overrides = ['x-http-method-override', 'x-http-method', 'x-method-override'] as const;
+
+/** The platform may read another method than the one that stands there. */
+export function isOverridden(request: AskedRequest): boolean {
+  return overrides.some((name) => {
+    const method = request.header(name);
+    return method !== null && method.trim().toUpperCase() !== request.method;
+  });
 }
 
 export function highestAccess(touches: readonly Touch[]): Access {

@@ -26,15 +26,16 @@ export function findFurther(path: string): readonly Further[] {
   });
 }
 
-/** What a request for this route touches there; `job` is one of this server. */
+/** What a request for this route touches there, besides `place`; `job` is one of this server. */
 export function furtherTouches(
   server: GithubServer,
   job: Job | null,
   segments: readonly string[],
   route: Route,
   further: readonly Further[],
+  place: Touch,
 ): Touch[] {
-  if (route.name === 'repos/compare-commits') return comparedTouches(segments);
+  if (route.name === 'repos/compare-commits') return comparedTouches(segments, place);
   // `/repositories/{id}` is one segment shorter than the path that the table has.
   const shift = segments[0] === 'repositories' ? -1 : 0;
   return further.map(({ kind, at }) => {
@@ -48,23 +49,22 @@ export function furtherTouches(
 }
 
 /** `main...eve:main` reads a fork of eve's, `main...acme:other:main` another repository; branches have no colon. */
-function comparedTouches(segments: readonly string[]): Touch[] {
-  const [first, owner, name] = segments;
-  const isByName = first === 'repos';
+function comparedTouches(segments: readonly string[], place: Touch): Touch[] {
+  const own = place.kind === 'repository' ? place : null;
   const basehead = segments
-    .slice(isByName ? 4 : 3)
+    .slice(segments[0] === 'repos' ? 4 : 3)
     .map(decodeSegment)
     .join('/');
   const sides = basehead.split(/\.{2,3}/, 3);
   return sides.flatMap((side): Touch[] => {
     const [whose = '', repository, branch] = side.split(':');
     if (repository === undefined || whose === '') return [];
-    const isOwner = isByName && isSame(whose, owner);
+    const isOwner = isSame(whose, own?.owner);
     if (branch === undefined) return isOwner ? [] : [ownerTouch(whose, 'read')];
-    return isOwner && isSame(repository, name) ? [] : [repositoryTouch(whose, repository, 'read')];
+    return isOwner && isSame(repository, own?.name) ? [] : [repositoryTouch(whose, repository, 'read')];
   });
 }
 
-function isSame(written: string, known: string | undefined): boolean {
+function isSame(written: string, known: string | null | undefined): boolean {
   return written.toLowerCase() === known?.toLowerCase();
 }

@@ -2,7 +2,13 @@
 
 import type { AskedRequest, Understanding } from '../../flow/asked-request.ts';
 import type { Access, Touch } from '../../flow/operation.ts';
-import { accessByMethod, buildOperation, sameServerJob, unknownOperation } from './build-operation.ts';
+import {
+  accessByMethod,
+  buildOperation,
+  isOverridden,
+  sameServerJob,
+  unknownOperation,
+} from './build-operation.ts';
 import { findFurther, furtherTouches } from './further-touches.ts';
 import type { GithubServer } from './github-server.ts';
 import { restAnswerReader } from './read-rest-answer.ts';
@@ -79,16 +85,6 @@ function placeOfUnknown(server: GithubServer, request: AskedRequest, segments: r
   return placeOf(server, request, segments, access, null);
 }
 
-const overrides = ['x-http-method-override', 'x-http-method', 'x-method-override'] as const;
-
-/** The platform may read another method than the one that stands there. */
-function isOverridden(request: AskedRequest): boolean {
-  return overrides.some((name) => {
-    const method = request.header(name);
-    return method !== null && method.trim().toUpperCase() !== request.method;
-  });
-}
-
 const fileChanges: ReadonlySet<string> = new Set([
   'repos/create-or-update-file-contents',
   'repos/delete-file',
@@ -112,10 +108,11 @@ function touchesOf(
 ): Touch[] {
   const refs = refsOf(segments, route);
   const isElsewhere = elsewhere.has(route.name);
-  const touches = [placeOf(server, request, segments, isElsewhere ? 'read' : route.access, refs)];
+  const place = placeOf(server, request, segments, isElsewhere ? 'read' : route.access, refs);
+  const touches = [place];
   if (isElsewhere || route.name === 'repos/transfer') touches.push(ownerTouch(null, 'admin'));
   const job = sameServerJob(server, request);
-  touches.push(...furtherTouches(server, job, segments, route, further.get(route.path) ?? []));
+  touches.push(...furtherTouches(server, job, segments, route, further.get(route.path) ?? [], place));
   return touches;
 }
 

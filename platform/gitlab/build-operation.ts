@@ -4,7 +4,7 @@
 import type { AskedRequest, Understanding } from '../../flow/asked-request.ts';
 import type { Job } from '../../flow/job.ts';
 import type { Operation, Sureness, Touch } from '../../flow/operation.ts';
-import { accessByMethod, highestAccess } from '../github/build-operation.ts';
+import { accessByMethod, highestAccess, isOverridden } from '../github/build-operation.ts';
 import { isAboutOwn, isOwn } from '../github/touches.ts';
 import type { GitlabServer } from './gitlab-server.ts';
 
@@ -25,7 +25,9 @@ export interface Draft {
 const nothing: Operation['needs'] = [{}];
 
 export function buildOperation(server: GitlabServer, request: AskedRequest, draft: Draft): Operation {
-  const touches = carriesData(request) ? draft.touches.map(raiseToWrite) : draft.touches;
+  const asksForAnother = isOverridden(request);
+  const isMore = asksForAnother || carriesData(request);
+  const touches = isMore ? draft.touches.map(raiseToWrite) : draft.touches;
   const job = ownJob(server, request);
   const own = touches.map((touch) => isOwn(touch, job));
   const isFree = draft.isOpen === true && job?.private === false && own.every((mine) => mine === true);
@@ -37,7 +39,7 @@ export function buildOperation(server: GitlabServer, request: AskedRequest, draf
     touches,
     needs: isFree ? nothing : (draft.needs ?? nothing),
     ungrantable: isFree ? [] : (draft.ungrantable ?? []),
-    sureness: draft.sureness ?? 'known',
+    sureness: asksForAnother ? 'unknown' : (draft.sureness ?? 'known'),
     widens: request.credential === 'job' && isSameServer(server, request) && isAboutOwn(touches, job),
     credential: request.credential,
     detail: draft.detail ?? null,

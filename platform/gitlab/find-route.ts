@@ -54,16 +54,6 @@ export function highestAt(segments: readonly string[]): Access {
   return highest;
 }
 
-const overrides = ['x-http-method-override', 'x-http-method', 'x-method-override'] as const;
-
-/** The platform may read another method than the one that stands there. */
-export function isOverridden(request: AskedRequest): boolean {
-  return overrides.some((name) => {
-    const method = request.header(name);
-    return method !== null && method.trim().toUpperCase() !== request.method;
-  });
-}
-
 /** A form may carry `_method`, which Rack puts in place of POST. */
 export function mayBeOverridden(request: AskedRequest): boolean {
   const type = request.header('content-type')?.toLowerCase() ?? '';

@@ -3,10 +3,10 @@
 
 import type { AskedRequest, Understanding } from '../../flow/asked-request.ts';
 import type { Access, Operation, Touch } from '../../flow/operation.ts';
-import { accessByMethod } from '../github/build-operation.ts';
+import { accessByMethod, isOverridden } from '../github/build-operation.ts';
 import { ownerTouch } from '../github/touches.ts';
 import { buildOperation, unknownOperation } from './build-operation.ts';
-import { isOverridden, mayBeOverridden } from './find-route.ts';
+import { mayBeOverridden } from './find-route.ts';
 import type { GitlabServer } from './gitlab-server.ts';
 import { signedRedirectReader } from './signed-redirect.ts';
 import { areNames, groupByParameter, hiddenProject, projectByParameter, projectTouch } from './touches.ts';

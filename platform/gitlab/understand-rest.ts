@@ -3,10 +3,10 @@
 
 import type { AskedRequest, Understanding } from '../../flow/asked-request.ts';
 import type { Access, Touch } from '../../flow/operation.ts';
-import { accessByMethod } from '../github/build-operation.ts';
+import { accessByMethod, isOverridden } from '../github/build-operation.ts';
 import { ownerTouch, platformTouch } from '../github/touches.ts';
 import { buildOperation, unknownOperation } from './build-operation.ts';
-import { findRoute, highestAt, isOverridden, mayBeOverridden } from './find-route.ts';
+import { findRoute, highestAt, mayBeOverridden } from './find-route.ts';
 import type { GitlabServer } from './gitlab-server.ts';
 import { crossingLimits, findCrossing } from './read-crossing.ts';
 import type { Route } from './read-routes.ts';

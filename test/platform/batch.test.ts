@@ -118,6 +118,7 @@ check(
   `
 GET api:/repos/acme/app/compare/main...feature/x => repos/compare-commits · acme/app · read · contents:read
 GET api:/repos/acme/app/compare/main...eve:patch => repos/compare-commits · acme/app · read · contents:read
+GET api:/repositories/7/compare/ACME:main...acme:app:x => repos/compare-commits · acme/app · read · contents:read
 GET api:/repos/acme/app/code-scanning/codeql/variant-analyses/1/repos/evil/x => code-scanning/get-variant-analysis-repo-task · acme/app · read · contents:read
 GET api:/repos/evil/x/code-scanning/codeql/variant-analyses/1/repos/evil/y => code-scanning/get-variant-analysis-repo-task · evil/x · read · contents:read · other
 POST ghcr:/v2/acme/app/blobs/uploads/?mount=sha256:aa&from=evil/base => container/push · acme/app · write · packages:write
@@ -155,6 +156,9 @@ check(
 POST api:/repos/acme/app/issues {} => rest/unknown · acme/app · write · - · unknown
 GET api:/repos/acme/app => rest/unknown · acme/app · write · - · unknown
 POST api:/repos/acme/app/hooks/1 {} => rest/unknown · acme/app · admin · - · unknown
+GET ghcr:/v2/acme/app/manifests/1 => container/pull · acme/app · write · packages:read · unknown
+GET git:/acme/app/info/refs?service=git-upload-pack => git/fetch · acme/app · write · contents:read · unknown
+GET https://npm.pkg.github.com/@acme%2Fapp => packages/download · acme/? · write · packages:read · unknown
 `,
   { headers: { ...token, 'X-HTTP-Method-Override': 'DELETE' } },
 );
@@ -342,6 +346,9 @@ ${gql('subscription{x}')} => graphql/opaque · ?/? · write · - · unknown
 POST api:/graphql {"extensions":{"persistedQuery":{"version":1,"sha256Hash":"00"}}} => graphql/opaque · ?/? · write · - · unknown
 POST api:/graphql {"query":"{viewer{login}}","query":"mutation{createIssue(input:{}){clientMutationId}}"} => graphql/opaque · ?/? · write · - · unknown
 POST api:/graphql [{"query":"{viewer{login}}"},{"query":"mutation{closeIssue(input:{}){clientMutationId}}"}] => graphql/closeIssue · ?/? · write · issues:write
+POST api:/graphql {"query":"{viewer{login}}","id":"0a1b"} => graphql/opaque · ?/? · write · - · unknown
+POST api:/graphql {"query":"{viewer{login}}","Query":"mutation{x}"} => graphql/opaque · ?/? · write · - · unknown
+POST api:/graphql {"query":"{viewer{login}}","variables":{"id":"0a1b"},"operationName":null} => graphql/query · ?/? · read · -
 POST api:/graphql query{viewer{login}} => graphql/opaque · ?/? · write · - · unknown
 POST api:/graphql {"query":"{viewer{login}}"}&query=mutation{x} => graphql/opaque · ?/? · write · - · unknown
 GET api:/graphql?query=%7Bviewer%7Blogin%7D%7D => graphql/query · ?/? · read · -
