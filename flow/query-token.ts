@@ -1,23 +1,26 @@
-// GitLab takes tokens in the query as well as in fields: seen as the field that they stand for.
+// Forges take tokens in the query as well as in fields: seen beside the field that they stand for.
 
-const fieldOf: Readonly<Record<string, string>> = {
-  job_token: 'job-token',
-  private_token: 'private-token',
-  deploy_token: 'deploy-token',
-};
+const fieldOf = [
+  ['job_token', 'job-token'],
+  ['private_token', 'private-token'],
+  ['deploy_token', 'deploy-token'],
+] as const;
 const maxQueryLength = 16_384;
 
-/** `header` with the fields that a query stands for; a field that is there itself wins. */
+/** `header` with what a query gives: fields of GitLab, and an OAuth token where there is no Authorization. */
 export function withQueryTokens(
   header: (name: string) => string | null,
   query: string,
 ): (name: string) => string | null {
-  if (!query.includes('_token') || query.length > maxQueryLength) return header;
+  if (query.length > maxQueryLength || !/_token|%5f/i.test(query)) return header;
   const given = new URLSearchParams(query);
   const found = new Map<string, string>();
-  for (const [parameter, field] of Object.entries(fieldOf)) {
-    const token = given.get(parameter);
-    if (token !== null) found.set(field, token);
+  // Of several the platform takes the first or the last: all are told.
+  for (const [parameter, field] of fieldOf) {
+    const tokens = given.getAll(parameter);
+    if (tokens.length > 0) found.set(field, [header(field) ?? [], tokens].flat().join(', '));
   }
-  return (name) => header(name) ?? found.get(name) ?? null;
+  const bearers = given.getAll('access_token').map((token) => `Bearer ${token}`);
+  if (bearers.length > 0 && header('authorization') === null) found.set('authorization', bearers.join(', '));
+  return (name) => found.get(name) ?? header(name);
 }

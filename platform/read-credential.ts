@@ -34,12 +34,10 @@ export function readCredential(
   const authorization = header('authorization');
   const tokens = authorization === null ? [] : readTokens(authorization);
   if (tokens === 'cloud') return 'cloud';
-  for (const name of bareFields) {
-    const value = header(name);
-    if (value !== null) tokens.push(value.trim());
-  }
+  tokens.push(...readBareFields(header));
   if (tokens.length === 0) return authorization === null ? 'none' : 'unknown';
   if (tokens.some((token) => token.length > 0 && isJobToken(token))) return 'job';
+  if (authorization !== null && piecesOf(authorization).some(isJobToken)) return 'job';
   for (const token of tokens) {
     const known = formats.find(([pattern]) => pattern.test(token));
     if (known !== undefined) return known[1];
@@ -51,8 +49,29 @@ export function readCredential(
 export function readBareTokens(header: (name: string) => string | null): string[] {
   const authorization = header('authorization');
   const tokens = authorization === null ? [] : readTokens(authorization);
-  const bare = bareFields.flatMap((name) => header(name)?.trim() ?? []);
-  return [...(tokens === 'cloud' ? [] : tokens), ...bare].filter((token) => token !== '');
+  return [...(tokens === 'cloud' ? [] : tokens), ...readBareFields(header)].filter((token) => token !== '');
+}
+
+/** A field that came twice is joined by commas (RFC 9110 §5.3). */
+function readBareFields(header: (name: string) => string | null): string[] {
+  return bareFields.flatMap(
+    (name) =>
+      header(name)
+        ?.split(',')
+        .map((value) => value.trim()) ?? [],
+  );
+}
+
+const maxPieces = 64;
+
+/** All that may be a token in a field, whatever is around it, in base64 too: platforms read more than the forms. */
+function piecesOf(field: string): string[] {
+  const encoded = field.match(/[A-Za-z0-9+/_-]{16,}/g)?.slice(0, maxPieces) ?? [];
+  const decoded = encoded.map((text) => Buffer.from(text, 'base64').toString('latin1'));
+  const pieces = [field, ...decoded].flatMap(
+    (text) => text.match(/[A-Za-z0-9_.-]{16,}/g)?.slice(0, maxPieces) ?? [],
+  );
+  return pieces.slice(0, 2 * maxPieces);
 }
 
 /** The bare secrets of one field; both halves of Basic, since platforms take a token in either. */

@@ -1,6 +1,8 @@
 // Requests as clients write them, through `explain`: spellings of a path, and what a policy for acme/* says to them.
 
 import t from 'tap';
+import { withQueryTokens } from '../../flow/query-token.ts';
+import { readCredential } from '../../platform/read-credential.ts';
 import { canonicalisePath, slashesOn } from '../../policy/canonicalise-path.ts';
 import { explainQuestion } from '../../policy/explain.ts';
 import { loadPolicy } from '../../policy/load.ts';
@@ -80,6 +82,62 @@ t.test('requests as they are written are explained', async (t) => {
     [`GET ${identity}//idtoken/p/j?api-version=2.0`, 'block repository · oidc/token · id-token:write'],
   ];
   for (const [line, expected, body] of rows) t.equal(explain(line, body), expected, line);
+});
+
+t.test('the job’s own token is found wherever a platform may read one', async (t) => {
+  const token = 'ghs_16C7e42F292c6912E7710c838347';
+  const other = `ghp_${'x'.repeat(36)}`;
+  const base64 = (text: string): string => Buffer.from(text).toString('base64');
+  const credential = (fields: Readonly<Record<string, string>>, query = ''): string =>
+    readCredential(
+      withQueryTokens((name) => fields[name] ?? null, query),
+      (text) => text === token,
+    );
+  const own = [
+    `Bearer ${token}`,
+    `BEARER\t${token}`,
+    `Bearer x, Bearer ${token}`,
+    `Bearer ${other}, Bearer ${token}`,
+    `Bearer ${token},`,
+    `Bearer:${token}`,
+    `Digest username="${token}"`,
+    `Basic\t${base64(`x:${token}`)}`,
+    `Basic ${base64(`a:b:${token}`)}`,
+    `Bearer ${base64(`${token}:`)}`,
+    `Bearer ${base64(`x:${token}`)}`,
+    `${' '.repeat(20_000)}Bearer ${token}`,
+  ];
+  for (const authorization of own) t.equal(credential({ authorization }), 'job', authorization.trim());
+  const queries = [
+    `job_token=${token}`,
+    `job%5Ftoken=${token}`,
+    `job%5ftoken=${token}`,
+    `job_token=x&job_token=${token}`,
+    `job_token=${token}&job_token=x`,
+    `access_token=${token}`,
+    `private%5Ftoken=${token}`,
+  ];
+  for (const query of queries) t.equal(credential({}, query), 'job', query);
+  t.equal(credential({ 'job-token': 'x' }, `job_token=${token}`), 'job');
+  t.equal(credential({ 'private-token': `x, ${token}` }), 'job');
+  const others: readonly (readonly [
+    fields: Readonly<Record<string, string>>,
+    query: string,
+    kind: string,
+  ])[] = [
+    [{}, '', 'none'],
+    [{}, 'page_token=x&q=a_token', 'none'],
+    [{ authorization: `Bearer ${other}` }, '', 'pat'],
+    [{ authorization: `Bearer ${token}x` }, '', 'app'],
+    [{ authorization: `Bearer x${token}` }, '', 'unknown'],
+    [{ authorization: `Bearer ${other}` }, 'access_token=x', 'pat'],
+    [{ authorization: `AWS4-HMAC-SHA256 Credential=${token}` }, '', 'cloud'],
+    [{}, `access_token=${other}`, 'pat'],
+    [{}, `private_token=glpat-x`, 'pat'],
+    [{ authorization: 'Bearer ' + 'x,'.repeat(30_000) }, '', 'unknown'],
+  ];
+  for (const [fields, query, kind] of others)
+    t.equal(credential(fields, query), kind, `${JSON.stringify(fields).slice(0, 80)} ${query}`);
 });
 
 t.test('doubled slashes are joined on the runner’s own service alone', async (t) => {
