@@ -88,7 +88,7 @@ const writes = /^(?:POST|PUT|PATCH|DELETE)$/;
 /** By method and path, the first that fits (facts of actions/runner 2.336.0). */
 const calls: readonly ServiceCall[] = [
   call(/^POST$/, /(?:^|\/)runnerresolve\/actions$/i, 'actions/resolve', 'read'),
-  call(/^POST$/, /\/plans\/[^/]+\/actions?downloadinfo$/i, 'actions/resolve', 'read'),
+  call(/^POST$/, /(?:^|\/)actions?downloadinfo(?:\/[^/]+){0,3}$/i, 'actions/resolve', 'read'),
   call(any, /(?:^|\/)session$/, 'runner/session', 'write'),
   call(reads, /(?:^|\/)message$/, 'runner/poll', 'read'),
   call(/^POST$/, /(?:^|\/)acknowledge$/, 'runner/acknowledge', 'write'),

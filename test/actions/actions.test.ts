@@ -18,7 +18,7 @@ import { refKey, SeenRefFiles } from '../../actions/seen-refs.ts';
 import type { SendOwn } from '../../flow/action-facts.ts';
 import type { Held } from '../../flow/held.ts';
 import type { ActionTouch } from '../../flow/operation.ts';
-import { defaultServers } from '../../flow/platform-server.ts';
+import { defaultServers, ownServer } from '../../flow/platform-server.ts';
 import { createInterpreter } from '../../interpreters.ts';
 import { judgeAction } from '../../policy/actions.ts';
 import { describeOperation } from '../../policy/describe-operation.ts';
@@ -38,6 +38,30 @@ function action(text: string, more: Partial<ActionTouch> = {}): ActionTouch {
 }
 const say = ({ owner, name, path, ref }: ActionTouch): string =>
   `${owner}/${name}${path === '' ? '' : `/${path}`}@${ref}`;
+
+t.test('the calls that resolve actions, wherever a server has them', async (t) => {
+  const ghes = ownServer('github', 'ghes.corp.example');
+  const interpreter = createInterpreter([...defaultServers, ghes], []);
+  const plan = '_apis/distributedtask/hubs/Actions/plans/p';
+  const rows: readonly (readonly [line: string, isResolution: boolean])[] = [
+    [launch, true],
+    [launch.replace('runnerresolve', 'RunnerResolve'), true],
+    [
+      `POST https://pipelinesghubeus1.actions.githubusercontent.com/x/${plan}/actiondownloadinfo?jobId=j`,
+      true,
+    ],
+    [`POST https://ghes.corp.example/_services/pipelines/x/${plan}/ActionDownloadInfo`, true],
+    ['POST https://ghes.corp.example/_services/pipelines/_apis/v1/ActionDownloadInfo/s/h/p', true],
+    [launch.replace('POST', 'GET'), false],
+    [`${launch}/more`, false],
+    [`POST https://ghes.corp.example/acme/app/${plan}/actiondownloadinfo`, false],
+  ];
+  for (const [line, isResolution] of rows) {
+    const found = interpreter.understand(request(line));
+    t.equal(found?.operation?.name === 'actions/resolve', isResolution, line);
+    t.equal(found?.hold !== undefined && found.review !== undefined, isResolution, line);
+  }
+});
 
 t.test('a call’s body names the actions, in both forms of the service', async (t) => {
   const rows: readonly (readonly [body: unknown, expected: string | readonly string[]])[] = [

@@ -301,6 +301,13 @@ t.test('a body that names nothing resolves nothing', async (t) => {
     t.match(stdout, /\[action-unread\]/, body.slice(0, 30));
   }
   t.equal(arrivals('runnerresolve'), before);
+  // As the runner sends it.
+  writeFileSync(
+    join(lab.directory, 'body'),
+    JSON.stringify({ actions: [{ action: 'acme/tool', version: 'v1' }] }),
+  );
+  const pieces = ['-H', 'Transfer-Encoding: chunked', '-d', `@${join(lab.directory, 'body')}`, url];
+  t.match((await lab.curl(pieces)).stdout, /"resolved_sha"/, 'control: in chunks');
 });
 
 t.test('a tag that moved is blocked, again after a restart; one that may move is not', async (t) => {
