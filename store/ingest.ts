@@ -40,12 +40,12 @@ export class Ingest {
     return this.#lost;
   }
 
-  /** Reads until nothing whole is left; answers how many records were given to the store. */
-  async catchUp(): Promise<number> {
+  /** Reads until nothing whole is left, or it is to end; answers how many records were given to the store. */
+  async catchUp(mustEnd: () => boolean = () => false): Promise<number> {
     const offsets = await this.#known();
     let count = 0;
     for (const name of await this.#segments()) {
-      for (;;) {
+      while (!mustEnd()) {
         const read = await readBatch(
           join(this.#options.directory, name),
           offsets.get(name) ?? 0,

@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync } from 'node:sqlite';
 import { SallyportError } from '../flow/errors.ts';
 
 export interface MigrationStep {
@@ -30,8 +30,28 @@ export function readSteps(folder: string): readonly MigrationStep[] {
   return steps;
 }
 
+const damaged = new Set([11, 26]);
+
+/**
+ * Opens or makes a file of the newest shape. Whatever is there and cannot be used is left as it is. @throws SallyportError
+ * usage when it is damaged, no database, or another program's
+ */
+export function openMigrated(path: string, pragmas: string, steps: readonly MigrationStep[]): DatabaseSync {
+  const database = new DatabaseSync(path, { timeout: 5_000 });
+  try {
+    database.exec(pragmas);
+    migrate(database, steps, path);
+    return database;
+  } catch (error) {
+    database.close();
+    if (error instanceof Error && 'errcode' in error && damaged.has(Number(error.errcode) & 255))
+      throw refuse(path, 'it is damaged or no database: move it away, or restore a backup', error);
+    throw error;
+  }
+}
+
 /** Applies what is missing. @throws SallyportError usage when the file was made by a newer program or by another one */
-export function migrate(database: DatabaseSync, steps: readonly MigrationStep[], file: string): void {
+function migrate(database: DatabaseSync, steps: readonly MigrationStep[], file: string): void {
   database.exec(
     'create table if not exists migration (number integer primary key, name text not null, digest text not null, applied_ms integer not null) strict',
   );
@@ -64,5 +84,5 @@ export function inTransaction<T>(database: DatabaseSync, run: () => T): T {
   }
 }
 
-const refuse = (file: string, why: string): SallyportError =>
-  new SallyportError('usage', `${file} cannot be used: ${why}`);
+const refuse = (file: string, why: string, cause?: unknown): SallyportError =>
+  new SallyportError('usage', `${file} cannot be used: ${why}`, cause);

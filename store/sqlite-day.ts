@@ -1,7 +1,7 @@
 // The file of one day's flows: writes them, says which have just ended, and keeps what they add until main.db has it.
 
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { inTransaction, migrate, type MigrationStep } from './migrate-sqlite.ts';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { inTransaction, openMigrated, type MigrationStep } from './migrate-sqlite.ts';
 import { addFlow, emptyDeltas, type Deltas } from './rollup.ts';
 import { columnsOf, endedFlow, type NumberedRow } from './number-flow.ts';
 import type { SqliteNames } from './sqlite-names.ts';
@@ -22,9 +22,7 @@ export class SqliteDay {
   /** @throws SallyportError when the file is another program's */
   constructor(path: string, day: string, steps: readonly MigrationStep[]) {
     this.day = day;
-    this.#database = new DatabaseSync(path, { timeout: 5_000 });
-    this.#database.exec(dayPragmas);
-    migrate(this.#database, steps, path);
+    this.#database = openMigrated(path, dayPragmas, steps);
     this.#insert = this.#database.prepare(insert);
   }
 

@@ -3,10 +3,10 @@
 
 import { chmodSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { FlowRecord } from '../flow/flow.ts';
 import { newestRows, type FlowRow } from './flow-row.ts';
-import { inTransaction, migrate, readSteps, type MigrationStep } from './migrate-sqlite.ts';
+import { inTransaction, openMigrated, readSteps, type MigrationStep } from './migrate-sqlite.ts';
 import { wordsOf, type NumberedRow } from './number-flow.ts';
 import type { Deltas } from './rollup.ts';
 import { SqliteDay } from './sqlite-day.ts';
@@ -38,11 +38,9 @@ export class SqliteStore {
     this.#folder = folder;
     mkdirSync(join(folder, 'flows'), { recursive: true, mode: 0o700 });
     const path = join(folder, 'main.db');
-    this.#main = new DatabaseSync(path, { timeout: 5_000 });
-    chmodSync(path, 0o600);
-    this.#main.exec(mainPragmas);
     const steps = join(import.meta.dirname, 'migrations');
-    migrate(this.#main, readSteps(join(steps, 'main')), path);
+    this.#main = openMigrated(path, mainPragmas, readSteps(join(steps, 'main')));
+    chmodSync(path, 0o600);
     this.#daySteps = readSteps(join(steps, 'day'));
     this.#names = new SqliteNames(this.#main);
     this.#statements = {
