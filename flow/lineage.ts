@@ -65,14 +65,14 @@ function coversHost(home: string, host: string): boolean {
   );
 }
 
-/** Signed identities (JWT, RFC 7519) in a text, at most sixteen; whatever else is encoded is not seen. */
+/** Signed identities (JWT, RFC 7519) in a text, at most 1,024: as many as 64 KB hold; whatever else is encoded is not seen. */
 export function findSigned(text: string): string[] {
   if (!text.includes('eyJ')) return [];
   const found: string[] = [];
   for (const run of text.split(/[^\w.-]+/)) {
-    if (run.length < 32 || run.length > 16_384 || !run.startsWith('eyJ')) continue;
+    if (run.length < 64 || run.length > 16_384 || !run.startsWith('eyJ')) continue;
     if (run.split('.', 4).length === 3) found.push(run);
-    if (found.length >= 16) break;
+    if (found.length >= 1_024) break;
   }
   return found;
 }

@@ -7,10 +7,10 @@ import type { Held } from '../flow/held.ts';
 import type { Attribution } from '../flow/job.ts';
 import type { CredentialKind, Operation } from '../flow/operation.ts';
 import type { PlatformServer } from '../flow/platform-server.ts';
-import type { EffectiveCredentials } from './credentials.ts';
+import { takesIdentity, type EffectiveCredentials } from './credentials.ts';
 import { findForeignTokens, findTokensInBody, type SearchedRequest } from './find-foreign-tokens.ts';
 import { findForeignOwner } from './foreign-owner.ts';
-import { findForeignClaims } from './foreign-claims.ts';
+import { findForeignClaims, type ClaimedAt } from './foreign-claims.ts';
 import { isHostOf } from './token-formats.ts';
 
 const maxClaimed = 262_144;
@@ -37,18 +37,27 @@ export function createInspector(
   attribution: Attribution,
 ): CredentialInspector {
   const seesTokens = terms.foreignToken !== null;
+  const placeOf = ({ host }: InspectedRequest): ClaimedAt => ({
+    host,
+    isPlatform: attribution.job !== null && isHostOf(attribution.job.platform, host, servers),
+    takes: (audience) => takesIdentity(terms, audience, host),
+  });
   const ownerOf = (operation: Operation | null): Evidence[] =>
     terms.foreignOwner === null ? [] : inspectOwner(operation, attribution);
   return {
     head: (request) => [
-      ...(seesTokens ? inspectTokens(request, servers, attribution) : []),
+      ...(seesTokens ? inspectTokens(request, servers, attribution, placeOf(request)) : []),
       ...ownerOf(request.operation),
     ],
     body: (request, held, found) => {
       const tokens = seesTokens
         ? [
             ...findTokensInBody(bytesOf(held), request.host, servers),
-            ...findForeignClaims(bytesOf(held).toString('latin1', 0, maxClaimed), attribution),
+            ...findForeignClaims(
+              bytesOf(held).toString('latin1', 0, maxClaimed),
+              attribution,
+              placeOf(request),
+            ),
           ]
         : [];
       // What the head told already is not told again.
@@ -66,6 +75,7 @@ function inspectTokens(
   request: InspectedRequest,
   servers: readonly PlatformServer[],
   attribution: Attribution,
+  at: ClaimedAt,
 ): Evidence[] {
   const found = findForeignTokens(request, servers);
   if (found.length === 0 && isJobTokenElsewhere(request, servers, attribution))
@@ -73,7 +83,8 @@ function inspectTokens(
       kind: 'foreign-token',
       detail: 'the job’s own token, and the host is none of its platform',
     });
-  found.push(...findForeignClaims(request.fields, attribution));
+  const text = request.query === '' ? request.fields : `${request.fields}\r\n${request.query}`;
+  found.push(...findForeignClaims(text, attribution, at));
   return found;
 }
 

@@ -18,6 +18,16 @@ interface Holding {
   identityUntilMs: number;
 }
 
+/** Identities go last: asking for many other tokens makes nobody forget where one of them may go. */
+function findOldest(tokens: ReadonlyMap<string, Lineage>): string {
+  let first = '';
+  for (const [id, { made }] of tokens) {
+    if (made !== 'identity') return id;
+    if (first === '') first = id;
+  }
+  return first;
+}
+
 /** Lineages by holder (`grantHolder`). */
 export class Lineages {
   readonly #holders = new LRUCache<string, Holding>({
@@ -44,10 +54,7 @@ export class Lineages {
     const holding = this.#holders.get(holder) ?? { tokens: new Map<string, Lineage>(), identityUntilMs: 0 };
     holding.tokens.delete(lineage.id);
     holding.tokens.set(lineage.id, lineage);
-    for (const oldest of holding.tokens.keys()) {
-      if (holding.tokens.size <= maxHolderTokens) break;
-      holding.tokens.delete(oldest);
-    }
+    if (holding.tokens.size > maxHolderTokens) holding.tokens.delete(findOldest(holding.tokens));
     if (lineage.made === 'identity') holding.identityUntilMs = this.#now() + identityMs;
     this.#holders.set(holder, holding, { size: holding.tokens.size });
   }

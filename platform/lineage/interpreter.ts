@@ -9,13 +9,13 @@ import type {
   Interpreter,
   Understanding,
 } from '../../flow/asked-request.ts';
+import { hostsOfAudience } from '../../flow/audience-hosts.ts';
 import type { Evidence } from '../../flow/evidence.ts';
 import type { Held } from '../../flow/held.ts';
 import { isHome, type Lineage, type MintedToken } from '../../flow/lineage.ts';
 import type { Operation } from '../../flow/operation.ts';
 import type { PlatformServer } from '../../flow/platform-server.ts';
 import type { RegistryServer } from '../../flow/registry-server.ts';
-import { hostsOfAudience } from './audience-hosts.ts';
 import { createHomes, type FindHomes } from './find-homes.ts';
 import { exchange, findMint, type Mint } from './read-minted.ts';
 
@@ -84,7 +84,7 @@ function elsewhere({ homes, made, audience }: Lineage, host: string): Evidence[]
 }
 
 const textTypes =
-  /^(?:application\/(?:x-www-form-urlencoded|(?:[\w.+-]+\+)?json|[\w.+-]*xml|x-amz-[\w.-]+)|text\/|multipart\/form-data)/i;
+  /^(?!application\/grpc)(?:application\/(?:x-www-form-urlencoded|(?:[\w.+-]+\+)?json|[\w.+-]*xml|x-amz-[\w.-]+)|text\/|multipart\/form-data)/i;
 
 /** The body is looked at for an identity token, where it is a text; what is too large or coded otherwise goes on. */
 function watchBody(found: Understanding, setting: Setting): Understanding | null {

@@ -3,11 +3,11 @@
 
 import t from 'tap';
 import type { AskedRequest, Understanding } from '../../flow/asked-request.ts';
+import { hostsOfAudience } from '../../flow/audience-hosts.ts';
 import { isHome, type Lineage, type MintedToken } from '../../flow/lineage.ts';
 import type { CredentialKind } from '../../flow/operation.ts';
 import { createInterpreter } from '../../interpreters.ts';
 import { readCarriedTokens } from '../../platform/lineage/carried-tokens.ts';
-import { hostsOfAudience } from '../../platform/lineage/audience-hosts.ts';
 import { request as ask, servers, whole } from './ask.ts';
 
 const interpreter = createInterpreter(servers, []);

@@ -6,7 +6,7 @@ import type { Attribution } from '../../flow/job.ts';
 import type { CredentialKind, Operation, Touch } from '../../flow/operation.ts';
 import type { Policy } from '../../policy/compile.ts';
 import { decideRequest } from '../../policy/decide.ts';
-import { findForeignClaims } from '../../policy/foreign-claims.ts';
+import { findForeignClaims, type ClaimedAt } from '../../policy/foreign-claims.ts';
 import { effectivePolicy } from '../../policy/scope.ts';
 import { conflicted, job, nobody, policyOf, problemsOf, withHead } from './judge.ts';
 
@@ -124,6 +124,8 @@ const actions = 'https://token.actions.githubusercontent.com';
 const ac = (...scopes: (readonly [string, number])[]) =>
   JSON.stringify(scopes.map(([Scope, Permission]) => ({ Scope, Permission })));
 
+const anywhere: ClaimedAt = { host: 'vault.corp.example', isPlatform: false, takes: () => null };
+
 t.test('claims of a signed token close, and never open', async (t) => {
   const main = job();
   const rows: readonly (readonly [unknown, Attribution, string | null])[] = [
@@ -145,7 +147,7 @@ t.test('claims of a signed token close, and never open', async (t) => {
     [{ iss: 7, repository: ['evil/x'], ac: 9 }, main, null],
   ];
   for (const [claims, who, expected] of rows) {
-    const found = findForeignClaims(`authorization: Bearer ${sign(claims)}`, who);
+    const found = findForeignClaims(`authorization: Bearer ${sign(claims)}`, who, anywhere);
     t.equal(found.length, expected === null ? 0 : 1, JSON.stringify(claims));
     if (expected !== null) t.match(found[0], { kind: 'foreign-token', detail: expected });
   }
@@ -155,13 +157,44 @@ t.test('claims of a signed token close, and never open', async (t) => {
     job: { ...base, platform: 'gitlab', server: 'scm.corp.example', repository: 'acme/infra/web' },
   };
   t.equal(
-    findForeignClaims(sign({ iss: 'https://scm.corp.example', project_path: 'acme/other' }), gitlab).length,
+    findForeignClaims(sign({ iss: 'https://scm.corp.example', project_path: 'acme/other' }), gitlab, anywhere)
+      .length,
     1,
   );
   t.equal(
-    findForeignClaims(sign({ iss: 'https://scm.corp.example', project_path: 'acme/infra/web' }), gitlab)
-      .length,
+    findForeignClaims(
+      sign({ iss: 'https://scm.corp.example', project_path: 'acme/infra/web' }),
+      gitlab,
+      anywhere,
+    ).length,
     0,
+  );
+  const sent = (aud: unknown, at: Partial<ClaimedAt>, iss = actions) =>
+    findForeignClaims(sign({ iss, repository: 'acme/app', aud }), main, { ...anywhere, ...at }).length;
+  const aws = { host: 'sts.eu-west-1.amazonaws.com' };
+  const audiences: readonly (readonly [number, number])[] = [
+    [sent('sts.amazonaws.com', aws), 0],
+    [sent('sts.amazonaws.com', { host: 'evil.example' }), 1],
+    [sent('sts.amazonaws.com', { host: 'api.github.com', isPlatform: true }), 0],
+    [sent('sts.amazonaws.com', { host: 'evil.example' }, 'https://idp.example'), 0],
+    [sent(['sts.amazonaws.com', 'https://vault.corp.example'], {}), 0],
+    [sent(['sts.amazonaws.com', 'pypi'], {}), 1],
+    [sent('a-word', {}), 0],
+    [sent('a-word', { takes: () => false }), 1],
+    [sent('sts.amazonaws.com', { takes: () => true }), 0],
+    [sent('https://github.com/acme', {}), 0],
+    [sent(undefined, {}), 0],
+    [sent([], {}), 0],
+  ];
+  t.same(
+    audiences.map(([found]) => found),
+    audiences.map(([, expected]) => expected),
+    'audiences',
+  );
+  const decoys = `${sign({ iss: 'x' })} `.repeat(400);
+  t.equal(
+    findForeignClaims(`${decoys}${sign({ iss: actions, repository: 'evil/x' })}`, main, anywhere).length,
+    1,
   );
   const startedAt = performance.now();
   for (const text of [
@@ -170,7 +203,7 @@ t.test('claims of a signed token close, and never open', async (t) => {
     `${sign({})} `.repeat(1500),
     `eyJ${'a'.repeat(240_000)}`,
   ])
-    findForeignClaims(text, main);
+    findForeignClaims(text, main, anywhere);
   t.ok(performance.now() - startedAt < 2000, 'linear');
 });
 

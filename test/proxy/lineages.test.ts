@@ -55,6 +55,9 @@ t.test('it is bounded, and the newest stay', async (t) => {
   t.equal(lineages.find('job a', ['token-43']), null);
   t.ok(lineages.find('job a', ['token-44']));
   t.ok(lineages.find('job a', ['token-299']));
+  lineages.keep('job i', lineage(lineages.hash(identity), 'identity'));
+  for (let i = 0; i < 300; i++) lineages.keep('job i', lineage(lineages.hash(`token-${i}`)));
+  t.ok(lineages.findIdentity('job i', identity), 'identities go last');
   for (let i = 0; i < 5_000; i++) lineages.keep(`job ${i}`, lineage('x'));
   t.equal(lineages.has('job 100'), false);
   t.ok(lineages.has('job 4999'));
