@@ -56,7 +56,7 @@ function hostsOfForge(
   { platform, server, name }: Operation,
   { host }: AskedRequest,
 ): readonly string[] {
-  if (platform === 'github' && name === 'container/token') return [host];
+  if (platform === 'github' && name.startsWith('container/')) return [host];
   const known = servers.find((one) => one.server === server) ?? findPlatformHost(servers, host)?.server;
   if (known === undefined) return [host];
   const hosts = known.hosts.map((one) => one.host);

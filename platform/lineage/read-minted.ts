@@ -105,6 +105,7 @@ const byName: Readonly<Record<string, Mint>> = {
   'runner/token': { made: 'access-token', read: readKeys(['access_token']) },
   'oidc/token': { made: 'identity', read: readKeys(['value']) },
   'container/token': registry,
+  'container/login': registry,
   'dependency-proxy/token': registry,
   'oci/token': registry,
   'sts/assume-role': cloud,

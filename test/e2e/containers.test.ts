@@ -182,16 +182,20 @@ t.test(
     const from = server.arrived.length;
     const upload = 'https://ghcr.io/v2/acme/app/blobs/uploads/';
     const encoded = '-H "authorization: Bearer $(printf %s "$TOKEN" | base64 -w0)"';
+    const login = `login=$(curl -s -u "job:$TOKEN" 'https://ghcr.io/token?service=ghcr.io' | sed 's/.*"token":"\\([^"]*\\)".*/\\1/')`;
+    const derived = '-H "authorization: Bearer $login"';
     const printed = await sh(
       'ceiling',
       pull('base', 'ghcr.io/acme/base:1'),
       push('own', 'ghcr.io/acme/app:3'),
       curl('encoded', 'POST', upload, encoded),
       curl('basic', 'POST', upload, '-u "job:$TOKEN"'),
+      login,
+      curl('derived', 'POST', upload, derived),
     );
     t.match(printed, /base=0\n/);
     t.match(printed, /own=1\n/);
-    t.match(printed, /encoded=403\nbasic=403\n/);
+    t.match(printed, /encoded=403\nbasic=403\nderived=403\n/);
     await sleep(300);
     const blocked = (await lab.gateway.records()).filter(
       ({ phase, decision }) => phase === 'closed' && decision.reason === 'permission',
@@ -202,8 +206,13 @@ t.test(
     t.same([...names], ['container/token [{"packages":"write"}]', 'container/push [{"packages":"write"}]']);
     t.same(arrivedAt(from, /^ghcr\.io\/v2/, true), []);
     t.match(
-      await sh('github', curl('encoded', 'POST', upload, encoded)),
-      /encoded=202\n/,
+      await sh(
+        'github',
+        curl('encoded', 'POST', upload, encoded),
+        login,
+        curl('derived', 'POST', upload, derived),
+      ),
+      /encoded=202\nderived=202\n/,
       'the registry takes it',
     );
   },

@@ -3,11 +3,11 @@
 
 import t from 'tap';
 import type { AskedRequest, Understanding } from '../../flow/asked-request.ts';
-import { hostsOfAudience } from '../../flow/audience-hosts.ts';
 import { isHome, type Lineage, type MintedToken } from '../../flow/lineage.ts';
 import type { CredentialKind } from '../../flow/operation.ts';
 import { createInterpreter } from '../../interpreters.ts';
 import { readCarriedTokens } from '../../platform/lineage/carried-tokens.ts';
+import { hostsOfAudience } from '../../platform/lineage/audience-hosts.ts';
 import { request as ask, servers, whole } from './ask.ts';
 
 const interpreter = createInterpreter(servers, []);
@@ -113,6 +113,14 @@ const rows: readonly (readonly [
   ],
   [
     'GET https://ghcr.io/token?service=ghcr.io&scope=repository:acme/app:pull',
+    '{"token":"ghcr-bearer"}',
+    'registry',
+    ['ghcr-bearer'],
+    'ghcr.io',
+    'api.github.com',
+  ],
+  [
+    'GET https://ghcr.io/token?service=ghcr.io',
     '{"token":"ghcr-bearer"}',
     'registry',
     ['ghcr-bearer'],
