@@ -3,7 +3,7 @@
 
 import { LRUCache } from 'lru-cache';
 import type { SendOwn } from '../flow/action-facts.ts';
-import type { ReviewedAnswer } from '../flow/asked-request.ts';
+import type { ReviewedAnswer, StorageGrant } from '../flow/asked-request.ts';
 import type { ActionTouch } from '../flow/operation.ts';
 import { askHistory, askRefs, type RefsQuestion } from './ask-refs.ts';
 
@@ -93,11 +93,18 @@ function laneOf(runner: string): number {
 
 const noTime = 'there was no time left to ask';
 
-function questionsOf({ operation, tokens }: ReviewedAnswer): Map<string, Question> {
-  const { server: host, touches } = operation;
+/** A server of one's own may have its actions from github.com: their archives say so, and so their tokens are for it. */
+function serverOf(server: string, archive: StorageGrant | undefined): string {
+  const isOfGithub = archive !== undefined && /^(?:api\.|codeload\.)?github\.com$/.test(archive.host);
+  return isOfGithub ? 'github.com' : server;
+}
+
+function questionsOf({ operation, grants, tokens }: ReviewedAnswer): Map<string, Question> {
+  const { server, touches } = operation;
   const asked = new Map<string, Question>();
   touches.forEach((touch, at) => {
     if (touch.kind !== 'action' || touch.commit === undefined) return;
+    const host = serverOf(server, grants[at]?.[0]);
     const refs = { host, repository: repositoryOf(touch), token: tokens[at] ?? null };
     const known = asked.get(keyOf(touch)) ?? { refs, commits: new Set() };
     known.commits.add(touch.commit);

@@ -1,7 +1,15 @@
 // What references of actions stood for when they were seen last: a small table on disk that outlives restarts. Each
 // process appends to a file of its own and reads those of all. The store takes this over behind the same port.
 
-import { appendFileSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+  type Stats,
+} from 'node:fs';
 import { join } from 'node:path';
 import { readCommit } from './read-json.ts';
 
@@ -71,17 +79,21 @@ export class SeenRefFiles implements SeenRefs {
 
   #refresh(): void {
     try {
-      const names = readdirSync(this.#directory).filter((name) => name.endsWith('.refs'));
-      for (const name of names.slice(0, maxFiles)) this.#readFile(name);
+      // Those that were written last, where upgrades have left many.
+      const files = readdirSync(this.#directory)
+        .filter((name) => name.endsWith('.refs'))
+        .map((name) => ({ name, stat: statSync(join(this.#directory, name), { throwIfNoEntry: false }) }))
+        .toSorted((a, b) => (b.stat?.mtimeMs ?? 0) - (a.stat?.mtimeMs ?? 0));
+      for (const { name, stat } of files.slice(0, maxFiles))
+        if (stat !== undefined) this.#readFile(name, stat);
     } catch (error) {
       this.#onError(error);
     }
   }
 
-  #readFile(name: string): void {
+  #readFile(name: string, stat: Stats): void {
     const path = join(this.#directory, name);
-    const stat = statSync(path, { throwIfNoEntry: false });
-    if (stat === undefined || stat.size > maxFileBytes) return;
+    if (stat.size > maxFileBytes) return;
     const look = `${stat.ino} ${stat.size} ${stat.mtimeMs}`;
     if (this.#read.get(name) === look) return;
     this.#read.set(name, look);

@@ -322,6 +322,12 @@ t.test('facts: what was before, and whether a branch or tag is there', async (t)
   );
   const both = await Promise.all([facts.look(reviewed, 'r1', send), facts.look(reviewed, 'r1', send)]);
   t.match(both[1]?.evidence.at(-1)?.detail, /this runner asks already/, 'one answer at a time');
+  const [archive] = [
+    archiveGrant(`https://api.github.com/repos/acme/tool/tarball/${third}`, ['acme/tool'], [third])!,
+  ];
+  const connected = { ...bare, server: 'ghes.corp.example', touches: touches.slice(1, 2) };
+  await facts.look({ operation: connected, grants: [[archive]], tokens: ['tok'] }, 'r3', send);
+  t.equal(asked.at(-1)?.split(' ')[0], 'github.com/acme/tool.git/git-upload-pack', 'of whom the archive is');
   const before = asked.length;
   const known = { ...reviewed, operation: { ...reviewed.operation, touches: touches.slice(0, 1) } };
   t.match((await facts.look(known, 'r2', send)).operation.touches, [{ onRef: 'yes' }]);
