@@ -107,7 +107,7 @@ function step(walk: Walk, selection: SelectionNode, open: ReadonlySet<string>, v
 }
 
 const administers =
-  /Protected|ProtectionRule|BranchRule|Runner|Variable|Token|Member|Hook|DeployKey|SshKey|ApprovalRule|Namespace|Integration|AuditEvent|Secret|Agent|(?:project|group|organization)(?:Create|Update|Delete|Destroy|Remove|Settings|Transfer|Share)/i;
+  /Protected|Protection|Settings|Approval\w*Rule|SecurityPolicy|PipelineSchedule|PipelineTrigger|BranchRule|Runner|Variable|Token|Member|Hook|DeployKey|SshKey|Namespace|Integration|AuditEvent|Secret|Agent|(?:project|group|organization)(?:Create|Update|Delete|Destroy|Remove|Settings|Transfer|Share)/i;
 
 function mutate(walk: Walk, field: FieldNode): boolean {
   const name = field.name.value;

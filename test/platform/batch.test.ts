@@ -313,6 +313,10 @@ PUT https://registry.gitlab.com/v2/evil/x/manifests/1 {} => container/push · ev
 GET https://registry.gitlab.com/v2/evil/x/manifests/tags => container/pull · evil/x · read · - · other
 POST lab:/api/graphql {"query":"{project(fullPath:\\"acme/infra\\"){name}}"} => graphql/query · acme/infra · read · - · beyond read_api
 POST lab:/api/graphql {"query":"{project(fullPath:\\"evil/x\\"){name}}"} => graphql/query · evil/x · read · - · beyond read_api · other
+POST lab:/api/graphql {"query":"mutation{projectCiCdSettingsUpdate(input:{}){errors}}"} => graphql/projectCiCdSettingsUpdate · ?/? · admin · - · beyond api · unknown
+POST lab:/api/graphql {"query":"mutation{pipelineScheduleCreate(input:{}){errors}}"} => graphql/pipelineScheduleCreate · ?/? · admin · - · beyond api · unknown
+POST lab:/api/graphql {"query":"mutation{createContainerProtectionRepositoryRule(input:{}){errors}}"} => graphql/createContainerProtectionRepositoryRule · ?/? · admin · - · beyond api · unknown
+POST lab:/api/graphql {"query":"mutation{approvalProjectRuleUpdate(input:{}){errors}}"} => graphql/approvalProjectRuleUpdate · ?/? · admin · - · beyond api · unknown
 POST lab:/api/graphql {"query":"mutation{issueSetDueDate(input:{}){clientMutationId}}"} => graphql/issueSetDueDate · ?/? · write · - · beyond api · unknown
 `,
   { context: onGitlab, headers: jobToken },
