@@ -7,7 +7,7 @@ import { isHome, type Lineage, type MintedToken } from '../../flow/lineage.ts';
 import type { CredentialKind } from '../../flow/operation.ts';
 import { createInterpreter } from '../../interpreters.ts';
 import { readCarriedTokens } from '../../platform/lineage/carried-tokens.ts';
-import { hostsOfAudience } from '../../platform/lineage/audience-hosts.ts';
+import { hostsOfAudience } from '../../flow/audience-hosts.ts';
 import { request as ask, servers, whole } from './ask.ts';
 
 const interpreter = createInterpreter(servers, []);
