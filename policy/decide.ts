@@ -157,24 +157,42 @@ export function decideRequest(effective: EffectivePolicy, question: RequestQuest
         ],
     blockReason: isOpen
       ? 'no-rule'
-      : (explainMeaning(operations, grants, meant) ?? explainMiss(groups, paths, grants, use)),
+      : nameMiss(
+          explainMeaning(operations, grants, meant) ?? explainMiss(groups, paths, grants, use),
+          question.operation ?? null,
+          effective.policy.packages !== null,
+        ),
   });
   const addresses = uniteAddresses(open);
   const own = decision.verdict === 'allow' ? ownAddress(host) : [];
-  const isResolver =
-    question.evidence.some(({ kind }) => kind === 'encrypted-dns') &&
-    !open.every((group) => group.some(({ rule }) => namesPath(rule, path)));
-  const withheld = maySend(decision) ? withhold(effective, question) : null;
-  const excess = maySend(withheld ?? decision)
-    ? findMeaningBlock(effective, question.operation ?? null, open)
-    : null;
   return {
-    ...(isResolver && maySend(decision)
-      ? blockNow(effective, 'encrypted-dns')
-      : (excess ?? withheld ?? decision)),
+    ...(maySend(decision) ? pickBlock(decision, findOtherBlocks(effective, question, open)) : decision),
     ...uniteGrants(open),
     addresses: own.length === 0 ? addresses : [...addresses, ...own],
   };
+}
+
+/** What else blocks the request, in the order in which it is told. */
+function findOtherBlocks(
+  effective: EffectivePolicy,
+  question: RequestQuestion,
+  open: readonly (readonly Candidate[])[],
+): readonly (Decision | null)[] {
+  const isResolver =
+    question.evidence.some(({ kind }) => kind === 'encrypted-dns') &&
+    !open.every((group) => group.some(({ rule }) => namesPath(rule, question.path)));
+  return [
+    isResolver ? blockNow(effective, 'encrypted-dns') : null,
+    withhold(effective, question),
+    findMeaningBlock(effective, question.operation ?? null, open),
+  ];
+}
+
+/** What is enforced counts before what is only recorded; of these the first, so that audit tells what block mode would. */
+function pickBlock(decision: Decision, others: readonly (Decision | null)[]): Decision {
+  const enforced = others.find((found) => found?.enforced === true);
+  if (enforced) return enforced;
+  return decision.verdict === 'block' ? decision : (others.find((found) => found !== null) ?? decision);
 }
 
 /** The block of a request for the credentials that it carries or asks for, or null; no grant lifts it. */
@@ -339,6 +357,13 @@ function namesPath(rule: Rule, path: string): boolean {
 
 function mayUpgrade(rule: Rule, upgrade: string): boolean {
   return rule.kind === 'opaque' || (rule.kind === 'http' && rule.websocket && upgrade === 'websocket');
+}
+
+/** A publication that rules on its host miss lacks a rule of its own: they would not grant it if they fitted. */
+function nameMiss(reason: Reason, operation: Operation | null, speaksOfPackages: boolean): Reason {
+  const isHosts = reason === 'method' || reason === 'path';
+  const isNamed = operation !== null && mustBeGranted(operation, speaksOfPackages);
+  return isHosts && isNamed ? 'publish' : reason;
 }
 
 /** Why no rule fitted: nearest first. */

@@ -240,7 +240,10 @@ export function rejudge(
   found: Understanding | null,
 ): Judgement {
   if (judged.query === null) return judged;
-  const evidence = found === null ? judged.evidence : [...judged.evidence, ...found.evidence];
+  // What the body says takes the place of its not having been read.
+  const isFirst = judged.hold !== null && found !== null;
+  const before = isFirst ? judged.evidence.filter(({ kind }) => kind !== 'opaque-body') : judged.evidence;
+  const evidence = found === null ? before : [...before, ...found.evidence];
   const operation = found?.operation ?? judged.operation;
   const isRead = found?.answer !== undefined || found?.review !== undefined;
   const { answer, review } = isRead ? answerOf(connection, found) : judged;
@@ -300,7 +303,10 @@ function decideNow(
     if (asOverride.verdict === 'block') decided = asOverride;
   }
   connection.core.ports.meter.observe('sallyport_decision_seconds', (performance.now() - startedAt) / 1000);
-  return decided;
+  // Recorded is what block mode would tell: the host's own reason, where the request has none besides.
+  const hasNone = !decided.enforced && decided.reason === 'no-rule';
+  const isOfHost = isSame && hasNone && hostDecision?.verdict === 'block';
+  return isOfHost ? { ...decided, reason: hostDecision.reason } : decided;
 }
 
 function grantFor(

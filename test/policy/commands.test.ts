@@ -378,7 +378,7 @@ void t.test('presets: every name has rules with a source, and they open what the
     ],
     ['POST https://gitlab.com/api/v4/projects/1/issues +body', 'block repository', ofGitlab],
     [`GET https://x.${npmDomain}/@acme%2fapp`, 'allow preset:npm/registry'],
-    [`PUT https://x.${npmDomain}/app +body`, 'block method'],
+    [`PUT https://x.${npmDomain}/app +body`, 'block publish'],
     ['GET https://x.pythonhosted.org/packages/a.whl', 'allow preset:pypi/files'],
     ['GET http://x.debian.org/debian/dists/stable/InRelease', 'allow preset:debian/debian'],
     ['GET https://x.docker.io/v2/library/alpine/manifests/latest', 'allow preset:docker-hub/registry'],

@@ -6,7 +6,7 @@ import type { CredentialKind, Operation, Touch } from '../../flow/operation.ts';
 import { defaultServers, ownServer } from '../../flow/platform-server.ts';
 import type { Policy } from '../../policy/compile.ts';
 import { takesIdentity } from '../../policy/credentials.ts';
-import { decideRequest } from '../../policy/decide.ts';
+import { decideRequest, withhold } from '../../policy/decide.ts';
 import { explainQuestion } from '../../policy/explain.ts';
 import { findForeignTokens, findTokensInBody } from '../../policy/find-foreign-tokens.ts';
 import { effectivePolicy } from '../../policy/scope.ts';
@@ -236,7 +236,8 @@ function operation(
 }
 
 function decide(policy: Policy, attribution: Attribution, asked: Operation): string {
-  const { verdict, reason } = decideRequest(effectivePolicy(policy, attribution), {
+  const effective = effectivePolicy(policy, attribution);
+  const question = {
     scheme: 'https',
     host: 'api.github.com',
     port: 443,
@@ -247,8 +248,11 @@ function decide(policy: Policy, attribution: Attribution, asked: Operation): str
     evidence: [],
     operation: asked,
     attribution,
-  });
-  return verdict === 'allow' ? 'allow' : reason;
+  } as const;
+  const { verdict, reason } = decideRequest(effective, question);
+  // What no rule allows is told first: what is withheld besides is asked by itself.
+  const withheld = policy.mode === 'audit' ? withhold(effective, question) : null;
+  return withheld?.reason ?? (verdict === 'allow' ? 'allow' : reason);
 }
 
 t.test('a write to another owner needs the job’s own credential', async (t) => {
