@@ -1,7 +1,8 @@
-// Git of a forge in the lab: bare repositories by their paths, served by `git http-backend` to whoever carries a token.
+// Git of a forge in the lab: bare repositories by their paths, which are compared without case as forges do, served by
+// `git http-backend` to whoever carries a token; public ones to everybody.
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { dirname, join } from 'node:path';
 import { answerGit, makeRepository } from '../../netns/demo-git.ts';
@@ -14,10 +15,11 @@ export class ForgeGit {
     this.#directory = directory;
   }
 
-  /** Makes `acme/app` with one commit; it takes pushes. */
+  /** Makes `acme/app` with one commit, unless it is there; it takes pushes. */
   make(path: string): void {
     const made = join(this.#directory, 'made', path);
-    const bare = this.#bare(path);
+    const bare = this.pathOf(path);
+    if (existsSync(bare)) return;
     makeRepository(made);
     mkdirSync(dirname(bare), { recursive: true });
     execFileSync('mv', [join(made, 'app.git'), bare]);
@@ -26,6 +28,8 @@ export class ForgeGit {
 
   /** Asks for credentials as forges do, and answers by the back end; of public repositories at once. */
   answer(request: IncomingMessage, response: ServerResponse, isPublic = false): void {
+    const [path = '', query = ''] = (request.url ?? '').split('?');
+    request.url = `${path.toLowerCase()}?${query}`;
     if (isPublic || request.headers.authorization !== undefined)
       return answerGit(join(this.#directory, 'served'), request, response);
     request.resume();
@@ -34,12 +38,18 @@ export class ForgeGit {
 
   /** Names of the branches that are there. */
   branches(path: string): string[] {
-    const list = ['-C', this.#bare(path), 'for-each-ref', '--format=%(refname:short)', 'refs/heads'];
+    const list = ['-C', this.pathOf(path), 'for-each-ref', '--format=%(refname:short)', 'refs/heads'];
     return execFileSync('git', list, { encoding: 'utf8' }).split('\n').filter(Boolean);
   }
 
-  #bare(path: string): string {
-    return join(this.#directory, 'served', `${path}.git`);
+  /** The commit that its main branch is at. */
+  commit(path: string): string {
+    return execFileSync('git', ['-C', this.pathOf(path), 'rev-parse', 'HEAD'], { encoding: 'utf8' }).trim();
+  }
+
+  /** Where the bare repository lies. */
+  pathOf(path: string): string {
+    return join(this.#directory, 'served', `${path.toLowerCase()}.git`);
   }
 }
 

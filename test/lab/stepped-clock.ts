@@ -5,18 +5,24 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '../..');
-const programs = ['main.ts', 'control.ts', 'worker.ts'];
+/** Which clock is stepped: the wall's, of every program, or the monotonic one, of the workers. */
+const programsOf = { wall: ['main.ts', 'control.ts', 'worker.ts'], monotonic: ['worker.ts'] } as const;
 const lookEveryMs = 50;
-
-const shim = (file: string): string => `import { readFileSync } from 'node:fs';
-const Real = Date;
-let offsetMs = 0;
-const look = () => { offsetMs = Number(readFileSync(${JSON.stringify(file)}, 'latin1')); };
-class SteppedDate extends Real {
+const steps = {
+  wall: `class SteppedDate extends Real {
   constructor(...args) { if (args.length === 0) super(Real.now() + offsetMs); else super(...args); }
   static now() { return Real.now() + offsetMs; }
 }
-globalThis.Date = SteppedDate;
+globalThis.Date = SteppedDate;`,
+  monotonic: `const now = performance.now.bind(performance);
+performance.now = () => now() + offsetMs;`,
+} as const;
+
+const shim = (file: string, kind: keyof typeof steps): string => `import { readFileSync } from 'node:fs';
+const Real = Date;
+let offsetMs = 0;
+const look = () => { offsetMs = Number(readFileSync(${JSON.stringify(file)}, 'latin1')); };
+${steps[kind]}
 look();
 setInterval(look, ${lookEveryMs}).unref();
 `;
@@ -28,14 +34,14 @@ export class SteppedClock {
   readonly prefix: readonly string[];
 
   /** `directory` must be readable by every user. */
-  constructor(directory: string) {
+  constructor(directory: string, kind: keyof typeof steps = 'wall') {
     const place = join(directory, 'clock');
     mkdirSync(place, { mode: 0o755 });
     this.#file = join(place, 'offset-ms');
     this.step(0);
     const shimFile = join(place, 'shim.mjs');
-    writeFileSync(shimFile, shim(this.#file));
-    const mounts = programs.map((name) => {
+    writeFileSync(shimFile, shim(this.#file, kind));
+    const mounts = programsOf[kind].map((name) => {
       const copy = join(place, name);
       const text = readFileSync(join(root, name), 'utf8');
       const first = text.startsWith('#!') ? text.indexOf('\n') + 1 : 0;

@@ -1,0 +1,164 @@
+// Every case of policy semantics as curl and git ask it through one gateway, whose policy is replaced for each: the
+// verdict, the rule and the reason are those of the record.
+
+import { execFileSync } from 'node:child_process';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import type { FlowRecord } from '../../flow/flow.ts';
+import type { DeclaredJob } from '../../netns/gateway-port.ts';
+import { runIpBatch } from '../../netns/ip.ts';
+import { WebServer } from '../../netns/web-server.ts';
+import { waitUntil } from '../lab/gateway.ts';
+import { ForgeGit, isGitPath } from '../lab/forge-git.ts';
+import { Lab } from '../lab/lab.ts';
+import { outcomeOf, RecordTail } from '../lab/live-client.ts';
+import { labAddresses } from '../lab/origins.ts';
+import { SteppedClock } from '../lab/stepped-clock.ts';
+import {
+  askers,
+  clientCases,
+  commits,
+  type Asker,
+  type ClientRow,
+  type ClientStep,
+} from '../policy/client-case-table.ts';
+import { withHead } from '../policy/judge.ts';
+
+/** As the cases are numbered, by hand: one that goes missing in the table is missed here. */
+const ids = '1 2 2b 3 4 5 6 7 8 8b 9 10 11 12 13 14 15 16 17'.split(' ');
+const forge = '93.184.216.81';
+const launch = 'launch-1.actions.githubusercontent.com';
+const names = Object.keys(askers) as Asker[]; // the keys of a constant
+
+const lab = await Lab.open({ runners: names.length });
+runIpBatch(lab.topology.internet, [`addr add ${forge}/32 dev lo`]);
+lab.origins.names.set('*.example', { a: [labAddresses.web4] });
+for (const host of ['github.com', 'api.github.com', 'codeload.github.com', launch, 'ghes.corp.example'])
+  lab.origins.names.set(host, { a: [forge] });
+const repositories = new ForgeGit(join(lab.directory, 'repositories'));
+for (const repository of ['acme/app', 'acme/lib']) repositories.make(repository);
+const work = join(lab.directory, 'work');
+execFileSync('git', ['clone', '-q', repositories.pathOf('acme/app'), work]);
+const server = new WebServer({
+  namespace: lab.topology.internet,
+  addresses: [forge],
+  http: [],
+  https: [443],
+  authority: lab.origins.authority,
+  answer: (request, response, { target }) => {
+    if (isGitPath(target)) return repositories.answer(request, response, true);
+    if (target.endsWith('/runnerresolve/actions')) return void resolveAction(request, response);
+    request.resume();
+    response.end('{}');
+  },
+});
+await server.start();
+const clock = new SteppedClock(lab.directory, 'monotonic');
+await lab.startGateway(withHead('http: []\n'), { jobs: declaredJobs(), prefix: clock.prefix });
+const tail = new RecordTail(lab.gateway.stateDirectory);
+t.teardown(async () => {
+  server.close();
+  await lab.close();
+});
+t.setTimeout(120_000);
+
+function declaredJobs(): DeclaredJob[] {
+  const job = { server: 'github.com', repository: 'acme/app', event: 'push', ref: 'refs/heads/main' };
+  return names.flatMap((name, index) => {
+    const { v4, v6 } = lab.runner(index);
+    const changes = askers[name];
+    return changes === null ? [] : [{ platform: 'github', ...job, ...changes, addresses: [v4, v6] }];
+  });
+}
+
+async function resolveAction(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const body = Buffer.concat(await Array.fromAsync(request as AsyncIterable<Buffer>)).toString(); // no encoding is set
+  const [, name = '', version = ''] = /"action":"([^"]+)","version":"([^"]+)"/.exec(body) ?? [];
+  const commit = commits[name];
+  const tar_url = `https://codeload.github.com/${name}/tar.gz/${commit}`;
+  const resolved = { name, resolved_name: name, resolved_sha: commit, version, tar_url };
+  response.setHeader('content-type', 'application/json');
+  response.end(JSON.stringify({ actions: { [`${name}@${version}`]: resolved } }));
+}
+
+let pushes = 0;
+function commandOf(request: string): string[] {
+  const [method = '', target = '', ...rest] = request.split(' ');
+  const git = ['git', '-C', work];
+  if (method === 'push')
+    return [...git, 'push', '-q', `https://github.com/${target}`, `HEAD:refs/heads/n${pushes++}`];
+  if (method === 'clone') return [...git, 'ls-remote', '-q', `https://github.com/${target}`];
+  const curl = ['curl', '-s', '-o', '/dev/null', '--max-time', '5', '--path-as-is'];
+  const json = ['-H', 'content-type: application/json', '-d'];
+  if (method === 'resolve') {
+    const [action, version] = target.split('@');
+    const body = JSON.stringify({ actions: [{ action, version, path: '' }] });
+    return [...curl, ...json, body, `https://${launch}/actions/build/plan/jobs/job/runnerresolve/actions`];
+  }
+  const hasBody = method !== 'GET' || rest.includes('+body');
+  return [...curl, '-X', method, ...(hasBody ? [...json, '{}'] : []), target];
+}
+
+/** What decided: of git its last request, else the request, the connection or the name that was refused. */
+function findOutcome(records: readonly FlowRecord[], request: string): string | null {
+  const isGit = /^(?:push|clone) /.test(request);
+  const of = (kind: FlowRecord['kind']) => records.findLast((record) => record.kind === kind);
+  const decided = isGit
+    ? records.findLast(
+        ({ operation }) => operation?.name === (request.startsWith('p') ? 'git/push' : 'git/fetch'),
+      )
+    : (of('request') ?? of('connection') ?? of('dns'));
+  return decided === undefined ? null : outcomeOf(decided);
+}
+
+async function ask([who, request]: ClientRow): Promise<string | null> {
+  const index = names.indexOf(who);
+  const before = tail.update().length;
+  await lab.run(commandOf(request), { runner: index, env: { GIT_TERMINAL_PROMPT: '0' } });
+  // Records of what ended are written after at most 100 ms.
+  await sleep(130);
+  // A blocked name leads to the gateway, in both families.
+  const { v4, v6 } = lab.runner(index);
+  const ended = tail
+    .update()
+    .slice(before)
+    .filter(({ phase }) => phase === 'closed');
+  return findOutcome(
+    ended.filter(({ runner }) => runner === v4 || runner === v6),
+    request,
+  );
+}
+
+async function putInForce(t: Test, { policy, problem, afterMinutes }: ClientStep): Promise<void> {
+  if (problem === undefined) await lab.gateway.reload(withHead(policy));
+  else {
+    lab.gateway.writePolicy(withHead(policy));
+    lab.gateway.signal('SIGHUP');
+    t.ok(await waitUntil(() => problem.test(lab.gateway.log())), 'the policy does not load, and says why');
+  }
+  if (afterMinutes === undefined) return;
+  clock.step(afterMinutes * 60_000);
+  await sleep(100);
+}
+
+t.test('no case of the table is missing, and none is shown in part without a word why', (t) => {
+  t.same(clientCases.map(({ id }) => id).sort(), ids.toSorted());
+  for (const { id, title, steps, notLive } of clientCases) {
+    t.ok(
+      steps.some(({ rows }) => rows.length > 0),
+      `${id} has requests`,
+    );
+    if (notLive !== undefined) t.comment(`${id} ${title}: not live: ${notLive}`);
+  }
+  t.end();
+});
+
+for (const { id, title, steps } of clientCases)
+  t.test(`${id} ${title}`, async (t) => {
+    for (const step of steps) {
+      await putInForce(t, step);
+      for (const row of step.rows) t.equal(await ask(row), row[2], `${row[0]}: ${row[1]}`);
+    }
+  });
