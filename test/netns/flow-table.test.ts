@@ -4,6 +4,7 @@ import { assert, constantFrom, property, uint8Array } from 'fast-check';
 import t from 'tap';
 import { parsePacket } from '../../netns/capture.ts';
 import { escapeText, FlowTable, formatTable } from '../../netns/flow-table.ts';
+import { DeclaredJobs } from '../../jobs/declared.ts';
 import { declareJob } from '../../netns/job-flags.ts';
 import { parseResolvConf } from '../../netns/resolv-conf.ts';
 import { needsForwarding, replaceMode } from '../../netns/run-policy.ts';
@@ -111,6 +112,19 @@ t.test('the flags of a job become its declaration', (t) => {
   );
   t.throws(() => declareJob({ ref: 'main' }, []), { code: 'usage' });
   t.throws(() => declareJob({ 'token-env': 'SALLYPORT_NO_SUCH_VARIABLE' }, []), { code: 'usage' });
+  t.throws(() => declareJob({ 'runtime-token-env': 'SALLYPORT_NO_SUCH_VARIABLE' }, []), { code: 'usage' });
+  process.env['SALLYPORT_TEST_RUNTIME'] = 'the-runtime-token';
+  const declared = declareJob({ 'runtime-token-env': 'SALLYPORT_TEST_RUNTIME' }, ['10.0.0.2']);
+  delete process.env['SALLYPORT_TEST_RUNTIME'];
+  t.match(declared?.runtimeTokenDigest, /^hmac-sha256:/);
+  t.notMatch(JSON.stringify(declared), 'the-runtime-token');
+  const jobs = new DeclaredJobs([{ ...declared!, addresses: ['10.0.0.2'] }]);
+  const isRuntime = jobs.runtimeToken(jobs.attribute('10.0.0.2'));
+  t.strictSame(
+    [isRuntime?.('the-runtime-token'), isRuntime?.('another'), isRuntime?.('')],
+    [true, false, false],
+  );
+  t.equal(jobs.runtimeToken(jobs.attribute('10.0.0.3')), null);
   t.end();
 });
 
