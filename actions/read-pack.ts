@@ -11,6 +11,7 @@ const maxDecodedBytes = 33_554_432;
 /** What each object costs besides its bytes: a pack of a million empty ones is too long, too. */
 const objectBytes = 256;
 const objectsPerTurn = 256;
+const bytesPerTurn = 1_048_576;
 const [commitType, treeType, blobType, tagType, offsetDelta, referenceDelta] = [1, 2, 3, 4, 6, 7];
 const kinds: ReadonlyMap<number, string> = new Map([
   [commitType, 'commit'],
@@ -67,9 +68,13 @@ class PackReader {
     if (pack.length < 32 || pack.toString('latin1', 0, 4) !== 'PACK' || pack.readUInt32BE(4) !== 2)
       return 'its repository sends no pack';
     const count = pack.readUInt32BE(8);
+    let turnEnd = bytesPerTurn;
     for (let at = 0; at < count; at++) {
       if (this.#found.size === this.#wanted.size) break;
-      if (at % objectsPerTurn === objectsPerTurn - 1) await giveWay();
+      if (at % objectsPerTurn === objectsPerTurn - 1 || this.#decodedBytes > turnEnd) {
+        await giveWay();
+        turnEnd = this.#decodedBytes + bytesPerTurn;
+      }
       if (this.#decodedBytes > maxDecodedBytes) return 'the history of its repository is too long to be read';
       this.#readObject();
     }
