@@ -93,5 +93,5 @@ function spellingsOf(written: string): string[] {
   const bare = written.replace(/^token=/i, '').replace(/^"|"$/g, '');
   if (!/^[A-Za-z0-9+/_-]{16,}={0,2}$/.test(bare)) return [bare];
   const decoded = Buffer.from(bare, 'base64').toString('latin1').trim();
-  return /^[\x21-\x7e]+$/.test(decoded) ? [bare, decoded] : [bare];
+  return /^[\x21-\x7e]+$/.test(decoded) ? [bare, decoded, ...decoded.split(':', 2)] : [bare];
 }
