@@ -2,7 +2,7 @@
 // configuration for apt, which reads none. The system's own trust store is left alone.
 
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { publicFiles } from '../certs/bundle.ts';
 import { trustEnvironment } from '../certs/trust-variables.ts';
 import { callingUser } from './enter.ts';
@@ -16,17 +16,27 @@ export function trustVariables(
   const bundle = file(publicFiles.bundle);
   // What a job is passed through to is signed by the system's authorities, which Node alone may not have.
   const home = callingUser(environment)?.home ?? environment['HOME'];
-  const own = home === undefined ? {} : npmRoots(home);
+  const own = npmRoots(home ?? '/nonexistent', environment);
   const paths = { bundle, authority: bundle, trustStore: file(publicFiles.p12) };
   return trustEnvironment(paths, { ...own, ...environment });
 }
 
-/** As a variable, what a configuration of npm here or in the home directory says of roots of its own. */
-function npmRoots(home: string): { readonly npm_config_cafile?: string } {
-  const isNamed = ['.npmrc', join(home, '.npmrc')].some((path) =>
-    /^\s*(?:ca|cafile|ca\[\])\s*=/m.test(readIfPossible(path)),
-  );
+/** As a variable, what a configuration of npm here, in the home directory or for all says of roots of its own. */
+function npmRoots(
+  home: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): { readonly npm_config_cafile?: string } {
+  const files = ['.npmrc', join(home, '.npmrc'), ...globalConfigs(environment)];
+  const isNamed = files.some((path) => /^\s*(?:ca|cafile|ca\[\])\s*=/m.test(readIfPossible(path)));
   return isNamed ? { npm_config_cafile: 'named in .npmrc' } : {};
+}
+
+/** Where npm keeps what is set for everybody: below its prefix, which is where its program lies ("prefix", npm's folders). */
+function globalConfigs(environment: Readonly<Record<string, string | undefined>>): string[] {
+  const { PATH = '', npm_config_globalconfig: named, npm_config_prefix: prefix } = environment;
+  const programs = PATH.split(delimiter).filter((folder) => folder.endsWith('/bin'));
+  const prefixes = [...(prefix === undefined ? [] : [prefix]), ...programs.map((folder) => dirname(folder))];
+  return [...(named === undefined ? [] : [named]), ...prefixes.map((folder) => join(folder, 'etc/npmrc'))];
 }
 
 function readIfPossible(path: string): string {

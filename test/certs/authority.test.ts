@@ -205,6 +205,14 @@ t.test('variables that replace roots name the bundle, those that add name our ce
   t.equal(overridden['NPM_CONFIG_CAFILE'], '/b.pem');
   const home = t.testdir({ '.npmrc': 'fund=false\ncafile = /own.pem\n' });
   t.equal(jobVariables('/state', { HOME: home })['npm_config_cafile'], '/state/public/bundle.pem');
+  const prefix = t.testdir({ bin: {}, etc: { npmrc: 'cafile = /own.pem\n' } });
+  const forAll = { HOME: '/nonexistent', PATH: `/nonexistent/bin:${prefix}/bin` };
+  t.equal(
+    jobVariables('/state', forAll)['npm_config_cafile'],
+    '/state/public/bundle.pem',
+    'set for everybody',
+  );
+  t.equal(jobVariables('/state', { ...forAll, PATH: '/nonexistent/bin' })['npm_config_cafile'], undefined);
 });
 
 t.test('ca show and ca export print what was published', async (t) => {
