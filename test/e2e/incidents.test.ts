@@ -2,6 +2,7 @@
 // there: in block mode stopped, in audit mode recorded as what would be; with the names that they had and with random
 // ones. What the jobs should do passes under the same policy.
 
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -78,7 +79,10 @@ t.test(
   'every incident is stopped, whatever its names, and its jobs do their work',
   { skip: programs },
   async (t) => {
-    t.comment(`seed ${seed}`);
+    const versions = ['npm', 'git', 'curl'].map((name) =>
+      execFileSync(name, ['--version'], { encoding: 'utf8' }).split('\n', 1)[0]!.slice(0, 40),
+    );
+    t.comment(`seed ${seed}; npm ${versions.join(', ')}`);
     const all = await Promise.all(modes.map(playAll));
     for (const [place, mode] of modes.entries()) {
       const { played, young, text } = all[place]!;

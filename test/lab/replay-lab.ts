@@ -139,19 +139,22 @@ export class ReplayLab {
       this.#run(build, naming.of(buildScript(folder('plain')))),
       this.#run(release, naming.of(releaseScript(folder('release'), folder('work')))),
     ]);
-    // Records of what ended are written after at most 100 ms.
+    const hindered = () =>
+      [build, release]
+        .flatMap((runner) => this.#recordsOf(runner))
+        .filter(({ kind }) => kind === 'request')
+        .map(outcomeOf)
+        .filter((outcome) => !outcome.startsWith('allow '));
+    // Records of what ended are written a little later.
     await sleep(150);
-    const hindered = [build, release]
-      .flatMap((runner) => this.#recordsOf(runner))
-      .filter(({ kind }) => kind === 'request')
-      .map(outcomeOf)
-      .filter((outcome) => !outcome.startsWith('allow '));
+    await waitUntil(() => hindered().length > 0, 3000);
+    const before = hindered();
     const [, released] = await Promise.all([
       this.#run(build, `cd ${folder('infected')} && npm ci`),
       this.#playSteps('release', fromRelease, naming, release),
     ]);
     const install = await this.#findAll(fromInstall, naming, build);
-    return { install, release: released, printed: printed.join(''), hindered };
+    return { install, release: released, printed: printed.join(''), hindered: before };
   }
 
   async #playSteps(
