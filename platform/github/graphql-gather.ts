@@ -5,7 +5,7 @@ import { needBoth, needBothByTarget, needByTarget, noNeeds, type NeedSet, settle
 import { type GraphqlNeed, typeNeed } from './graphql-needs.ts';
 import type { GraphqlType } from './graphql-schema.ts';
 
-/** Needs that come together; each set of the tables, and each mutation, is joined once. */
+/** Needs that come together; each set of the tables is joined once. */
 export interface Needs {
   /** Any alternative will do. */
   either: NeedSet;
@@ -13,13 +13,16 @@ export interface Needs {
   byTarget: NeedSet;
   /** Which alternatives of those ids speak for. */
   decided: NeedSet;
-  readonly joined: Set<NeedSet | string>;
+  readonly joined: Set<NeedSet>;
+  /** How often each mutation came whose target decides. */
+  readonly times: Map<string, number>;
   /** Fragments of the operation that were walked from a place on: again they come to the same. */
   readonly walked: Set<string>;
 }
 
 export function noneYet(): Needs {
-  return { either: noNeeds, byTarget: noNeeds, decided: noNeeds, joined: new Set(), walked: new Set() };
+  const [joined, times, walked] = [new Set<NeedSet>(), new Map<string, number>(), new Set<string>()];
+  return { either: noNeeds, byTarget: noNeeds, decided: noNeeds, joined, times, walked };
 }
 
 /** All of them, every alternative that a target may decide on left in. */
@@ -40,14 +43,15 @@ export function addNeed(needs: Needs, { needs: more }: GraphqlNeed): void {
 }
 
 /**
- * Adds what a mutation's target decides; `told` is what its id tells of that. The same mutation with several targets
- * counts once, but for what their ids tell.
+ * Adds what a mutation's target decides; `told` is what its id tells of that. The same mutation again may have another
+ * target: it is joined until every choice of targets is there.
  */
 export function addByTarget(needs: Needs, mutation: string, more: NeedSet, told: NeedSet): void {
-  const isNew = !needs.joined.has(mutation);
-  needs.joined.add(mutation);
-  if (isNew) needs.byTarget = needBothByTarget(needs.byTarget, more);
-  if (isNew || told !== more) needs.decided = needBothByTarget(needs.decided, told);
+  const times = needs.times.get(mutation) ?? 0;
+  needs.times.set(mutation, times + 1);
+  const isMore = times < more.length;
+  if (isMore) needs.byTarget = needBothByTarget(needs.byTarget, more);
+  if (isMore || told !== more) needs.decided = needBothByTarget(needs.decided, told);
 }
 
 /** One object of an abstract type is of one type: what fragments on several of them need are alternatives. */

@@ -343,6 +343,7 @@ ${gql('mutation{a:createIssue(input:{}){clientMutationId} b:createIssue(input:{}
 ${gql('mutation{...F} fragment F on Mutation{mergePullRequest(input:{}){clientMutationId}}')} => graphql/mergePullRequest · ?/? · write · contents:write
 ${gql('mutation{addComment(input:{subjectId:"PR_1"}){clientMutationId}}')} => graphql/addComment · ?/? · write · issues:write | pull-requests:write · ambiguous
 ${gql('mutation{createCommitOnBranch(input:{branch:{repositoryNameWithOwner:"evil/x",branchName:"m"}}){clientMutationId}}')} => graphql/createCommitOnBranch · evil/x · write · contents:write · other
+${gql('mutation{a:addComment(input:{subjectId:"I_1"}){clientMutationId} b:addComment(input:{subjectId:"PR_1"}){clientMutationId}}')} => graphql/addComment · ?/? · write · issues:write | issues:write & pull-requests:write | pull-requests:write · ambiguous
 ${gql('mutation{createCommitOnBranch(input:{branch:{id:"REF_1"}}){clientMutationId}}')} => graphql/createCommitOnBranch · ?/? · write · contents:write
 ${gql('mutation{transferIssue(input:{issueId:"I_1",repositoryId:"R_2"}){clientMutationId}}')} => graphql/transferIssue · ?/? · write · issues:write
 ${gql('mutation{updateRepository(input:{}){clientMutationId}}')} => graphql/updateRepository · ?/? · admin · - · beyond administration: write
