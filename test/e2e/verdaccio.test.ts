@@ -23,7 +23,9 @@ t.setTimeout(180_000);
 
 const lab = await Lab.open();
 runIpBatch(lab.topology.internet, [`addr add ${address}/32 dev lo`]);
-for (const name of [host, feedHost]) lab.origins.names.set(name, { a: [address] });
+/** GitHub's npm registry speaks npm's own protocol. */
+const github = 'npm.pkg.github.com';
+for (const name of [host, feedHost, github]) lab.origins.names.set(name, { a: [address] });
 let registry: Verdaccio | null = null;
 const advisory = JSON.stringify({
   id: 'MAL-2026-7',
@@ -84,9 +86,9 @@ async function publishDirectly(
   execFileSync('tar', ['-C', folder, '-czf', `${folder}.tgz`, 'package']);
   const data = readFileSync(`${folder}.tgz`);
   const integrity = `sha512-${createHash('sha512').update(data).digest('base64')}`;
-  const file = `${name}-${version}.tgz`;
+  const file = `${name.split('/').at(-1)}-${version}.tgz`;
   const dist = { integrity, tarball: `http://127.0.0.1:${at.port}/${name}/-/${file}` };
-  const answer = await fetch(`http://127.0.0.1:${at.port}/${name}`, {
+  const answer = await fetch(`http://127.0.0.1:${at.port}/${name.replace('/', '%2f')}`, {
     method: 'PUT',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${at.token}` },
     body: JSON.stringify({
@@ -129,13 +131,13 @@ const options = {
 
 let runs = 0;
 /** The end of npm's output, with `ok` in front where it ended well. */
-async function npm(words: string, manifest: object = {}): Promise<string> {
+async function npm(words: string, manifest: object = {}, at = host): Promise<string> {
   const folder = join(lab.directory, `npm${runs++}`);
   mkdirSync(folder);
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'job', version: '1.0.0', ...manifest }));
   writeFileSync(
     join(folder, '.npmrc'),
-    `registry=https://${host}/\n//${host}/:_authToken=${registry?.token}\ncafile=\${NODE_EXTRA_CA_CERTS}\naudit=false\nfund=false\nupdate-notifier=false\nfetch-retries=0\nloglevel=error\n`,
+    `registry=https://${at}/\n//${at}/:_authToken=${registry?.token}\ncafile=\${NODE_EXTRA_CA_CERTS}\naudit=false\nfund=false\nupdate-notifier=false\nfetch-retries=0\nloglevel=error\n`,
   );
   const script = `cd ${folder} && export npm_config_cache=${folder}/cache && npm ${words} 2>&1`;
   const { code, stdout } = await lab.run(['sh', '-c', script], { timeoutMs: 40_000 });
@@ -165,6 +167,8 @@ t.test('what is old is installed, by name and by range', { skip }, async (t) => 
     ['moving', '1.0.0'],
     ['moving', '1.1.0'],
     ['poisoned', '1.0.0'],
+    ['@acme/lib', '1.0.0'],
+    ['@acme/lib', '1.1.0'],
   ] as const;
   for (const [name, version] of all) await publishDirectly(directory, name, version, registry);
   for (const [name, version] of all) if (version === '1.0.0') registry.setAge(name, version, 2000);
@@ -201,6 +205,43 @@ t.test('a publish is refused, and allowed by its rule', { skip }, async (t) => {
   t.same(await versionsOf('@acme/app'), ['1.0.0']);
   t.same(await versionsOf('@evil/app'), []);
 });
+
+t.test(
+  'packages on GitHub: its owner is granted by github, its age by packages, a publish by both',
+  { skip },
+  async (t) => {
+    const own = 'github: {id: own, repo: "acme/*"}\n';
+    const write = '    github: {id: write, repo: "acme/*", access: write}\n';
+    const publish = `    packages: {publish: {id: publish, purl: "pkg:npm/@acme/*", registry: ${github}}}\n`;
+    const scope = 'scopes:\n  - id: release\n    match: {repo: acme/app, ref: "refs/tags/v*"}\n';
+    await lab.gateway.reload(policy('', own));
+    t.match(await npm('install @acme/lib@1.0.0', {}, github), /^ok/);
+    t.match(await npm('install @acme/lib@1.1.0', {}, github), /^refused[\s\S]*npm-age/);
+    t.match(await npm('install mature', {}, github), /^refused/, 'of no owner that is granted');
+    const next = { name: '@acme/lib', version: '2.0.0' };
+    await lab.gateway.reload(policy('', own + scope + write));
+    t.match(await npm('publish', next, github), /^refused[\s\S]*\[publish\]/);
+    await lab.gateway.reload(policy('', own + scope + publish));
+    t.match(await npm('publish', next, github), /^refused[\s\S]*\[access\]/);
+    t.notOk((await versionsOf('@acme%2flib')).includes('2.0.0'));
+    await lab.gateway.reload(policy('', own + scope + write + publish));
+    t.match(await npm('publish', next, github), /^ok/);
+    t.ok((await versionsOf('@acme%2flib')).includes('2.0.0'));
+    const record = await lab.gateway.findRecord(
+      ({ http, phase }) => phase === 'closed' && http?.method === 'PUT',
+    );
+    t.match(record?.operation, {
+      platform: 'github',
+      name: 'packages/publish',
+      needs: [{ packages: 'write' }],
+      touches: [
+        { kind: 'owner', owner: 'acme' },
+        { kind: 'package', act: 'publish', purl: 'pkg:npm/%40acme/lib', registry: github },
+      ],
+    });
+    await lab.gateway.reload(policy(''));
+  },
+);
 
 t.test('a feed from a URL is kept over a restart without its server', { skip }, async (t) => {
   t.match(await npm('install poisoned'), /^refused[\s\S]*MAL-2026-7/);
