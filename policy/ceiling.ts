@@ -68,9 +68,11 @@ export function uniteCeilings(
 
 /** True when the job’s own token is about to do more than the ceiling grants. */
 export function passesCeiling(ceiling: Ceiling, operation: Operation): boolean {
-  const { credential, root, widens, sureness, ungrantable, needs } = operation;
+  const { credential, root, widens, sureness, ungrantable, needs, decided } = operation;
   if ((credential !== 'job' && root !== 'job') || !widens) return true;
-  return sureness !== 'unknown' && ungrantable.length === 0 && isWithin(needs, ceiling.granted);
+  if (sureness === 'unknown' || ungrantable.length > 0) return false;
+  // What an id tells of its target takes away, and never gives.
+  return isWithin(needs, ceiling.granted) && isWithin(decided ?? needs, ceiling.granted);
 }
 
 function unite(a: Permission, b: Permission): Permission {

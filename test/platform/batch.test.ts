@@ -7,16 +7,18 @@ import { createInterpreter } from '../../interpreters.ts';
 import { readCredential } from '../../platform/read-credential.ts';
 import { explainLine } from '../../policy/explain-command.ts';
 import { Explainer } from '../../policy/explainer.ts';
+import type { UnderstandingPort } from '../../policy/understanding-port.ts';
 import { sayNeeds } from './ask.ts';
 import type { Operation } from '../../flow/operation.ts';
 
+const understanding: UnderstandingPort = {
+  serversOf,
+  interpreter: (servers) => createInterpreter(servers, []),
+  credential: readCredential,
+};
 const explainer = new Explainer(
   { entry: 'policy.yaml', files: { 'policy.yaml': 'version: 1\nmode: block\n' } },
-  {
-    serversOf,
-    interpreter: (servers) => createInterpreter(servers, []),
-    credential: readCredential,
-  },
+  understanding,
 );
 const token = { Authorization: 'Bearer ${GITHUB_TOKEN}' };
 const onGithub = { repository: 'acme/app', repository_id: 7, server_url: 'https://github.com' };
@@ -32,13 +34,17 @@ interface Asking {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** `operation · owner/repo · access · needs · beyond … · sureness · other` of `METHOD URL BODY`. */
-function answer(question: string, { context = onGithub, headers = token }: Asking = {}): string {
+/** The line of a batch for `METHOD URL BODY`. */
+function lineOf(question: string, { context = onGithub, headers = token }: Asking = {}): string {
   const [method = '', written = '', ...rest] = question.split(' ');
   const url = written.replace(/^(\w+):(?=\/(?!\/))/, (whole, host: string) => short[host] ?? whole);
   const body = rest.length === 0 ? {} : { body: rest.join(' ') };
-  const line = { id: 1, method, url, headers, context, ...body };
-  const told = explainLine(explainer, JSON.stringify(line), new Map());
+  return JSON.stringify({ id: 1, method, url, headers, context, ...body });
+}
+
+/** `operation · owner/repo · access · needs · beyond … · sureness · other` of `METHOD URL BODY`. */
+function answer(question: string, asking: Asking = {}): string {
+  const told = explainLine(explainer, lineOf(question, asking), new Map());
   const { operation, owner, repo, access, sureness, widens } = told;
   const beyond = told['ungrantable'] as string[] | undefined; // as described
   const place = [owner, repo].map((one) => (typeof one === 'string' ? one : '?')).join('/');
@@ -374,6 +380,31 @@ POST api:/graphql {"query":"{viewer{login}}","x":"&%71uery=mutation{x}#"} => gra
 `,
   { headers: { ...token, 'Content-Type': 'application/x-www-form-urlencoded' } },
 );
+
+t.test('a ceiling holds for what the id of a target tells, and beside a second repository', async (t) => {
+  const text = `version: 1
+mode: block
+permissions: {mode: block, ceiling: {issues: write, packages: read}}
+github: {id: w, repo: "*/*", access: write, anyRef: a test}
+`;
+  const under = new Explainer({ entry: 'policy.yaml', files: { 'policy.yaml': text } }, understanding);
+  const comment = (id: string): string =>
+    gql(`mutation{addComment(input:{subjectId:"${id}"}){clientMutationId}}`);
+  const rows: readonly (readonly [string, string])[] = [
+    [comment('I_kwDO'), 'allow rule'],
+    [comment('PR_kwDO'), 'block permission'],
+    [comment('IC_kwDO'), 'allow rule'],
+    ['POST api:/repos/acme/app/issues/1/comments {}', 'allow rule'],
+    ['POST api:/repos/acme/app/pulls {}', 'block permission'],
+    ['GET ghcr:/token?scope=repository:acme/app:pull&scope=repository:evil/x:pull', 'allow rule'],
+    ['GET ghcr:/token?scope=repository:acme/app:push&scope=repository:evil/x:pull', 'block permission'],
+    ['GET ghcr:/token?scope=repository:evil/x:push&scope=repository:acme/app:push', 'block permission'],
+  ];
+  for (const [question, expected] of rows) {
+    const told = explainLine(under, lineOf(question), new Map());
+    t.equal(`${String(told['verdict'])} ${String(told['reason'])}`, expected, question);
+  }
+});
 
 t.test('documents that mean harm take no time', async (t) => {
   const long = Array.from({ length: 100_000 }, () => ({}));
