@@ -30,21 +30,22 @@ const sendsToStorage: ReadonlySet<string> = new Set([
 ]);
 const limits = { maxBytes: 1_048_576, maxDecodedBytes: 2_097_152, maxRatio: 100 };
 
-/** `isByName`: the path names what it touches, so that numbers in the answer's links are told by the platform. */
-export function restAnswerReader(
-  server: GithubServer,
-  operation: Operation,
-  isByName: boolean,
-): AnswerReader {
+/**
+ * What an answer may teach of names behind numbers: by its body, and by its links too where the path names what it
+ * touches; nothing without TLS, where anybody answers.
+ */
+export type Teaches = 'nothing' | 'bodies' | 'links';
+
+export function restAnswerReader(server: GithubServer, operation: Operation, teaches: Teaches): AnswerReader {
   const wantsIssue = operation.needs.length > 1 && /^(?:issues|reactions)\//.test(operation.name);
-  const wantsNames = tellsRepositories.has(operation.name);
+  const wantsNames = teaches !== 'nothing' && tellsRepositories.has(operation.name);
   return {
     limits,
     wantsBody: (head) => (wantsIssue || wantsNames) && isJson(head) && head.status < 300,
     read: (head, body) => {
       const value = parseJson(body);
       if (wantsNames) learnNames(server, value);
-      if (isByName) learnFromLinks(server, operation, head);
+      if (teaches === 'links') learnFromLinks(server, operation, head);
       return meaningOf(server, operation, head, wantsIssue ? value : null);
     },
   };

@@ -49,11 +49,12 @@ export function understandRest(
   segments: readonly string[],
 ): Understanding {
   const isByName = ['repos', 'orgs', 'users'].includes(segments[0] ?? '');
+  const teaches = request.scheme !== 'https' ? 'nothing' : isByName ? 'links' : 'bodies';
   const route = isPlain(request, segments) ? findRoute(tree, request.method, segments) : null;
   if (route === null) {
     const touches = [placeOfUnknown(server, request, segments)];
     const operation = unknownOperation(server, request, 'rest/unknown', touches);
-    return { operation, evidence: [], answer: restAnswerReader(server, operation, isByName) };
+    return { operation, evidence: [], answer: restAnswerReader(server, operation, teaches) };
   }
   const operation = buildOperation(server, request, {
     name: route.name,
@@ -65,7 +66,7 @@ export function understandRest(
     isOpen: route.isOpen,
     ...(route.isUnknown ? { sureness: 'unknown' as const } : {}),
   });
-  return { operation, evidence: [], answer: restAnswerReader(server, operation, isByName) };
+  return { operation, evidence: [], answer: restAnswerReader(server, operation, teaches) };
 }
 
 function isPlain(request: AskedRequest, segments: readonly string[]): boolean {

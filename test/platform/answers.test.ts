@@ -121,6 +121,12 @@ t.test('a repository’s number is known once the platform told its name', async
     'issues/create · write ?#42 · issues:write',
     'what is no repository’s answer',
   );
+  told('GET http://api.github.com/repos/acme/lib', { id: 42, full_name: 'acme/lib' });
+  t.equal(
+    say(ask(byNumber, asking)),
+    'issues/create · write ?#42 · issues:write',
+    'without TLS anybody answers',
+  );
   told('GET https://api.github.com/repos/acme/lib', { id: 42, full_name: 'acme/lib' });
   t.equal(say(ask(byNumber, asking)), 'issues/create · write acme/lib#42 · issues:write');
   t.notOk(ask(byNumber, asking).operation!.widens, 'and is another repository');
@@ -177,6 +183,9 @@ t.test('links to further pages tell whose number they have', async (t) => {
     t.match(say(ask(`GET ${rest}${then}`, asking)), expected, `${asked} ${link.slice(0, 200)}`);
   }
   const interpreter = createPlatformInterpreter(servers);
+  const { answer: open } = ask('GET http://api.github.com/repos/acme/lib/issues', { interpreter });
+  answer(open, { headers: { link: pages('/repositories/8/issues') } });
+  t.match(say(ask(`GET ${rest}/repositories/8/issues`, { interpreter })), /\?#8/, 'no TLS');
   const { answer: reader } = ask(`GET ${rest}/repos/acme/lib/issues`, { interpreter });
   answer(reader, { status: 404, headers: { link: pages('/repositories/8/issues') } });
   t.match(say(ask(`GET ${rest}/repositories/8/issues`, { interpreter })), /\?#8/, 'no list');
