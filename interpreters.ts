@@ -121,6 +121,8 @@ type NamedTouch = Extract<Touch, { kind: 'package' | 'image' }>;
 const isNamed = (touch: Touch): touch is NamedTouch =>
   touch.kind === 'image' || (touch.kind === 'package' && touch.purl !== null);
 
+const heldUploads: ReadonlySet<string> = new Set(['pypi', 'nuget', 'cargo', 'gem']);
+
 /** What a worker asks: the interpreter of the servers that its policy knows, replaced with the policy. */
 export class CurrentInterpreter implements Interpreter {
   readonly #knowledge: PackageKnowledge;
@@ -161,6 +163,11 @@ export class CurrentInterpreter implements Interpreter {
     return this.#hosts
       .find(host)
       .some(({ server }) => server.ecosystem === 'npm' || server.ecosystem === 'pypi');
+  }
+
+  /** True for a host of a registry whose uploads say inside what they publish. */
+  takesUploads(host: string): boolean {
+    return this.#hosts.find(host).some(({ server }) => heldUploads.has(server.ecosystem));
   }
 
   /** True for a host where runners have actions resolved. */

@@ -38,6 +38,7 @@ import type { Policy } from './policy/compile.ts';
 import { keepVersionOf, shortensLists } from './policy/keep-version.ts';
 import { decideName } from './policy/decide.ts';
 import { loadPolicy, type PolicyBundle } from './policy/load.ts';
+import { publishesTo } from './policy/publishes-to.ts';
 import { steeredPorts } from './policy/steered-ports.ts';
 import { effectivePolicy } from './policy/scope.ts';
 import type { VirtualPort } from './flow/ports.ts';
@@ -315,6 +316,7 @@ class Worker {
       rewrites: (attribution: Attribution, host: string) =>
         this.#policy !== null &&
         ((this.#interpreter.hasLists(host) && shortensLists(effectivePolicy(this.#policy, attribution))) ||
+          (this.#interpreter.takesUploads(host) && publishesTo(this.#policy, host)) ||
           (this.#policy.actions !== null && this.#interpreter.resolvesActions(host))),
     };
   }

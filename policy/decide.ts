@@ -184,7 +184,7 @@ function findOtherBlocks(
   return [
     isResolver ? blockNow(effective, 'encrypted-dns') : null,
     withhold(effective, question),
-    findMeaningBlock(effective, question.operation ?? null, open),
+    ...findMeaningBlocks(effective, question.operation ?? null, open),
   ];
 }
 
@@ -202,28 +202,44 @@ export function withhold(effective: EffectivePolicy, question: RequestQuestion):
   return reason === null ? null : blockNow(effective, reason);
 }
 
+/** The block that no grant lifts, not even storage that an answer handed out: of credentials, a package, its token. */
+export function withholdGranted(effective: EffectivePolicy, question: RequestQuestion): Decision | null {
+  const { operation = null } = question;
+  const found = [
+    withhold(effective, question),
+    operation === null ? null : refusePackage(effective, operation),
+    findExcess(effective, operation),
+  ];
+  return found.find((each) => each?.enforced) ?? found.find((each) => each !== null) ?? null;
+}
+
 /** What rules on hosts and paths do not see: a package that may not be had or published, or a token that does too much. */
-function findMeaningBlock(
+function findMeaningBlocks(
   effective: EffectivePolicy,
   operation: Operation | null,
   grants: readonly (readonly Candidate[])[],
-): Decision | null {
-  if (operation === null) return null;
-  return (
-    findPackageBlock(effective, operation, grants) ??
-    findActionBlock(effective, operation, grants) ??
-    findExcess(effective, operation)
-  );
+): readonly (Decision | null)[] {
+  if (operation === null) return [];
+  return [
+    findPublishBlock(effective, operation, grants),
+    refusePackage(effective, operation),
+    findActionBlock(effective, operation, grants),
+    findExcess(effective, operation),
+  ];
 }
 
-function findPackageBlock(
+function findPublishBlock(
   effective: EffectivePolicy,
   operation: Operation,
   grants: readonly (readonly Candidate[])[],
 ): Decision | null {
+  const isAsked = mustBeGranted(operation, effective.policy.packages !== null);
+  const isBlocked = isAsked && !grants.every((group) => group.some(isPublishGrant));
+  return isBlocked ? blockNow(effective, 'publish') : null;
+}
+
+function refusePackage(effective: EffectivePolicy, operation: Operation): Decision | null {
   const { packages } = effective.policy;
-  if (mustBeGranted(operation, packages !== null) && !grants.every((group) => group.some(isPublishGrant)))
-    return blockNow(effective, 'publish');
   const refusal = packages === null ? null : findPackageRefusal(packages, operation, Date.now());
   if (refusal === null) return null;
   const decision = blockNow(effective, refusal.reason, refusal.rule);

@@ -26,6 +26,7 @@ import { Carried, understandHead, type Maker } from './asking.ts';
 import { inspectRequest } from './inspecting.ts';
 import type { Fields } from './fields.ts';
 import type { RequestQuery } from './options.ts';
+import { isSamePackage } from './same-package.ts';
 import { readTarget, type AskedHead, type Target } from './read-target.ts';
 
 /** The judgement on one request; `host` and `query` are null when they could not be read in one way. */
@@ -197,13 +198,14 @@ function settle(
   const decided = decideNow(connection, query, override);
   const grant = grantFor(connection, query, search, decided);
   if (grant !== null) {
-    const withheld = connection.core.decider?.withheld?.(connection.attribution, query) ?? null;
+    const withheld = findWithheld(connection, query, grant);
     if (withheld !== null && !isOpen(withheld))
       return { decision: withheld, allowed: noCidrs, maxUploadBytes: null, follow: null };
     // A grant opens no private range: only rules for the host itself do.
     const allowed =
       'addresses' in decided ? decided.addresses : (connection.hostDecision?.addresses ?? noCidrs);
-    return { decision: grantDecision(grant, decided.mode), allowed, maxUploadBytes: null, follow: grant };
+    const decision = withheld ?? grantDecision(grant, decided.mode);
+    return { decision, allowed, maxUploadBytes: null, follow: grant };
   }
   if (!('maxUploadBytes' in decided)) {
     return { decision: decided, allowed: noCidrs, maxUploadBytes: null, follow: null };
@@ -215,6 +217,16 @@ function settle(
     maxUploadBytes,
     follow: followOf(connection, decided, query),
   };
+}
+
+/** The block that no grant lifts; a package is judged where its registry was asked for it. */
+function findWithheld(
+  { core, attribution }: Connection,
+  query: RequestQuery,
+  grant: FollowGrant,
+): Decision | null {
+  const isSame = isSamePackage(grant.asked?.query.operation ?? null, query.operation);
+  return core.decider?.withheld?.(attribution, isSame ? { ...query, operation: null } : query) ?? null;
 }
 
 /** What the Location of an allowed answer opens: where a rule says so, or a forge sends the job on. */

@@ -2,7 +2,7 @@
 
 import { actionWordsOf } from '../policy/actions.ts';
 import type { Policy } from '../policy/compile.ts';
-import { checkDial, decideHost, decideName, decideRequest, withhold } from '../policy/decide.ts';
+import { checkDial, decideHost, decideName, decideRequest, withholdGranted } from '../policy/decide.ts';
 import { asksAnything, takesIdentity } from '../policy/credentials.ts';
 import { createInspector } from '../policy/inspect-credentials.ts';
 import { effectivePolicy } from '../policy/scope.ts';
@@ -24,6 +24,8 @@ export function deciderOf(policy: Policy): Decider {
         effectivePolicy(policy, attribution),
         query.operation === null ? query : { ...query, attribution },
       ),
+    withheld: (attribution, query) =>
+      withholdGranted(effectivePolicy(policy, attribution), { ...query, attribution }),
     name: (attribution, name) => decideName(effectivePolicy(policy, attribution), { name }),
     dial: (attribution, address, port, allowed) =>
       checkDial(effectivePolicy(policy, attribution), address, port, allowed),
@@ -33,7 +35,7 @@ export function deciderOf(policy: Policy): Decider {
 }
 
 /** What looks at credentials; nothing where no place of the policy asks anything of them. */
-function inspecting(policy: Policy): Pick<Decider, 'inspector' | 'withheld' | 'takesIdentity'> {
+function inspecting(policy: Policy): Pick<Decider, 'inspector' | 'takesIdentity'> {
   const places = [policy.credentials, ...policy.scopes.map(({ credentials }) => credentials)];
   if (!places.some(asksAnything)) return {};
   return {
@@ -45,7 +47,5 @@ function inspecting(policy: Policy): Pick<Decider, 'inspector' | 'withheld' | 't
       const { credentials } = effectivePolicy(policy, attribution);
       return credentials === null ? null : takesIdentity(credentials, audience, host);
     },
-    withheld: (attribution, query) =>
-      withhold(effectivePolicy(policy, attribution), { ...query, attribution }),
   };
 }

@@ -5,6 +5,7 @@ import type { Operation, PackageFacts, Touch } from '../../flow/operation.ts';
 import type { Attribution } from '../../flow/job.ts';
 import type { Policy } from '../../policy/compile.ts';
 import { decideRequest } from '../../policy/decide.ts';
+import { publishesTo } from '../../policy/publishes-to.ts';
 import { effectivePolicy } from '../../policy/scope.ts';
 import { job, policyOf, problemsOf, withHead } from './judge.ts';
 
@@ -129,6 +130,18 @@ void t.test('malware, names of one’s own, and lists', (t) => {
   t.end();
 });
 
+void t.test('what is only recorded of a package hides no ceiling', (t) => {
+  const policy = policyOf(
+    `${http}permissions: {mode: block, ceiling: {contents: read}}\npackages: {age: {id: n, purl: "pkg:npm/*", min: 72h}}`,
+  );
+  const asked = (more: Partial<Operation>) =>
+    operationOf(touch('pkg:npm/a', { facts: unknown }), { platform: 'github', widens: true, ...more });
+  const needs = [{ packages: 'read' }] as const;
+  t.equal(ask(policy, asked({ needs, credential: 'job' })), 'block permission');
+  t.equal(ask(policy, asked({ needs, credential: 'pat' })), 'would unknown-age n');
+  t.end();
+});
+
 void t.test('what nobody could place at a registry may be a file there', (t) => {
   const policy = policyOf(
     `${http}packages: {unknownAge: block, age: [{id: n, purl: "pkg:npm/*", min: 72h}, {registry: nexus.corp.example, min: 0h}], allow: {purl: "pkg:pypi/requests"}}`,
@@ -227,6 +240,13 @@ void t.test('nothing is published but what a rule names, whatever an http rule s
   t.equal(ask(policyOf(http), shaped, 'nexus.corp.example'), 'allow h');
   t.equal(ask(policyOf(`${http}packages: {malware: block}`), shaped, 'nexus.corp.example'), 'block publish');
   t.match(problemsOf(withHead(rule)), [{ severity: 'error', message: /p grants a write/, line: 3 }]);
+  const crates = policyOf(
+    'bundles: {b: {packages: {publish: {purl: "pkg:cargo/acme-*", registry: crates.io}}}}\nscopes: {id: s, match: {ref: refs/heads/main}, use: b}',
+  );
+  t.ok(publishesTo(crates, 'crates.io'));
+  t.ok(publishesTo(crates, 'static.crates.io'));
+  t.notOk(publishesTo(crates, 'pypi.org'));
+  t.notOk(publishesTo(policyOf(http), 'crates.io'));
   t.end();
 });
 

@@ -3,7 +3,10 @@ import { connect, createServer as createTcp } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { connect as connectTls, createServer as createTls } from 'node:tls';
 import t from 'tap';
+import type { AskedRequest, Understanding } from '../../flow/asked-request.ts';
 import type { Reason } from '../../flow/reason.ts';
+import { deciderOf } from '../../proxy/policy-decider.ts';
+import { policyOf } from '../policy/judge.ts';
 import {
   asHost,
   asRequest,
@@ -59,6 +62,90 @@ await t.test('a grant from a redirect opens requests, never a tunnel', async (t)
   t.equal(await ask('evil.test', 'GET', '/two'), '403');
   t.equal(await ask('evil.test', 'GET', '/one'), '200');
   t.same(heads, ['a.test GET /start', 'evil.test GET /one']);
+});
+
+/** A package by the shape of its path: `/NAME-VERSION`, malicious where its name says so. */
+function readShape({ host, path, credential }: AskedRequest): Understanding | null {
+  const [, name = '', version = ''] = /^\/([a-z]+)-([0-9.]+)$/.exec(path) ?? [];
+  if (name === '') return null;
+  const malicious = name === 'evil' ? 'MAL-1' : null;
+  const facts = { ageMs: null, atLeastMs: null, timeClass: 'unknown', malicious } as const;
+  const purl = `pkg:npm/${name}`;
+  const touch = {
+    kind: 'package',
+    access: 'read',
+    act: 'install',
+    purl,
+    version,
+    registry: host,
+    facts,
+  } as const;
+  const operation = {
+    platform: 'npm',
+    server: host,
+    name: 'npm/install',
+    access: 'read',
+    touches: [touch],
+    needs: [{}],
+    ungrantable: [],
+    sureness: 'known',
+    widens: false,
+    credential,
+    detail: null,
+    ...(host === 'a.test' ? {} : { byShape: true as const }),
+  } as const;
+  return { operation, evidence: [] };
+}
+
+await t.test('where an answer leads opens no package that may not be had', async (t) => {
+  const files = authority.filesFor('a.test');
+  const server = createTls(
+    { ...files, SNICallback: (name, done) => done(null, authority.contextFor(name)) },
+    (socket) => {
+      socket
+        .on('error', () => {})
+        .on('data', (bytes: Buffer) => {
+          const path = bytes.toString('latin1').split(' ')[1]!;
+          const to = `https://b.test:${(server.address() as AddressInfo).port}${path.replace('/to', '')}`;
+          socket.end(
+            socket.servername === 'a.test'
+              ? `HTTP/1.1 302 Found\r\nLocation: ${to}\r\nContent-Length: 0\r\n\r\n`
+              : 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok',
+          );
+        });
+    },
+  );
+  const port = await listen(server);
+  const rule = `http: {id: a, host: a.test, port: ${port}, follow: true}`;
+  const terms =
+    'packages: {malware: block, unknownAge: block, age: {purl: "pkg:npm/*", registry: b.test, min: 1h}}';
+  // Everything leads to loopback here.
+  const decider = { ...deciderOf(policyOf(`${rule}\n${terms}`)), dial: () => null };
+  const rig = await makeRig(authority, port, {
+    decider: () => decider,
+    interpreter: { understand: readShape, mayHold: () => false },
+  });
+  t.teardown(() => rig.close());
+  const ask = async (host: string, path: string) => {
+    const client = await openTls(rig.port, host, authority.ca);
+    return (await collect(client, `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n${last}`)).slice(9, 12);
+  };
+  for (const [from, to, expected] of [
+    ['/to/page', '/page', '200'],
+    ['/to/evil-1.0.0', '/evil-1.0.0', '403'],
+    ['/to/app-1.0.0', '/app-1.0.0', '403'],
+    ['/app-2.0.0', '/app-2.0.0', '200'],
+  ] as const) {
+    t.equal(await ask('a.test', from), '302');
+    t.equal(await ask('b.test', to), expected, to);
+  }
+  t.same(
+    rig
+      .closed('request')
+      .flatMap(({ destination, decision }) => (destination.host === 'b.test' ? decision.reason : [])),
+    ['rule', 'malicious-package', 'unknown-age', 'rule'],
+    'the last one was judged where its registry was asked',
+  );
 });
 
 /** A tunnel that is being dialled: resolution waits for `go`. */
