@@ -36,6 +36,7 @@ const limits = { maxBytes: 1_048_576, maxDecodedBytes: 2_097_152, maxRatio: 100 
  */
 export type Teaches = 'nothing' | 'bodies' | 'links';
 
+/** Reads the answer to an operation of the REST API. */
 export function restAnswerReader(server: GithubServer, operation: Operation, teaches: Teaches): AnswerReader {
   const wantsIssue = operation.needs.length > 1 && /^(?:issues|reactions)\//.test(operation.name);
   const wantsNames = teaches !== 'nothing' && tellsRepositories.has(operation.name);
