@@ -8,7 +8,7 @@ import { digestToken } from '../../flow/token-digest.ts';
 import { runIpBatch } from '../../netns/ip.ts';
 import { WebServer } from '../../netns/web-server.ts';
 import { ForgeGit } from '../lab/forge-git.ts';
-import { answerGithub } from '../lab/github-stub.ts';
+import { answerGithub, storageHost } from '../lab/github-stub.ts';
 import { Lab } from '../lab/lab.ts';
 import { missingProgram } from '../lab/missing-program.ts';
 
@@ -23,7 +23,7 @@ type JobName = keyof typeof jobs;
 
 const lab = await Lab.open({ runners: Object.keys(jobs).length });
 runIpBatch(lab.topology.internet, [`addr add ${address}/32 dev lo`]);
-for (const host of hosts.split(' ')) lab.origins.names.set(host, { a: [address] });
+for (const host of [...hosts.split(' '), storageHost]) lab.origins.names.set(host, { a: [address] });
 const git = new ForgeGit(join(lab.directory, 'git'));
 for (const path of ['acme/app', 'acme/lib']) git.make(path);
 const server = new WebServer({
@@ -123,7 +123,17 @@ t.test('octokit pages, asks on condition, follows and writes as rules say', asyn
     ['create', 'rest.issues.create', issue],
     ['archive', 'rest.repos.downloadTarballArchive', { ...lib, ref: 'main' }],
     ['upload', 'rest.repos.uploadReleaseAsset', { ...app, release_id: 1, name: 'a.txt', data: 'x' }],
+    ['artifact', 'rest.actions.downloadArtifact', { ...app, artifact_id: 9, archive_format: 'zip' }],
   ]);
+  t.equal(first['artifact']?.status, 200, 'the storage that an answer named');
+  const stored = server.arrived.find(({ host }) => host === storageHost)!;
+  for (const job of ['ceiling', 'free'] as const) {
+    const again = await sh(
+      job,
+      `curl -s -o /dev/null -w '%{http_code}' 'https://${storageHost}${stored.target}'`,
+    );
+    t.equal(again, job === 'free' ? '200' : '403', `and to ${job === 'free' ? 'this job' : 'no other'}`);
+  }
   t.same(numbers(first['own']), [1, 2, 3, 4, 5]);
   t.same(numbers(first['other']), [1, 2, 3, 4, 5], 'links name another repository by its number');
   t.equal((first['org'] as unknown as unknown[]).length, 3, 'and the organisation by its');

@@ -90,11 +90,22 @@ const routes: readonly Route[] = [
     }),
   ],
   ['GET', /^\/([^/]+\/[^/]+)\/legacy\.tar\.gz\/(.+)$/, () => ({ status: 200, body: 'the archive' })],
+  [
+    'GET',
+    repository('/actions/artifacts/\\d+/zip'),
+    () => ({ status: 302, headers: { location: signedUrl() } }),
+  ],
+  ['GET', /^\/results\/artifact\.zip$/, () => ({ status: 200, body: 'the artifact' })],
   ['POST', /^(?:\/api)?\/graphql$/, answerGraphql],
   // Of the runner's own service and of the registry.
   ['GET', /\/idtoken\//, () => ({ status: 200, body: { value: 'x' } })],
   ['GET', /^\/token$/, () => ({ status: 200, body: { token: 'x' } })],
 ];
+
+/** Where artifacts lie, good for five minutes. */
+export const storageHost = 'productionresultssa3.blob.core.windows.net';
+const signedUrl = (): string =>
+  `https://${storageHost}/results/artifact.zip?se=${new Date(Date.now() + 300_000).toISOString()}&sig=x`;
 
 function made(permissions: string, body: unknown): Told {
   return { status: 201, body, headers: accepted(permissions) };
