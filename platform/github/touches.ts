@@ -61,13 +61,19 @@ function readName(segment: string): string | null {
   return isEncodedName(segment) ? null : segment.replaceAll('%5B', '[').replaceAll('%5D', ']');
 }
 
-const ending = /\.git$/i;
-const wiki = /\.wiki$/i;
+const endings = ['.git', '.wiki'] as const;
 
-/** `app`, `app.git`, `app.wiki` and `app.wiki.git` are one repository to policy. */
+/** `app`, `app.git`, `app.wiki` and `app.wiki.git` are one repository to policy, however often an ending is there. */
 export function repositoryName(written: string): string {
-  const bare = written.replace(ending, '').replace(wiki, '');
+  let bare = written;
+  for (let ending = endingOf(bare); ending !== undefined; ending = endingOf(bare))
+    bare = bare.slice(0, -ending.length);
   return bare === '' ? written : bare;
+}
+
+function endingOf(name: string): string | undefined {
+  const end = name.slice(-5).toLowerCase();
+  return endings.find((ending) => end.endsWith(ending));
 }
 
 /**

@@ -248,6 +248,9 @@ GET git:/acme/app/info/refs => git/fetch · acme/app · read · contents:read
 GET git:/acme/app/HEAD => git/fetch · acme/app · read · contents:read
 GET git:/acme/app.git/objects/info/packs => git/fetch · acme/app · read · contents:read
 POST git:/acme/app.wiki.git/git-receive-pack 0000 => git/push · acme/app · write · contents:write
+POST git:/acme/app.git.git/git-receive-pack 0000 => git/push · acme/app · write · contents:write
+POST git:/acme/app.Wiki.GIT.git/git-receive-pack 0000 => git/push · acme/app · write · contents:write
+POST git:/acme/.git/git-receive-pack 0000 => git/push · acme/.git · write · contents:write · other
 POST git:/acme/vault%2Fgit-receive-pack 0000 => web/page · ?/? · write · - · unknown
 POST git:/acme/vault%2Fx.git/git-receive-pack 0000 => git/push · ?/? · write · contents:write
 GET git:/acme/vault%2Finfo/refs?service=git-upload-pack => web/page · ?/? · read · - · unknown
