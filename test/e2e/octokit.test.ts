@@ -281,6 +281,14 @@ t.test('without the ceiling all of it is taken, and in audit it is taken and rec
     t.match(printed, /\npush=0\n/);
   }
   t.same(git.branches('acme/app'), ['from-home-audit', 'from-home-free', 'main']);
+  // The last thing that was done; its record may come after its answer.
+  await lab.gateway.findRecord(
+    ({ phase, job, http, operation }) =>
+      phase === 'closed' &&
+      job?.workflow === '.github/workflows/audit.yml' &&
+      http?.method === 'POST' &&
+      operation?.name === 'git/push',
+  );
   const closed = (await lab.gateway.records()).filter(
     ({ kind, phase }) => kind === 'request' && phase === 'closed',
   );
