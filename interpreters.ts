@@ -8,6 +8,7 @@ import type {
   AnswerStream,
   AskedRequest,
   Interpreter,
+  ReviewedAnswer,
   Understanding,
 } from './flow/asked-request.ts';
 import { defaultServers, findPlatformHost, type PlatformServer } from './flow/platform-server.ts';
@@ -53,7 +54,8 @@ export function createInterpreter(
     knowledge === null
       ? all
       : { ...all, understand: (request: AskedRequest) => addFacts(all.understand(request), knowledge) };
-  return withLineage(facts, servers, [...registries, ...publicRegistries]);
+  const known = [...registries, ...platformRegistries(servers), ...publicRegistries];
+  return withLineage(facts, servers, known);
 }
 
 /** Which actions are resolved stands in bodies of one form, whichever platform it is. */
@@ -72,13 +74,21 @@ function withActions(platforms: Interpreter): Interpreter {
 /** Says of each package what is known at this moment; once more of what a body names. */
 function addFacts(found: Understanding | null, knowledge: PackageKnowledge): Understanding | null {
   if (found === null) return null;
-  const { operation, hold } = found;
-  const known =
-    operation === null ? null : { ...operation, touches: withFacts(operation.touches, knowledge) };
-  const late = found.answer === undefined ? {} : { answer: withLateFacts(found.answer, known, knowledge) };
-  if (hold === undefined) return { ...found, operation: known, ...late };
-  const withBody = (body: Held) => addFacts(hold.withBody(body), knowledge)!;
-  return { ...found, operation: known, ...late, hold: { ...hold, withBody } };
+  const { operation, hold, review } = found;
+  const tell = (told: Operation): Operation => ({ ...told, touches: withFacts(told.touches, knowledge) });
+  const read = (body: Held): ReviewedAnswer => {
+    const reviewed = review!.read(body);
+    return { ...reviewed, operation: tell(reviewed.operation) };
+  };
+  const withBody = (body: Held) => addFacts(hold!.withBody(body), knowledge)!;
+  const known = operation === null ? null : tell(operation);
+  return {
+    ...found,
+    operation: known,
+    ...(found.answer === undefined ? {} : { answer: withLateFacts(found.answer, known, knowledge) }),
+    ...(hold === undefined ? {} : { hold: { ...hold, withBody } }),
+    ...(review === undefined ? {} : { review: { ...review, read } }),
+  };
 }
 
 function withFacts(touches: readonly Touch[], { times, feed }: PackageKnowledge): readonly Touch[] {
@@ -163,6 +173,11 @@ export class CurrentInterpreter implements Interpreter {
     return this.#hosts
       .find(host)
       .some(({ server }) => server.ecosystem === 'npm' || server.ecosystem === 'pypi');
+  }
+
+  /** True for a host of a registry whose answers tell how old an image is. */
+  hasImages(host: string): boolean {
+    return this.#hosts.find(host).some(({ server }) => server.ecosystem === 'oci');
   }
 
   /** True for a host of a registry whose uploads say inside what they publish. */

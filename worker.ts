@@ -35,7 +35,7 @@ import { watchBundleFile } from './policy/bundle-file.ts';
 import { readCarriedTokens } from './platform/lineage/carried-tokens.ts';
 import { readCredential } from './platform/read-credential.ts';
 import type { Policy } from './policy/compile.ts';
-import { keepVersionOf, shortensLists } from './policy/keep-version.ts';
+import { judgesImages, keepVersionOf, shortensLists } from './policy/keep-version.ts';
 import { decideName } from './policy/decide.ts';
 import { loadPolicy, type PolicyBundle } from './policy/load.ts';
 import { publishesTo } from './policy/publishes-to.ts';
@@ -316,6 +316,7 @@ class Worker {
       rewrites: (attribution: Attribution, host: string) =>
         this.#policy !== null &&
         ((this.#interpreter.hasLists(host) && shortensLists(effectivePolicy(this.#policy, attribution))) ||
+          (this.#interpreter.hasImages(host) && judgesImages(effectivePolicy(this.#policy, attribution))) ||
           (this.#interpreter.takesUploads(host) && publishesTo(this.#policy, host)) ||
           (this.#policy.actions !== null && this.#interpreter.resolvesActions(host))),
     };

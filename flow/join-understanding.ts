@@ -1,7 +1,13 @@
 // One operation of what two say of a request to a forge's package registry: whose it is and what it needs of a token
 // (platform/), and which package and version it is about (registry/). Policy must grant both.
 
-import type { AnswerReader, AskedRequest, Interpreter, Understanding } from './asked-request.ts';
+import type {
+  AnswerReader,
+  AnswerReview,
+  AskedRequest,
+  Interpreter,
+  Understanding,
+} from './asked-request.ts';
 import type { Held } from './held.ts';
 import type { Operation, Touch } from './operation.ts';
 
@@ -27,9 +33,11 @@ export function joinUnderstandings(place: Understanding, which: Understanding): 
   const { rewrite } = which;
   const answer = joinReaders(place.answer, which.answer);
   const hold = joinHolds(place, which);
+  const review = place.review ?? joinReview(place, which.review);
   return {
     operation: joinOperations(place.operation, which.operation),
     evidence: [...place.evidence, ...which.evidence],
+    ...(review === undefined ? {} : { review }),
     ...(hold === undefined ? {} : { hold }),
     ...(answer === undefined ? {} : { answer }),
     ...(rewrite === undefined ? {} : { rewrite }),
@@ -44,6 +52,19 @@ function joinHolds(place: Understanding, which: Understanding): Understanding['h
   }
   const { hold } = which;
   return hold && { ...hold, withBody: (body: Held) => joinUnderstandings(place, hold.withBody(body)) };
+}
+
+/** What an answer makes of it is said of the registry's operation: whose it is has not changed. */
+function joinReview(place: Understanding, review: AnswerReview | undefined): AnswerReview | undefined {
+  if (review === undefined || place.operation === null) return undefined;
+  const { operation } = place;
+  return {
+    ...review,
+    read(body) {
+      const read = review.read(body);
+      return { ...read, operation: joinOperations(operation, read.operation) ?? operation };
+    },
+  };
 }
 
 function joinOperations(place: Operation | null, which: Operation | null): Operation | null {

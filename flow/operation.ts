@@ -43,6 +43,11 @@ export type Touch =
       readonly reference: string | null;
       /** What is known of it at this moment; left out where nobody looked. */
       readonly facts?: PackageFacts;
+      /**
+       * When its age counts: `later`, by what is asked for next (a tag may move); `now`, known or not. Left out: where it
+       * is known.
+       */
+      readonly ageDue?: 'later' | 'now';
     }
   | {
       readonly kind: 'package';

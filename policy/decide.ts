@@ -233,8 +233,9 @@ function findPublishBlock(
   operation: Operation,
   grants: readonly (readonly Candidate[])[],
 ): Decision | null {
-  const isAsked = mustBeGranted(operation, effective.policy.packages !== null);
-  const isBlocked = isAsked && !grants.every((group) => group.some(isPublishGrant));
+  const isPublished = isPublication(operation) && !grants.every((group) => group.some(isPublishGrant));
+  const isPushed = isPush(operation) && !grants.every((group) => group.some(isOperationGrant));
+  const isBlocked = (isPublished || isPushed) && mayRefuse(operation, effective.policy.packages !== null);
   return isBlocked ? blockNow(effective, 'publish') : null;
 }
 
@@ -263,12 +264,20 @@ function findActionBlock(
 }
 
 /** What is recognised by its shape alone is a publication only to a policy that speaks of packages. */
-function mustBeGranted({ touches, byShape }: Operation, speaksOfPackages: boolean): boolean {
-  if (byShape === true && !speaksOfPackages) return false;
-  return touches.some((touch) => touch.kind === 'package' && touch.act === 'publish');
+function mayRefuse({ byShape }: Operation, speaksOfPackages: boolean): boolean {
+  return byShape !== true || speaksOfPackages;
 }
 
+const isPublication = ({ touches }: Operation) =>
+  touches.some((touch) => touch.kind === 'package' && touch.act === 'publish');
+
 const isPublishGrant = ({ rule }: Candidate) => rule.kind === 'operation' && rule.family === 'packages';
+
+/** An image is published by a rule on images, or on the account that its registry is of. */
+const isPush = ({ platform, touches }: Operation) =>
+  platform === 'oci' && touches.some((touch) => touch.kind === 'image' && touch.access !== 'read');
+
+const isOperationGrant = ({ rule }: Candidate) => rule.kind === 'operation';
 
 /** The block of a request by which the job's own token would do more than the policy grants it, or null. */
 function findExcess(effective: EffectivePolicy, operation: Operation | null): Decision | null {
@@ -378,7 +387,7 @@ function mayUpgrade(rule: Rule, upgrade: string): boolean {
 /** A publication that rules on its host miss lacks a rule of its own: they would not grant it if they fitted. */
 function nameMiss(reason: Reason, operation: Operation | null, speaksOfPackages: boolean): Reason {
   const isHosts = reason === 'method' || reason === 'path';
-  const isNamed = operation !== null && mustBeGranted(operation, speaksOfPackages);
+  const isNamed = operation !== null && isPublication(operation) && mayRefuse(operation, speaksOfPackages);
   return isHosts && isNamed ? 'publish' : reason;
 }
 

@@ -3,7 +3,7 @@
 
 import type { KeepVersion } from '../flow/asked-request.ts';
 import type { Operation, Touch } from '../flow/operation.ts';
-import { judgePackage } from './packages.ts';
+import { asksImageAges, judgePackage } from './packages.ts';
 import type { EffectivePolicy } from './scope.ts';
 
 /** Id of the advisory that names a version, or null. */
@@ -12,6 +12,11 @@ export type FindMalware = (purl: string, version: string) => string | null;
 /** True where lists are shortened: refused downloads are enough where blocks are only recorded. */
 export function shortensLists({ policy, mode }: EffectivePolicy): boolean {
   return policy.packages?.rewrite === true && mode === 'block';
+}
+
+/** True where answers that tell how old an image is are waited for. */
+export function judgesImages({ policy, mode }: EffectivePolicy): boolean {
+  return mode === 'block' && policy.packages !== null && asksImageAges(policy.packages);
 }
 
 /** Policy's word on the versions of the list that the operation asks for; null: the list stays as it is. */

@@ -153,6 +153,7 @@ export function findPackageRefusal(
   let recorded: PackageRefusal | null = null;
   for (const touched of operation.touches) {
     const refusal = judgeTouch(terms, touched, operation, nowMs);
+    if (refusal !== null && isForLater(touched, refusal)) continue;
     if (refusal !== null && !refusal.isRecordedOnly) return refusal;
     recorded ??= refusal;
   }
@@ -205,6 +206,20 @@ function asPackage(touch: Touch): PackageTouch | null {
   const name = readImageName(touch.image);
   const act = reference === null ? 'metadata' : 'install';
   return name && { kind: 'package', access, act, version: reference, ...name, ...(facts && { facts }) };
+}
+
+/** The configuration of an image tells its age, and is asked for after the manifest: until then what is known counts. */
+function isForLater(touch: Touch, { reason }: PackageRefusal): boolean {
+  if (touch.kind !== 'image') return false;
+  if (reason === 'unknown-age') return touch.ageDue !== 'now';
+  return reason === 'package-age' && touch.ageDue === 'later';
+}
+
+/** True where an age is asked of images: answers that tell it are waited for. */
+export function asksImageAges({ age }: PackageTerms): boolean {
+  return age.some(
+    ({ purls }) => purls.length === 0 || purls.some(({ text }) => /^pkg:(?:oci|\*)\//.test(text)),
+  );
 }
 
 /** Why one package may not be had, or null. */

@@ -161,6 +161,8 @@ function answerOf(
   understood: Understanding | null,
 ): Pick<Judgement, 'answer' | 'review'> {
   const { answer = null, review = null } = understood ?? {};
+  if (review?.about === 'images')
+    return { answer, review: core.decider?.asksImageAges === true ? review : null };
   const isAsked = review !== null && (core.decider?.actions ?? null) !== null;
   return isAsked ? { answer: null, review } : { answer, review: null };
 }

@@ -62,6 +62,8 @@ export interface Decider {
   withheld?(attribution: Attribution, query: RequestQuery): Decision | null;
   /** What is said of single actions; null or absent: nothing, and answers that resolve them are not kept. */
   readonly actions?: ActionWords | null;
+  /** An age is asked of images: answers that tell it are kept. */
+  readonly asksImageAges?: boolean;
   /** What is said of a name alone: the host, or one that its CNAMEs lead to. */
   name(attribution: Attribution, name: string): NameJudgement;
   /** Why an address that a host led to may not be dialled, or null; `allowed` are private ranges that rules open. */
@@ -128,7 +130,7 @@ export interface ProxyPorts {
   readonly interpreter?: Interpreter;
   /** Which versions policy leaves in the list that the operation asks for; absent or null: the list is not touched. */
   keepVersion?(attribution: Attribution, operation: Operation): KeepVersion | null;
-  /** True where lists of this host may be shortened for this job: its clients are offered HTTP/1.1 alone. */
+  /** True where answers of this host may be kept or shortened for this job: its clients are offered HTTP/1.1 alone. */
   rewrites?(attribution: Attribution, host: string): boolean;
   /** What is known of actions; absent: what answers say. */
   readonly actionFacts?: ActionFactsPort;

@@ -4,6 +4,7 @@ import { actionWordsOf } from '../policy/actions.ts';
 import type { Policy } from '../policy/compile.ts';
 import { checkDial, decideHost, decideName, decideRequest, withholdGranted } from '../policy/decide.ts';
 import { asksAnything, takesIdentity } from '../policy/credentials.ts';
+import { asksImageAges } from '../policy/packages.ts';
 import { createInspector } from '../policy/inspect-credentials.ts';
 import { effectivePolicy } from '../policy/scope.ts';
 import type { Decider } from './options.ts';
@@ -18,6 +19,7 @@ export function deciderOf(policy: Policy): Decider {
     ...inspecting(policy),
     revision: policy.revision,
     actions: actionWordsOf(policy.actions),
+    asksImageAges: policy.packages !== null && asksImageAges(policy.packages),
     host: (attribution, query) => decideHost(effectivePolicy(policy, attribution), query),
     request: (attribution, query) =>
       decideRequest(

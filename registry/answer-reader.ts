@@ -24,14 +24,22 @@ const grantMs = 600_000;
 export type OpenStream = (head: AnswerHead) => AnswerStream | null;
 
 /** A reader of successful answers; `grants` says what a redirect opens, and is null where nothing may be opened. */
-export function answerReader(open: OpenStream, grants: (() => number) | null): AnswerReader {
+export function answerReader(
+  open: OpenStream,
+  grants: (() => number) | null,
+  leads?: (host: string, path: string) => void,
+): AnswerReader {
   const openOk: OpenStream = (head) => (head.status === 200 ? open(head) : null);
   return {
     limits: answerLimits,
     wantsBody: (head) => openOk(head) !== null,
     stream: openOk,
     read(head, body) {
-      if (redirects.has(head.status)) return { ...nothingTold, grants: readRedirect(head, grants) };
+      if (redirects.has(head.status)) {
+        const opened = readRedirect(head, grants);
+        for (const { host, pathPrefix } of opened) leads?.(host, pathPrefix);
+        return { ...nothingTold, grants: opened };
+      }
       const stream = body?.kind === 'whole' ? openOk(head) : null;
       if (stream === null || body?.kind !== 'whole') return nothingTold;
       stream.push(body.body);

@@ -1,7 +1,7 @@
 // Says what requests to package and image registries mean. Which protocol a request speaks is told by its host, by
 // configuration, or by its shape; each ecosystem's file reads the rest. No I/O, synchronous, never throws.
 
-import type { AskedRequest, Interpreter, Understanding } from '../flow/asked-request.ts';
+import type { AnswerReview, AskedRequest, Interpreter, Understanding } from '../flow/asked-request.ts';
 import type { Access, Ecosystem, Operation, Touch } from '../flow/operation.ts';
 import { publicRegistries, RegistryHosts } from '../flow/registry-server.ts';
 import type { RegistryServer } from '../flow/registry-server.ts';
@@ -64,8 +64,7 @@ export function createRegistryInterpreter(options: RegistryOptions): RegistryInt
     now: options.now ?? Date.now,
   };
   return {
-    understand: (asked) =>
-      understandAt(setting, asked, findNamed(setting.hosts, asked) ?? findByShape(asked)),
+    understand: (asked) => understandAt(setting, asked, findPlace(setting, asked)),
     understandNamed: (asked) => understandAt(setting, asked, findNamed(setting.hosts, asked)),
     // What a shape alone tells is never held: hosts of the web wait for nothing.
     mayHold: (host) => setting.hosts.find(host).length > 0,
@@ -106,6 +105,16 @@ function understandAt(setting: Setting, asked: AskedRequest, place: Place | null
   const meaning =
     segments === null ? unknownMeaning(request, 'bytes that are no UTF-8') : reader.read(request);
   return toUnderstanding(request, meaning, place.byShape, setting.now);
+}
+
+function findPlace({ hosts, awaited }: Setting, asked: AskedRequest): Place | null {
+  return findNamed(hosts, asked) ?? findLed(awaited, asked) ?? findByShape(asked);
+}
+
+/** What a registry sent somebody to is what was asked of the registry; it opens nothing. */
+function findLed(awaited: AwaitedConfigs, { host, path, method }: AskedRequest): Place | null {
+  const led = method === 'GET' ? awaited.findLed(host, path) : null;
+  return led === null ? null : { ...led, ecosystem: 'oci', part: undefined, byShape: true };
 }
 
 function findNamed(hosts: RegistryHosts, asked: AskedRequest): Place | null {
@@ -176,7 +185,7 @@ function toUnderstanding(
   byShape: boolean,
   now: () => number,
 ): Understanding {
-  const { hold, rewrite } = meaning;
+  const { hold, rewrite, review, leads } = meaning;
   const answer = meaning.answer ?? learnFileTime(request, meaning);
   const operation = toOperation(request, meaning, byShape);
   const isRead = operation.access === 'read' && request.isRead;
@@ -190,13 +199,27 @@ function toUnderstanding(
           hold: { ...hold, withBody: (body) => toUnderstanding(request, hold.withBody(body), byShape, now) },
         }),
     ...(isRead && (answer !== undefined || isRedirected)
-      ? { answer: answerReader(answer ?? noStream, isRedirected ? now : null) }
+      ? { answer: answerReader(answer ?? noStream, isRedirected ? now : null, leads) }
       : {}),
+    ...(isRead && review !== undefined ? { review: reviewOf(request, review, byShape) } : {}),
     ...(isRead && rewrite !== undefined ? { rewrite } : {}),
   };
 }
 
 const noStream = (): null => null;
+
+function reviewOf(
+  request: RegistryRequest,
+  { limits, read }: NonNullable<Meaning['review']>,
+  byShape: boolean,
+): AnswerReview {
+  return {
+    limits,
+    about: 'images',
+    wantsBody: ({ status }) => status >= 200 && status < 300,
+    read: (body) => ({ operation: toOperation(request, read(body), byShape), grants: [], tokens: [] }),
+  };
+}
 
 /** Files and blobs lie in storage that registries redirect to. Anything else that leads elsewhere opens nothing. */
 function mayRedirect({ name, sureness }: Meaning): boolean {

@@ -2,6 +2,7 @@
 // the token endpoints in front of them (distribution.github.io, "Token authentication").
 
 import type { AnswerHead, AnswerStream } from '../flow/asked-request.ts';
+import type { HoldLimits } from '../flow/held.ts';
 import type { Access, Touch } from '../flow/operation.ts';
 import { learnConfig, learnManifest } from './learn-oci.ts';
 import { packageTouch, readQuery, unknownMeaning } from './registry-request.ts';
@@ -63,7 +64,53 @@ function readImage(request: RegistryRequest, rest: readonly string[]): Meaning |
 function readBlob(request: RegistryRequest, name: readonly string[], tail: string): Meaning | null {
   if (request.method === 'DELETE') return onImage(request, name, 'delete-blob', 'write', tail);
   const meaning = request.isRead ? onImage(request, name, 'pull-blob', 'read', tail) : null;
-  return withAnswer(request, meaning, (learning, image) => learnConfig(learning, image, tail));
+  const { learning } = request;
+  const touch = meaning?.touches[0];
+  if (meaning === null || learning === null || touch?.kind !== 'image') return meaning;
+  const references = learning.awaited.find(touch.image, tail);
+  if (references !== null) return configMeaning(request, learning, touch, [...references]);
+  // What no manifest named is of no known age, and nothing will tell it.
+  const isLayer = learning.awaited.isLayer(touch.image, tail);
+  return isLayer ? meaning : { ...meaning, touches: [{ ...touch, ageDue: 'now' }] };
+}
+
+const configLimits: HoldLimits = { maxBytes: 8_388_608, maxDecodedBytes: 8_388_608, maxRatio: 100 };
+const maxReferences = 16;
+
+/**
+ * The configuration of an image, which says when it was made: asked for after the manifest, so that the age is judged
+ * here, by the answer, before it goes on. What belongs to the tags and digests that led here is judged with it.
+ */
+function configMeaning(
+  request: RegistryRequest,
+  learning: Learning,
+  touch: ImageTouch,
+  references: readonly string[],
+): Meaning {
+  const digest = touch.reference!;
+  const others = references
+    .slice(0, maxReferences)
+    .map((reference): ImageTouch => ({ ...touch, reference, ageDue: 'later' }));
+  const meaning: Meaning = {
+    name: 'oci/pull-blob',
+    touches: [touch, ...others],
+    sureness: 'known',
+    detail: null,
+    answer: () => learnConfig(learning, touch.image, digest),
+    leads: (host, path) =>
+      learning.awaited.lead(host, path, { registry: request.registry, path: request.path }),
+  };
+  return {
+    ...meaning,
+    review: {
+      limits: configLimits,
+      read(body) {
+        const stream = body.kind === 'whole' ? learnConfig(learning, touch.image, digest) : null;
+        if (body.kind === 'whole') stream?.push(body.body);
+        return { ...meaning, touches: [{ ...touch, ageDue: 'now' }, ...others] };
+      },
+    },
+  };
 }
 
 /** Adds what an answer about one image tells. */
@@ -80,13 +127,22 @@ function withAnswer(
 function readManifest(request: RegistryRequest, name: readonly string[], tail: string): Meaning | null {
   if (!reference.test(tail)) return null;
   if (request.isRead) {
-    const meaning = onImage(request, name, 'pull', 'read', tail);
+    const meaning = laterWhereMoving(onImage(request, name, 'pull', 'read', tail), tail);
     return withAnswer(request, meaning, (learning, image, head) =>
       learnManifest(learning, image, tail, head),
     );
   }
   if (request.method === 'PUT') return onImage(request, name, 'push', 'write', tail);
   return request.method === 'DELETE' ? onImage(request, name, 'delete', 'write', tail) : null;
+}
+
+/** A tag has no age: what it stands for has one, and may be another image tomorrow. */
+function laterWhereMoving(meaning: Meaning | null, tail: string): Meaning | null {
+  if (meaning === null || digest.test(tail)) return meaning;
+  const touches = meaning.touches.map((touch): Touch =>
+    touch.kind === 'image' ? { ...touch, ageDue: 'later' } : touch,
+  );
+  return { ...meaning, touches };
 }
 
 /** Uploads, whose state is a matter of those who push; a mount reads another image of the same registry. */

@@ -46,6 +46,10 @@ export interface Meaning {
   /** Reads the body of a successful answer as it passes. */
   readonly answer?: OpenStream;
   readonly rewrite?: AnswerRewrite;
+  /** Set when the whole answer tells what the request means: `read` answers in place of this before it goes on. */
+  readonly review?: { readonly limits: HoldLimits; read(body: Held): Meaning };
+  /** Told the host and canonical path that a redirect leads to. */
+  readonly leads?: (host: string, path: string) => void;
 }
 
 export type PackageAct = Extract<Touch, { kind: 'package' }>['act'];

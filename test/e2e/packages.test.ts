@@ -209,16 +209,26 @@ t.test('npm gets what is old enough, and nothing else', { skip: without('npm') }
   t.comment(`${versionOf('npm', '--version')} (npm)`);
   t.ok(await waitUntil(() => lab.gateway.log().includes('malware feed read'), 10_000));
   t.equal((await lab.gateway.operator('/ready')).status, 200);
-  t.match(await install('mature'), /^ok/);
-  t.match(await install('moving@1.0.0'), /^ok/, 'the older version of a package that moves');
-  t.match(await install('moving'), /^refused[\s\S]*npm-age/);
+  const [mature, older, young, clean, poisoned, elsewhere, own, ageless] = await Promise.all([
+    install('mature'),
+    install('moving@1.0.0'),
+    install('moving'),
+    install('poisoned@1.0.0'),
+    install('poisoned'),
+    install('@acme/lib'),
+    install('@acme/lib', 'nexus.example.com'),
+    install('ageless'),
+  ]);
+  t.match(mature, /^ok/);
+  t.match(older, /^ok/, 'the older version of a package that moves');
+  t.match(young, /^refused[\s\S]*npm-age/);
   t.notOk(reached('GET', '/moving/-/moving-1.1.0.tgz'), 'nothing was asked for');
-  t.match(await install('poisoned@1.0.0'), /^ok/);
-  t.match(await install('poisoned'), /^refused[\s\S]*MAL-2026-1/);
+  t.match(clean, /^ok/);
+  t.match(poisoned, /^refused[\s\S]*MAL-2026-1/);
   t.notOk(reached('GET', '/poisoned/-/poisoned-1.0.1.tgz'));
-  t.match(await install('@acme/lib'), /^refused[\s\S]*own-names/, 'a name of one’s own, asked in public');
-  t.match(await install('@acme/lib', 'nexus.example.com'), /^ok/);
-  t.match(await install('ageless'), /^refused[\s\S]*unknown-age/);
+  t.match(elsewhere, /^refused[\s\S]*own-names/, 'a name of one’s own, asked in public');
+  t.match(own, /^ok/);
+  t.match(ageless, /^refused[\s\S]*unknown-age/);
 });
 
 t.test('shortened lists lead npm back to the older version', { skip: without('npm') }, async (t) => {
@@ -262,16 +272,25 @@ const gotWheel = (name: string, version: string): boolean =>
 
 t.test('pip gets what is old enough, and nothing else', { skip: without('py:pip') }, async (t) => {
   t.comment(versionOf(python, '-m', 'pip', '--version'));
-  t.match(await download('sally==1.0'), /^ok/);
-  t.match(await download('sally'), /^refused[\s\S]*package-age \(python-age\)/);
+  const [old, young, clean, poisoned, ageless, elsewhere, own] = await Promise.all([
+    download('sally==1.0'),
+    download('sally'),
+    download('poisoned==1.0'),
+    download('poisoned'),
+    download('ageless'),
+    download('acme-lib'),
+    download('acme-lib', 'python.example.com'),
+  ]);
+  t.match(old, /^ok/);
+  t.match(young, /^refused[\s\S]*package-age \(python-age\)/);
   t.notOk(gotWheel('sally', '2.0'), 'nothing was asked for');
-  t.match(await download('poisoned==1.0'), /^ok/);
-  t.match(await download('poisoned'), /^refused[\s\S]*MAL-2026-3/);
+  t.match(clean, /^ok/);
+  t.match(poisoned, /^refused[\s\S]*MAL-2026-3/);
   t.notOk(gotWheel('poisoned', '1.1'));
-  t.match(await download('ageless'), /^refused[\s\S]*unknown-age/);
-  t.match(await download('acme-lib'), /^refused/, 'a name of one’s own, asked in public');
+  t.match(ageless, /^refused[\s\S]*unknown-age/);
+  t.match(elsewhere, /^refused/, 'a name of one’s own, asked in public');
   t.notOk(server.arrived.some(({ host, target }) => host === 'pypi.org' && target.includes('acme')));
-  t.match(await download('acme-lib', 'python.example.com'), /^ok/);
+  t.match(own, /^ok/);
 });
 
 t.test('an upload to a Python index needs the scope of a release', async (t) => {

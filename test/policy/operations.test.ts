@@ -517,6 +517,52 @@ void t.test('images go by registry and name; a forge’s own registry also by it
   t.end();
 });
 
+void t.test('an image is pushed by a rule on images, whatever a rule on hosts says', (t) => {
+  const push = operation([{ kind: 'image', access: 'write', image: 'quay.io/acme/app', reference: '1' }], {
+    platform: 'oci',
+    name: 'oci/push',
+  });
+  const byHost = 'http: {id: all, host: quay.io, methods: any}';
+  const byImage = 'images: {id: own, image: "quay.io/acme/*", access: write, anyRef: nightly}';
+  t.equal(ask(policyOf(byHost), job(), push, 'quay.io'), 'block publish');
+  t.equal(ask(policyOf(`${byHost}\n${byImage}`), job(), push, 'quay.io'), 'allow all');
+  const shaped = { ...push, byShape: true } as const;
+  t.equal(ask(policyOf(byHost), job(), shaped, 'quay.io'), 'allow all', 'any host may look like a registry');
+  t.equal(ask(policyOf(`${byHost}\npackages: {malware: block}`), job(), shaped, 'quay.io'), 'block publish');
+  t.end();
+});
+
+void t.test('the age of an image counts where it is due', (t) => {
+  const policy = policyOf(
+    'http: {id: all, host: quay.io}\npackages: {age: {id: young, purl: "pkg:oci/*", min: 72h}, unknownAge: block}',
+  );
+  const pull = (hours: number | null, ageDue?: 'later' | 'now') => {
+    const ageMs = hours === null ? null : hours * 3_600_000;
+    const facts = { ageMs, atLeastMs: ageMs, timeClass: 'author-stated', malicious: null } as const;
+    const image = {
+      kind: 'image',
+      access: 'read',
+      image: 'quay.io/acme/app',
+      reference: '1',
+      facts,
+    } as const;
+    const asked = operation([ageDue === undefined ? image : { ...image, ageDue }], {
+      platform: 'oci',
+      name: 'oci/pull',
+    });
+    return ask(policy, job(), asked, 'quay.io');
+  };
+  t.equal(pull(100), 'allow all');
+  t.equal(pull(2), 'block package-age young');
+  t.equal(pull(null), 'allow all', 'its configuration is still to come');
+  t.equal(pull(2, 'later'), 'allow all', 'a tag may stand for another image by now');
+  t.equal(pull(null, 'later'), 'allow all');
+  t.equal(pull(100, 'now'), 'allow all');
+  t.equal(pull(2, 'now'), 'block package-age young');
+  t.equal(pull(null, 'now'), 'block unknown-age young');
+  t.end();
+});
+
 void t.test('accounts of AWS: one that is not told is none of ours', (t) => {
   const policy = policyOf(
     'aws: [{id: lake, accounts: "123456789012", services: s3, buckets: acme-*}, {id: sts, accounts: "123456789012", services: [sts, ecr]}]',

@@ -156,6 +156,56 @@ t.test('an image is as old as its author says, by tag and by digest, through an 
     t.same(known(`GET ${base}/manifests/${reference}`), [[24, 'author-stated']], `${reference}`);
 });
 
+t.test('the configuration of an image decides its age before it goes on, wherever it lies', async (t) => {
+  const { ask, answer, times } = createWorld();
+  const [manifest, config, layer, other] = ['1', '2', '3', '4'].map((digit) => `sha256:${digit.repeat(64)}`);
+  const base = 'https://quay.io/v2/acme/app';
+  const due = (line: string): (string | undefined)[] =>
+    ask(line).operation!.touches.map((touch) =>
+      touch.kind === 'image' ? `${touch.reference} ${touch.ageDue ?? 'known'}` : '',
+    );
+  t.same(due(`GET ${base}/manifests/1.0`), ['1.0 later'], 'a tag moves');
+  t.same(due(`GET ${base}/manifests/${manifest}`), [`${manifest} known`]);
+  t.same(due(`GET ${base}/blobs/${config}`), [`${config} now`], 'no manifest named it');
+  answer(
+    `GET ${base}/manifests/1.0`,
+    JSON.stringify({ config: { digest: config }, layers: [{ digest: layer }] }),
+    { 'docker-content-digest': manifest! },
+  );
+  t.same(due(`GET ${base}/blobs/${layer}`), [`${layer} known`]);
+  t.same(due(`GET ${base}/blobs/${other}`), [`${other} now`]);
+  const whole = [`${config} known`, '1.0 later', `${manifest} later`];
+  t.same(due(`GET ${base}/blobs/${config}`), whole, 'what led here is judged with it');
+  t.same(due(`HEAD ${base}/blobs/${config}`), [`${config} known`], 'nothing is told by a head');
+
+  const location = 'https://blobs.storage.example/a/b?sig=x';
+  answer(`GET ${base}/blobs/${config}`, '', { location }, 307);
+  t.same(due('GET https://blobs.storage.example/a/b?sig=x'), whole, 'and in the storage that it lies in');
+  t.equal(
+    ask('GET https://blobs.storage.example/a/b?sig=x').operation!.byShape,
+    true,
+    'which it does not open',
+  );
+
+  const { review } = ask('GET https://blobs.storage.example/a/b?sig=y');
+  const rows: readonly (readonly [body: string | null, ageMs: number | null])[] = [
+    [null, null],
+    ['no JSON', null],
+    ['{"created":"1970-01-01T00:00:00Z"}', null],
+    ['{"created":"2026-06-14T00:00:00Z"}', 24 * hourMs],
+  ];
+  for (const [body, ageMs] of rows) {
+    const bytes = Buffer.from(body ?? '');
+    const held =
+      body === null
+        ? ({ kind: 'opaque', detail: 'too large', raw: [] } as const)
+        : ({ kind: 'whole', body: bytes, raw: [bytes] } as const);
+    const [touch] = review!.read(held).operation.touches;
+    t.match(touch, { kind: 'image', image: 'quay.io/acme/app', reference: config, ageDue: 'now' });
+    t.equal(packageEvidence(touch!, times, null, nowMs).ageMs, ageMs, String(body));
+  }
+});
+
 t.test('what a mirror or an unencrypted answer says is less than what a registry says', async (t) => {
   const { answer, known } = createWorld();
   const body = JSON.stringify({ time: { '1.0.0': '2026-06-01T00:00:00Z' } });
@@ -209,7 +259,7 @@ t.test(
       [],
       'what is not known',
     );
-    t.same(answer(`GET https://m.example${blob}`, '', { location }, 307)?.grants, []);
+    t.same(answer(`GET https://m.example${blob}`, '', { location }, 307)?.grants ?? [], []);
     t.same(answer(`GET https://ghcr.io${blob}`, '', { location: 'http://plain.example/x' }, 307)?.grants, []);
     t.same(answer(`GET https://ghcr.io${blob}`, '', { location: '/v2/here' }, 307)?.grants, []);
   },
