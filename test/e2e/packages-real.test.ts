@@ -178,7 +178,7 @@ function hide(text: string): string {
     registry instanceof URL ? registry.host : '',
     typeof debian === 'string' ? '' : debian.url.host,
   ];
-  return hosts.filter((host) => host !== '').reduce((shown, host) => shown.replaceAll(host, '[host]'), text);
+  return hosts.filter((host) => host !== '').reduce((shown, host) => shown.replaceAll(host, '<host>'), text);
 }
 
 const isNothingHere = typeof registry === 'string' && typeof debian === 'string';
