@@ -358,12 +358,12 @@ class MixedLoad {
     return Buffer.from([id >> 8, id & 255, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, ...labels, 0, 0, 1, 0, 1]);
   }
 
-  /** Asked once: an answer that does not come within five seconds is lost. */
+  /** Asked once: an answer that does not come within fifteen seconds is lost, as a request is. */
   #askUdp(): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const socket = createSocket(this.#options.resolver.includes(':') ? 'udp6' : 'udp4');
     const question = this.#question();
-    const timer = setTimeout(() => reject(new Error('no answer')), 5_000);
+    const timer = setTimeout(() => reject(new Error('no answer')), 15_000);
     socket.on('error', reject);
     socket.on('message', (answer) =>
       isAnswer(answer, question) ? resolve() : reject(new Error('odd answer')),
@@ -379,7 +379,7 @@ class MixedLoad {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const question = this.#question();
     const socket = connectTcp(53, this.#options.resolver);
-    const timer = setTimeout(() => reject(new Error('no answer')), 5_000);
+    const timer = setTimeout(() => reject(new Error('no answer')), 15_000);
     socket.on('error', reject);
     socket.on('close', () => reject(new Error('closed')));
     socket.on('data', (bytes) =>
