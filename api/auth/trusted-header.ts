@@ -1,0 +1,16 @@
+// Login by a proxy in front that says who it is. Believed only from peers that the configuration names, by the socket's own
+// address, and only where the name is there once and plain.
+
+import { formatAddress, parseAddress, unmapAddress } from '../../flow/address.ts';
+
+/** The user that a proxy names; null from any other peer (`peers`: addresses), or for a name that is not plain. */
+export function userOfProxy(
+  values: readonly string[],
+  peer: string,
+  peers: ReadonlySet<string>,
+): string | null {
+  const address = parseAddress(peer);
+  if (address === null || !peers.has(formatAddress(unmapAddress(address)))) return null;
+  const [name] = values;
+  return values.length === 1 && /^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$/.test(name!) ? name! : null;
+}
