@@ -138,6 +138,10 @@ t.test('logins fail so often for a user and for an address', async (t) => {
   t.equal(limit.mayTry('bob', '192.0.2.1', 1), true);
   t.equal(limit.mayTry('alice', '192.0.2.99', 15 * minute), true);
   for (let count = 0; count < 30; count += 1) limit.countTry(`user${count}`, '192.0.2.200', 0);
+  for (let count = 0; count < 30; count += 1) limit.countTry(`six${count}`, `2001:db8::${count}`, 0);
+  t.equal(limit.mayTry('bob', '2001:db8::ffff:1:2:3', 1), false, 'the same /64');
+  t.equal(limit.mayTry('bob', '2001:db8:0:1::1', 1), true, 'another');
+  t.equal(limit.mayTry('bob', '::ffff:192.0.2.200', 1), false, 'mapped');
   limit.clearUser('user1', '192.0.2.200');
   t.equal(limit.mayTry('bob', '192.0.2.200', 1), false);
 });
