@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { insidePrefix } from '../../netns/gateway-port.ts';
 import { dialTcp } from '../../netns/socket.ts';
-import type { LabGateway, LabGatewayOptions } from '../lab/gateway.ts';
+import { waitUntil, type LabGateway, type LabGatewayOptions } from '../lab/gateway.ts';
 import { Lab } from '../lab/lab.ts';
 import { labAddresses } from '../lab/origins.ts';
 import { Trying } from '../lab/trying.ts';
@@ -140,7 +140,9 @@ t.test('processes and rules, one after the other', async (t) => {
     async (t) => {
       process.kill(-gateway.pid, 'SIGKILL');
       await gateway.kill();
-      t.ok(onGateway(lab, 'nft', 'delete', 'table', 'inet', 'sallyport').isDone, 'nobody owns it any more');
+      // Its owner is gone when the last of them is.
+      const remove = () => onGateway(lab, 'nft', 'delete', 'table', 'inet', 'sallyport').isDone;
+      t.ok(await waitUntil(remove), 'nobody owns it any more');
       await sleep(1000);
       t.same(trying.leaks(), [], 'the guard holds');
       gateway = await lab.startGateway(policy);

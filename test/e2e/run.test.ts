@@ -137,21 +137,9 @@ t.test('program and state may be in a home directory that nobody else enters', a
   mkdirSync(copy);
   const root = join(import.meta.dirname, '../..');
   const sources = readdirSync(root).filter((name) => name.endsWith('.ts'));
-  const folders = [
-    'flow',
-    'policy',
-    'certs',
-    'kernel',
-    'dns',
-    'proxy',
-    'jobs',
-    'store',
-    'api',
-    'netns',
-    'platform',
-    'registry',
-    'advise',
-  ];
+  const folders = readdirSync(root, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && !/^(?:\.|node_modules|test|bench|docs)/.test(entry.name))
+    .map(({ name }) => name);
   for (const name of [...sources, ...folders, 'package.json'])
     cpSync(join(root, name), join(copy, name), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
