@@ -2,7 +2,7 @@
 // was tried longest ago.
 
 import { LRUCache } from 'lru-cache';
-import { formatAddress, parseAddress, unmapAddress } from '../../flow/address.ts';
+import { formatAddress, parseAddress, subnetOf, unmapAddress } from '../../flow/address.ts';
 import { digestOf } from './token.ts';
 
 const windowMs = 15 * 60_000;
@@ -56,9 +56,5 @@ function networkOf(text: string): string {
   const parsed = parseAddress(text);
   if (parsed === null) return 'unknown';
   const shown = formatAddress(unmapAddress(parsed));
-  if (!shown.includes(':')) return shown;
-  const [left, right] = shown.split('::');
-  const [first, last] = [left, right].map((side) => (side ? side.split(':') : []));
-  const zeros = right === undefined ? 0 : Math.max(0, 8 - first!.length - last!.length);
-  return [...first!, ...Array.from({ length: zeros }, () => '0'), ...last!].slice(0, 4).join(':');
+  return subnetOf(shown) ?? shown;
 }
