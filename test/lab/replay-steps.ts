@@ -70,9 +70,10 @@ export function findStep(
   const [verb = '', target = ''] = naming.of(replay.send).split(' ');
   if (verb === 'push')
     return records.findLast(
-      ({ operation, http }) =>
-        operation?.name === 'git/push' &&
-        http?.path.startsWith(`${target.slice(target.indexOf('/'))}.git/`) === true,
+      ({ operation, destination, http }) =>
+        operation?.name.endsWith('/push') === true &&
+        target === `${destination.host}/${target.slice(target.indexOf('/') + 1)}` &&
+        isBelow(http?.path ?? '', `${target.slice(target.indexOf('/'))}.git`),
     );
   if (verb === 'ask') return findName(records, target);
   const url = new URL(target);
@@ -92,6 +93,9 @@ export function findStep(
     records.findLast(({ kind, destination }) => kind !== 'request' && destination.address === url.hostname)
   );
 }
+
+const isBelow = (recorded: string, path: string): boolean =>
+  isPath(recorded.split('/').slice(0, path.split('/').length).join('/'), path);
 
 /** As it is recorded: what looks like a secret is not. */
 function isPath(recorded: string, path: string): boolean {

@@ -160,6 +160,14 @@ export const fromInstall: readonly Replay[] = [
     evidence: ['foreign-owner'],
   },
   {
+    incident: 'the job’s own repository, forked to who knows whom',
+    send: `POST ${api}/repos/acme/storefront/forks`,
+    as: 'person',
+    body: json({ organization: 'octo-dev' }),
+    reason: 'repository',
+    evidence: ['foreign-owner'],
+  },
+  {
     incident: 'Nx 2025: the results as a file of such a repository',
     send: `PUT ${api}/repos/octo-dev/s1ngularity-repository-0/contents/results.b64`,
     as: 'person',
