@@ -29,6 +29,7 @@ import { DeclaredJobs } from './jobs/declared.ts';
 import { serversOf } from './flow/platform-server.ts';
 import { CurrentInterpreter } from './interpreters.ts';
 import { hardenWorker } from './kernel/harden.ts';
+import { youngGenerationBytes } from './kernel/relay-memory.ts';
 import { localDestination, originalDestination } from './kernel/original-destination.ts';
 import { pipeFd } from './kernel/supervise.ts';
 import { watchBundleFile } from './policy/bundle-file.ts';
@@ -363,6 +364,7 @@ class Worker {
         instance: `${name}-${process.pid}`,
         revision,
         time: Date.now(),
+        youngBytes: youngGenerationBytes(),
         snapshot,
       });
       writeStatus(join(state.stats, `${name}.json`), content, 0o640);
