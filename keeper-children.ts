@@ -13,7 +13,7 @@ import { SallyportError } from './flow/errors.ts';
 import { keeperProtocol } from './flow/keeper-client.ts';
 import { answerRequest, type RequestPorts } from './kernel/keeper-requests.ts';
 import type { Listeners, WorkerSockets } from './kernel/listeners.ts';
-import { relayFlags } from './kernel/relay-memory.ts';
+import { relayFlags } from './kernel/heap-room.ts';
 import { closeWorker, reopenWorker } from './kernel/listeners.ts';
 import { firstInheritedFd, SupervisedChild, type ChildSpec } from './kernel/supervise.ts';
 import type { StateDirectory } from './store/state-directory.ts';

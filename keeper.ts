@@ -9,6 +9,7 @@ import type { Config } from './config.ts';
 import { exitCodes } from './flow/errors.ts';
 import { openBlockLog } from './kernel/block-log.ts';
 import { hardenKeeper } from './kernel/harden.ts';
+import { keepYoungSmall } from './kernel/heap-room.ts';
 import { programRights } from './kernel/iptables-tables.ts';
 import { openListeners, type Listeners } from './kernel/listeners.ts';
 import { openUnixListener } from './kernel/sockets.ts';
@@ -97,6 +98,7 @@ class Keeper {
       onReady: () => this.#announce(),
       onHopeless: () => void this.#stop(exitCodes.software, { remove: false }),
     });
+    keepYoungSmall();
     hardenKeeper(config.kernel.backend === 'iptables' ? programRights : []);
   }
 

@@ -29,7 +29,7 @@ import { DeclaredJobs } from './jobs/declared.ts';
 import { serversOf } from './flow/platform-server.ts';
 import { CurrentInterpreter } from './interpreters.ts';
 import { hardenWorker } from './kernel/harden.ts';
-import { youngGenerationBytes } from './kernel/relay-memory.ts';
+import { youngGenerationBytes } from './kernel/heap-room.ts';
 import { localDestination, originalDestination } from './kernel/original-destination.ts';
 import { pipeFd } from './kernel/supervise.ts';
 import { watchBundleFile } from './policy/bundle-file.ts';

@@ -4,7 +4,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { relayFlags } from '../kernel/relay-memory.ts';
+import { relayFlags } from '../kernel/heap-room.ts';
 
 /** What a program gets: a directory of its own, the lab's certificates, and what ours is measured with. */
 export interface Setting {

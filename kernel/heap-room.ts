@@ -1,6 +1,7 @@
-// How V8 collects the memory of a process that relays: every read is a buffer outside of its heap, dead a moment later.
+// How much room V8 has for objects in our processes. Of one that relays every read is a buffer outside of its heap, dead a
+// moment later.
 
-import { getHeapSpaceStatistics } from 'node:v8';
+import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 
 /**
  * Flags of node for a process that relays large bodies. Without them V8 collects its whole heap, 10 ms each time, after
@@ -17,4 +18,9 @@ export const relayFlags: readonly string[] = process.versions.node.startsWith('2
 export function youngGenerationBytes(): number {
   const young = getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space');
   return young?.physical_space_size ?? 0;
+}
+
+/** The young generation of this process stays as small as it is: for one that does little and lives for months. */
+export function keepYoungSmall(): void {
+  setFlagsFromString('--semi-space-growth-factor=1');
 }
