@@ -153,16 +153,17 @@ t.test(`${ids} a runner that floods the gateway does not keep another one waitin
   for (const socket of held) socket.destroy();
 
   const [before, bodyBefore] = [memoryMb(gateway.pid), lab.origins.h2.bodyBytes];
-  const wanted = 400 * 1_048_576;
+  const wanted = 1_000 * 1_048_576;
   const sender = await openH2(lab, busy);
   sender.write(frame(1, 4, 1, headerBlock(upload)));
   const piece = Buffer.concat(Array.from({ length: 16 }, () => frame(0, 0, 1, Buffer.alloc(16_384))));
   for (let sent = 0; sent < wanted && !sender.destroyed; sent += 16 * 16_384)
     if (!sender.write(piece)) await Promise.race([once(sender, 'drain'), once(sender, 'close')]);
-  await expectCalm('beside a body of 400 MB over HTTP/2');
+  await expectCalm('beside a body of 1,000 MB over HTTP/2');
   t.ok(lab.origins.h2.bodyBytes - bodyBefore >= wanted - 8 * 1_048_576, 'it went on');
   const grown = memoryMb(gateway.pid) - before;
-  t.ok(grown < 100, `${Math.round(grown)} MB more in all processes behind it`);
+  // V8 may let its young objects have 128 MB of its own accord; the body is five times as long as all of the bound.
+  t.ok(grown < 200, `${Math.round(grown)} MB more in all processes behind it`);
   sender.destroy();
 
   const { stdout } = await lab.curl(
