@@ -44,8 +44,12 @@ const operationOf = (one: PackageTouch, more: Partial<Operation> = {}): Operatio
   ...more,
 });
 
+/** One below npm's own domain. */
+const npmDomain = 'npmjs.org';
+const npmHost = `r.${npmDomain}`;
+
 /** `allow RULE`, `block REASON RULE` or `would REASON RULE`, as a request to the npm registry or the given host. */
-function ask(policy: Policy, asked: Operation, host = 'r.npmjs.org', who: Attribution = job()): string {
+function ask(policy: Policy, asked: Operation, host = npmHost, who: Attribution = job()): string {
   const { verdict, enforced, rule, reason } = decideRequest(effectivePolicy(policy, who), {
     scheme: 'https',
     host,
