@@ -162,8 +162,7 @@ t.test(`${ids} a runner that floods the gateway does not keep another one waitin
   for (let sent = 0; sent < wanted && !sender.destroyed; sent += piece.length) {
     if (!sender.write(piece)) await Promise.race([once(sender, 'drain'), once(sender, 'close')]);
     // In the second half: what is held then is held for the body; what comes and goes waits for its collection.
-    if (sent > wanted / 2 && sent % (128 * piece.length) === 0)
-      least = Math.min(least, oldMemoryMb(gateway));
+    if (sent > wanted / 2 && sent % (128 * piece.length) === 0) least = Math.min(least, oldMemoryMb(gateway));
   }
   await expectCalm('beside a body of 1,000 MB over HTTP/2');
   t.ok(lab.origins.h2.bodyBytes - bodyBefore >= wanted - 8 * 1_048_576, 'it went on');
