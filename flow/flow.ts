@@ -86,6 +86,21 @@ export interface FlowTimings {
   readonly totalMs: number | null;
 }
 
+/** How a flow came to be ascribed to its job; `jobId` names the instance (flow/job-record.ts). */
+export interface FlowAttribution {
+  readonly source: AttributionSource;
+  readonly certainty: Certainty;
+  readonly jobId?: string;
+  /** The address was claimed by more than one: its flows are nobody's. */
+  readonly conflict?: true;
+}
+
+/** A step of the job, as the runner numbers and names it. */
+export interface FlowStep {
+  readonly number: number | null;
+  readonly name: string;
+}
+
 export interface FlowRecord {
   readonly v: typeof recordVersion;
   /** UUIDv7 (RFC 9562). */
@@ -100,7 +115,11 @@ export interface FlowRecord {
   readonly fleet: string;
   readonly runner: string;
   readonly job: Job | null;
-  readonly attribution: { readonly source: AttributionSource; readonly certainty: Certainty };
+  readonly attribution: FlowAttribution;
+  /** What the job was at when the flow began; absent: nobody knows. */
+  readonly step?: FlowStep;
+  /** The runner program's own: its listener, its worker, what it downloads before the job's first step. */
+  readonly infrastructure?: true;
   readonly process: FlowProcess | null;
   readonly destination: Destination;
   readonly operation: Operation | null;

@@ -45,6 +45,8 @@ export interface Attribution {
   readonly certainty: Certainty;
   /** A second job or agent claims the address: policy then treats the flow as unattributed. */
   readonly conflict: boolean;
+  /** Stable name of the job's instance (flow/job-record.ts), where a live source knows it. */
+  readonly jobId?: string;
   /** One text for the addresses of the machine that runs the job, where they are known to be one machine's. */
   readonly machine?: string;
 }
