@@ -13,6 +13,11 @@ export const flowProtocols = [
 export const flowAccesses = ['read', 'write', 'admin'] as const;
 export const flowModes = ['audit', 'block'] as const;
 export const flowVerdicts = ['allow', 'would-block', 'block'] as const;
+export const flowSources = [
+  ...(['declared', 'job-message', 'kubernetes', 'job-token', 'confirmed-claim'] as const),
+  ...(['hook-claim', 'process', 'none'] as const),
+];
+export const flowCertainties = ['certain', 'likely', 'unknown'] as const;
 
 /** A record that can be written; names are still texts. */
 export interface FlowRow {
@@ -24,7 +29,7 @@ export interface FlowRow {
   readonly closedMs: number | null;
   readonly parent: Buffer | null;
   readonly verdict: 0 | 1 | 2;
-  /** Stable name of the job's instance; null where no job is known. */
+  /** Stable name of the job's instance (flow/job-record.ts), or a digest of what is said of it; null: no job is known. */
   readonly jobKey: string | null;
   readonly detail: string | null;
   readonly record: FlowRecord;
@@ -43,7 +48,7 @@ export function readFlowRow(record: FlowRecord): FlowRow | null {
     closedMs: record.phase === 'closed' ? Math.max(timeMs, openedMs) : null,
     parent: record.parent === null ? null : idBytes(record.parent),
     verdict: verdictOf(record.decision),
-    jobKey: record.job === null ? null : keyOfJob(record.job),
+    jobKey: record.job === null ? null : (record.attribution.jobId ?? keyOfJob(record.job)),
     detail: detailOf(record),
     record,
   };

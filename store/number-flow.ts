@@ -1,6 +1,14 @@
 // The values of a flow's columns, once its names have numbers; the same for both databases.
 
-import { flowAccesses, flowKinds, flowModes, flowProtocols, type FlowRow } from './flow-row.ts';
+import {
+  flowAccesses,
+  flowCertainties,
+  flowKinds,
+  flowModes,
+  flowProtocols,
+  flowSources,
+  type FlowRow,
+} from './flow-row.ts';
 import type { EndedFlow } from './rollup.ts';
 import type { FlowTable } from './tables.ts';
 
@@ -30,6 +38,7 @@ export const wordsOf = ({ record }: FlowRow): readonly string[] => {
     http?.method,
     operation?.name,
     ended,
+    record.step?.name,
   ];
   return texts.filter((text) => text !== null && text !== undefined);
 };
@@ -75,17 +84,29 @@ export function columnsOf(
     attempts: packet?.attempts ?? null,
     ended_id: numberOf(record.ended),
     detail: row.detail,
+    source: flowSources.indexOf(record.attribution.source),
+    certainty: flowCertainties.indexOf(record.attribution.certainty),
+    is_conflict: Number(record.attribution.conflict === true),
+    is_infrastructure: Number(record.infrastructure === true),
+    step_number: smallOrNull(record.step?.number),
+    step_id: numberOf(record.step?.name),
   };
 }
 
+// What a message chose may be larger than a column.
+const smallOrNull = (value: number | null | undefined): number | null =>
+  Number.isInteger(value) && Math.abs(value!) < 1e9 ? value! : null;
+
 /** What a flow adds to sums when it has ended. */
-export function endedFlow({ row, host, job }: NumberedRow): EndedFlow {
+export function endedFlow({ row, gateway, runner, host, job }: NumberedRow): EndedFlow {
   return {
     day: row.day,
     openedMs: row.openedMs,
     closedMs: row.closedMs ?? row.openedMs,
     kind: flowKinds.indexOf(row.record.kind),
     verdict: row.verdict,
+    gatewayId: gateway,
+    runnerId: runner,
     hostId: host,
     jobId: job?.job ?? null,
     definitionId: job?.definition ?? null,

@@ -12,6 +12,7 @@ import { readSteps } from './migrate-sqlite.ts';
 import { columnsOf, endedFlow, type NumberedRow } from './number-flow.ts';
 import { numberRows } from './postgres-names.ts';
 import type { FlowSource } from './read-store.ts';
+import { addDeltas } from './postgres-sums.ts';
 import { addFlow, emptyDeltas, type Deltas } from './rollup.ts';
 import type { SegmentOffset } from './sqlite-store.ts';
 import { flowColumns, type FlowTable, type FlowTables, type StoreTables } from './tables.ts';
@@ -207,65 +208,3 @@ async function migratePostgres(client: ClientBase): Promise<void> {
     ]);
   }
 }
-
-/** Adds sums, each table's rows in sorted order. */
-async function addDeltas(
-  client: ClientBase,
-  { hours, days, repositories, jobs, seen }: Deltas,
-): Promise<void> {
-  for (const [table, keys, types, found] of [
-    ['roll_hour', ['hour_ms', 'kind', 'verdict'], ['bigint', 'integer', 'integer'], hours],
-    ['roll_day', ['day', 'host_id', 'verdict'], ['text', 'integer', 'integer'], days],
-    [
-      'roll_day_repository',
-      ['repository_id', 'day', 'host_id', 'verdict'],
-      ['integer', 'text', 'integer', 'integer'],
-      repositories,
-    ],
-  ] as const) {
-    const rows = Object.entries(found).toSorted(([a], [b]) => (a < b ? -1 : 1));
-    if (rows.length === 0) continue;
-    const names = [...keys, 'n', 'sent', 'received'];
-    const all = [...types, 'bigint', 'bigint', 'bigint'];
-    await client.query(
-      `insert into ${table} as t (${names.join(', ')}) select * from unnest(${all.map((type, at) => `$${at + 1}::${type}[]`).join(', ')})
-        on conflict (${keys.join(', ')}) do update set n = t.n + excluded.n, sent = t.sent + excluded.sent,
-        received = t.received + excluded.received`,
-      transpose(
-        rows.map(([key, values]) => [...key.split(' '), ...values]),
-        all.length,
-      ),
-    );
-  }
-  await addJobs(client, jobs);
-  const pairs = Object.entries(seen).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  if (pairs.length === 0) return;
-  await client.query(
-    `insert into seen as t select * from unnest($1::integer[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[])
-      on conflict (definition_id, host_id) do update set first_ms = least(t.first_ms, excluded.first_ms),
-      last_ms = greatest(t.last_ms, excluded.last_ms), n = t.n + excluded.n`,
-    transpose(
-      pairs.map(([key, values]) => [...key.split(' '), ...values]),
-      5,
-    ),
-  );
-}
-
-async function addJobs(client: ClientBase, jobs: Deltas['jobs']): Promise<void> {
-  const rows = Object.entries(jobs).toSorted(([a], [b]) => Number(a) - Number(b));
-  if (rows.length === 0) return;
-  await client.query(
-    `update job set flows = job.flows + d.flows, blocked = job.blocked + d.blocked,
-      would_block = job.would_block + d.would_block, sent = job.sent + d.sent, received = job.received + d.received,
-      last_ms = greatest(job.last_ms, d.last_ms)
-      from unnest($1::integer[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
-      as d (id, flows, blocked, would_block, sent, received, last_ms) where job.id = d.id`,
-    transpose(
-      rows.map(([id, values]) => [id, ...values]),
-      7,
-    ),
-  );
-}
-
-const transpose = (rows: readonly (readonly (string | number)[])[], width: number): (string | number)[][] =>
-  Array.from({ length: width }, (_, at) => rows.map((row) => row[at]!));

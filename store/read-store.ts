@@ -11,6 +11,7 @@ import {
   idBytes,
   idText,
 } from './flow-row.ts';
+import type { Page, PageRequest } from './page-cursor.ts';
 import type { FlowTable, FlowTables, StoreTables } from './tables.ts';
 
 /** Where flows lie: by days, the newest first. */
@@ -18,17 +19,6 @@ export interface FlowSource {
   days(): Promise<readonly string[]>;
   /** The flows of one day. */
   on(day: string): SelectQueryBuilder<FlowTables, 'flow', object>;
-}
-
-export interface PageRequest {
-  /** 1 to 1,000. */
-  readonly limit: number;
-  readonly cursor: string | null;
-}
-
-export interface Page<T> {
-  readonly items: readonly T[];
-  readonly next: string | null;
 }
 
 export interface FlowFilter {

@@ -3,7 +3,7 @@
 import { sql, type Kysely } from 'kysely';
 import type { flowVerdicts } from './flow-row.ts';
 import { flowKinds } from './flow-row.ts';
-import type { Page, PageRequest } from './read-store.ts';
+import { pageOf, readCursor, type Page, type PageRequest } from './page-cursor.ts';
 import type { StoreTables } from './tables.ts';
 
 export interface Totals {
@@ -299,21 +299,3 @@ function totalsOf(row: Record<(typeof totals)[number], number>): Totals {
 
 // `!` stands before what would be a pattern.
 const likeOf = (part: string): string => `%${part.toLowerCase().replaceAll(/[!%_]/g, '!$&')}%`;
-
-function pageOf<T>(rows: readonly T[], limit: number, key: (row: T) => readonly [number, number]): Page<T> {
-  const items = rows.slice(0, limit);
-  const last = items.at(-1);
-  const next = rows.length > limit && last !== undefined ? writeCursor(key(last)) : null;
-  return { items, next };
-}
-
-const writeCursor = (key: readonly [number, number]): string =>
-  Buffer.from(JSON.stringify(key)).toString('base64url');
-
-/** Null: from the beginning; undefined: no cursor of ours. */
-function readCursor(cursor: string | null): readonly [number, number] | null | undefined {
-  if (cursor === null) return null;
-  if (cursor.length > 100) return undefined;
-  const match = /^\[(\d{1,16}),(\d{1,16})\]$/.exec(Buffer.from(cursor, 'base64url').toString());
-  return match === null ? undefined : [Number(match[1]), Number(match[2])];
-}

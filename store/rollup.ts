@@ -9,6 +9,8 @@ export interface EndedFlow {
   readonly closedMs: number;
   readonly kind: number;
   readonly verdict: 0 | 1 | 2;
+  readonly gatewayId: number;
+  readonly runnerId: number;
   readonly hostId: number | null;
   readonly jobId: number | null;
   readonly definitionId: number | null;
@@ -25,17 +27,27 @@ export interface Deltas {
   readonly repositories: Record<string, Sums>;
   /** By job: flows, blocked, would-be blocked, sent, received, last time. */
   readonly jobs: Record<string, [number, number, number, number, number, number]>;
+  readonly hoursOfRepositories: Record<string, Sums>;
   /** By definition and host: first, last, number. */
-  readonly seen: Record<string, [number, number, number]>;
+  readonly seen: Record<string, Seen>;
+  /** The same by host, and by runner and gateway. */
+  readonly hosts: Record<string, Seen>;
+  readonly runners: Record<string, Seen>;
+  readonly gateways: Record<string, Seen>;
 }
+
+type Seen = [firstMs: number, lastMs: number, n: number];
 
 const hourMs = 3_600_000;
 
 export function emptyDeltas(): Deltas {
   const none = <T>(): Record<string, T> => Object.create(null) as Record<string, never>;
-  return { hours: none(), days: none(), repositories: none(), jobs: none(), seen: none() };
+  const sums = { hours: none<Sums>(), hoursOfRepositories: none<Sums>(), days: none<Sums>() };
+  const seen = { seen: none<Seen>(), hosts: none<Seen>(), runners: none<Seen>(), gateways: none<Seen>() };
+  return { ...sums, ...seen, repositories: none(), jobs: none() };
 }
 
+/** Adds a flow that has ended. */
 export function addFlow(deltas: Deltas, flow: EndedFlow): void {
   const { day, openedMs, closedMs, kind, verdict, hostId, jobId, definitionId, repositoryId } = flow;
   const { sent, received } = flow.bytes ?? { sent: 0, received: 0 };
@@ -45,7 +57,9 @@ export function addFlow(deltas: Deltas, flow: EndedFlow): void {
     found[1] += sent;
     found[2] += received;
   };
-  add(deltas.hours, `${openedMs - (openedMs % hourMs)} ${kind} ${verdict}`);
+  const hour = `${openedMs - (openedMs % hourMs)} ${kind} ${verdict}`;
+  add(deltas.hours, hour);
+  if (repositoryId !== null) add(deltas.hoursOfRepositories, `${repositoryId} ${hour}`);
   if (hostId !== null) add(deltas.days, `${day} ${hostId} ${verdict}`);
   if (hostId !== null && repositoryId !== null)
     add(deltas.repositories, `${repositoryId} ${day} ${hostId} ${verdict}`);
@@ -58,10 +72,16 @@ export function addFlow(deltas: Deltas, flow: EndedFlow): void {
     job[4] += received;
     job[5] = Math.max(job[5], closedMs);
   }
-  if (definitionId !== null && hostId !== null) {
-    const seen = (deltas.seen[`${definitionId} ${hostId}`] ??= [openedMs, closedMs, 0]);
-    seen[0] = Math.min(seen[0], openedMs);
-    seen[1] = Math.max(seen[1], closedMs);
-    seen[2]++;
-  }
+  see(deltas.gateways, `${flow.gatewayId}`, flow);
+  see(deltas.runners, `${flow.runnerId}`, flow);
+  if (hostId === null) return;
+  see(deltas.hosts, `${hostId}`, flow);
+  if (definitionId !== null) see(deltas.seen, `${definitionId} ${hostId}`, flow);
+}
+
+function see(all: Record<string, Seen>, key: string, { openedMs, closedMs }: EndedFlow): void {
+  const seen = (all[key] ??= [openedMs, closedMs, 0]);
+  seen[0] = Math.min(seen[0], openedMs);
+  seen[1] = Math.max(seen[1], closedMs);
+  seen[2]++;
 }

@@ -3,7 +3,7 @@
 
 import { chmodSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import type { FlowRecord } from '../flow/flow.ts';
 import { newestRows, type FlowRow } from './flow-row.ts';
 import { inTransaction, openMigrated, readSteps, type MigrationStep } from './migrate-sqlite.ts';
@@ -11,6 +11,7 @@ import { wordsOf, type NumberedRow } from './number-flow.ts';
 import type { Deltas } from './rollup.ts';
 import { SqliteDay } from './sqlite-day.ts';
 import { SqliteNames } from './sqlite-names.ts';
+import { SqliteUpserts } from './sqlite-upserts.ts';
 
 /** How far one segment has been read, in bytes. */
 export interface SegmentOffset {
@@ -28,7 +29,7 @@ export class SqliteStore {
   readonly #folder: string;
   readonly #daySteps: readonly MigrationStep[];
   readonly #days = new Map<string, SqliteDay>();
-  readonly #statements: Readonly<Record<keyof typeof upserts, StatementSync>>;
+  readonly #upserts: SqliteUpserts;
   #batch: number;
   /** A batch was cut: a day's file may hold more than main.db knows of. */
   #isBehind = true;
@@ -43,14 +44,7 @@ export class SqliteStore {
     chmodSync(path, 0o600);
     this.#daySteps = readSteps(join(steps, 'day'));
     this.#names = new SqliteNames(this.#main);
-    this.#statements = {
-      hours: this.#main.prepare(upserts.hours),
-      days: this.#main.prepare(upserts.days),
-      repositories: this.#main.prepare(upserts.repositories),
-      jobs: this.#main.prepare(upserts.jobs),
-      seen: this.#main.prepare(upserts.seen),
-      offset: this.#main.prepare(upserts.offset),
-    };
+    this.#upserts = new SqliteUpserts(this.#main);
     this.#batch = Number(
       this.#main.prepare("select value from counter where name = 'batch'").get()?.['value'],
     );
@@ -136,22 +130,11 @@ export class SqliteStore {
 
   #apply(batch: number, all: readonly Deltas[], offsets: readonly SegmentOffset[]): void {
     inTransaction(this.#main, () => {
-      for (const deltas of all) this.#add(deltas);
-      for (const { gateway, name, bytes } of offsets) this.#statements.offset.run(gateway, name, bytes);
+      for (const deltas of all) this.#upserts.add(deltas);
+      for (const offset of offsets) this.#upserts.setOffset(offset);
       this.#main.prepare("update counter set value = ? where name = 'batch'").run(batch);
     });
     this.#batch = batch;
-  }
-
-  #add({ hours, days, repositories, jobs, seen }: Deltas): void {
-    const each = (statement: StatementSync, sums: Readonly<Record<string, readonly number[]>>): void => {
-      for (const [key, values] of Object.entries(sums)) statement.run(...key.split(' '), ...values);
-    };
-    each(this.#statements.hours, hours);
-    each(this.#statements.days, days);
-    each(this.#statements.repositories, repositories);
-    each(this.#statements.seen, seen);
-    for (const [id, sums] of Object.entries(jobs)) this.#statements.jobs.run(...sums, Number(id));
   }
 
   /** Adds what a batch had written to a day's file when it was cut. */
@@ -168,24 +151,3 @@ export class SqliteStore {
 const mainPragmas = `pragma page_size = 8192; pragma journal_mode = wal; pragma synchronous = full;
   pragma foreign_keys = on; pragma cache_size = -65536; pragma temp_store = memory; pragma wal_autocheckpoint = 1000;
   pragma journal_size_limit = 67108864;`;
-
-const sums = 'n = n + excluded.n, sent = sent + excluded.sent, received = received + excluded.received';
-const upserts = {
-  hours: `insert into roll_hour (hour_ms, kind, verdict, n, sent, received)
-    values (cast(? as integer), cast(? as integer), cast(? as integer), ?, ?, ?)
-    on conflict (hour_ms, kind, verdict) do update set ${sums}`,
-  days: `insert into roll_day (day, host_id, verdict, n, sent, received)
-    values (?, cast(? as integer), cast(? as integer), ?, ?, ?)
-    on conflict (day, host_id, verdict) do update set ${sums}`,
-  repositories: `insert into roll_day_repository (repository_id, day, host_id, verdict, n, sent, received)
-    values (cast(? as integer), ?, cast(? as integer), cast(? as integer), ?, ?, ?)
-    on conflict (repository_id, day, host_id, verdict) do update set ${sums}`,
-  jobs: `update job set flows = flows + ?, blocked = blocked + ?, would_block = would_block + ?, sent = sent + ?,
-    received = received + ?, last_ms = max(last_ms, ?) where id = ?`,
-  seen: `insert into seen (definition_id, host_id, first_ms, last_ms, n)
-    values (cast(? as integer), cast(? as integer), ?, ?, ?)
-    on conflict (definition_id, host_id) do update set first_ms = min(first_ms, excluded.first_ms),
-    last_ms = max(last_ms, excluded.last_ms), n = n + excluded.n`,
-  offset: `insert into segment (gateway, name, bytes) values (?, ?, ?)
-    on conflict (gateway, name) do update set bytes = excluded.bytes`,
-};

@@ -21,9 +21,76 @@ export interface StoreTables {
   roll_hour: Sums & { hour_ms: number; kind: number; verdict: number };
   roll_day: Sums & { day: string; host_id: number; verdict: number };
   roll_day_repository: Sums & { repository_id: number; day: string; host_id: number; verdict: number };
+  roll_hour_repository: Sums & { repository_id: number; hour_ms: number; kind: number; verdict: number };
+  seen_host: { host_id: number; first_ms: number; last_ms: number; n: number };
   seen: { definition_id: number; host_id: number; first_ms: number; last_ms: number; n: number };
   segment: { gateway: string; name: string; bytes: number };
   counter: { name: string; value: number };
+  step: StepTable;
+  job_event: JobEventTable;
+  policy_bundle: { revision: string; at_ms: number; bundle: string };
+  policy_revision: {
+    id: Generated<number>;
+    revision: string;
+    at_ms: number;
+    fleet: string;
+    gateway: string;
+  };
+  audit: {
+    id: Generated<number>;
+    at_ms: number;
+    actor: string;
+    address: string;
+    action: string;
+    target: string;
+    reason: string;
+    outcome: string;
+  };
+  api_token: TokenTable;
+  login: {
+    digest: string;
+    name: string;
+    role: string;
+    owners: string | null;
+    created_ms: number;
+    used_ms: number;
+  };
+  setting: { name: string; value: string };
+  gateway_state: { fleet: string; gateway: string; kind: string; at_ms: number; body: string };
+}
+
+interface TokenTable {
+  id: string;
+  digest: string;
+  label: string;
+  role: string;
+  owners: string | null;
+  created_ms: number;
+  expires_ms: number;
+  used_ms: number | null;
+  revoked_ms: number | null;
+}
+
+interface StepTable {
+  job_id: number;
+  key: string;
+  number: number | null;
+  name: string;
+  state: string;
+  started_ms: number | null;
+  ended_ms: number | null;
+  place: number | null;
+  at_ms: number;
+}
+
+interface JobEventTable {
+  id: Uint8Array;
+  job_id: number;
+  at_ms: number;
+  gateway_id: number;
+  runner_id: number;
+  what: string;
+  detail: string | null;
 }
 
 interface Sums {
@@ -58,6 +125,21 @@ interface JobTable {
   would_block: number;
   sent: number;
   received: number;
+  run_attempt: string | null;
+  stage: string | null;
+  sha: string | null;
+  head_ref: string | null;
+  base_ref: string | null;
+  agent: string | null;
+  matrix: string | null;
+  granted: string | null;
+  uses: string | null;
+  has_identity: number | null;
+  until_ms: number | null;
+  ended_ms: number | null;
+  conclusion: string | null;
+  is_heard: Generated<number>;
+  conflicts: Generated<number>;
 }
 
 /** The flows of one day in SQLite, of all days in PostgreSQL. */
@@ -96,6 +178,12 @@ export interface FlowTable {
   attempts: number | null;
   ended_id: number | null;
   detail: string | null;
+  source: number | null;
+  certainty: number | null;
+  is_conflict: number | null;
+  is_infrastructure: number | null;
+  step_number: number | null;
+  step_id: number | null;
 }
 
 /** Columns of a flow, in the order in which both writers fill them. */
@@ -134,5 +222,14 @@ export const flowColumns = [
     'total_ms',
     'attempts',
   ] as const),
-  ...(['ended_id', 'detail'] as const),
+  ...([
+    'ended_id',
+    'detail',
+    'source',
+    'certainty',
+    'is_conflict',
+    'is_infrastructure',
+    'step_number',
+    'step_id',
+  ] as const),
 ] satisfies readonly (keyof FlowTable)[];
