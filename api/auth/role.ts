@@ -7,7 +7,7 @@ export type Role = (typeof roles)[number];
 
 /** Somebody who was recognised. */
 export interface Actor {
-  /** `token:ID`, `user:NAME`: what an audit row names. */
+  /** `token:ID`, `user:NAME`, `oidc:NAME`, `proxy:NAME`, `local:root`: what an audit row names. */
   readonly name: string;
   readonly role: Role;
   /** Null: all owners. An empty list: none. */

@@ -18,6 +18,10 @@ export interface Route {
   readonly owners: 'filtered' | 'everything' | 'none';
   readonly audited: boolean;
   readonly rate: RateClass;
+  /** What an audited route is done for where the caller need not say, as at login. */
+  readonly reason?: string;
+  /** The parameter of the path, or field of the body, that an audit row names. Default: the parameters of the path. */
+  readonly target?: string;
 }
 
 export type Refusal = 'not-recognised' | 'role' | 'owner-limit' | 'reason-missing';
@@ -56,9 +60,15 @@ export function refusalOf(route: Route, actor: Actor | null, reason: string | nu
   if (actor === null) return 'not-recognised';
   if (!hasRole(actor, route.role)) return 'role';
   if (route.owners === 'everything' && actor.owners !== null) return 'owner-limit';
-  return route.audited && !isReason(reason) ? 'reason-missing' : null;
+  return route.audited && !isReason(route.reason ?? reason) ? 'reason-missing' : null;
 }
 
-function isReason(text: string | null): boolean {
+/** Why a caller is refused before its body is read, or null. */
+export function refusalOfCaller(route: Route, actor: Actor | null): Refusal | null {
+  return refusalOf({ ...route, reason: '-' }, actor, null);
+}
+
+/** Whether a text can be the reason of a write: 1 to 500 characters. */
+export function isReason(text: string | null): boolean {
   return text !== null && text.length <= 500 && text.trim() !== '';
 }

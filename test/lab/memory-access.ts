@@ -1,24 +1,15 @@
 // Tokens, logins and audit entries in memory, as the store will keep them.
 
-import type {
-  AuditEntry,
-  AuditPort,
-  LoginPort,
-  StoredLogin,
-  StoredToken,
-  TokenPort,
-} from '../../api/auth/access-port.ts';
+import type { AccessStore, AuditEntry, StoredLogin, StoredToken } from '../../api/auth/access-port.ts';
 
 /** An access port that forgets with the test. */
-export function memoryAccess(): TokenPort &
-  LoginPort &
-  AuditPort & { readonly entries: AuditEntry[]; dump(): string } {
+export function memoryAccess(): AccessStore & { readonly rows: AuditEntry[]; dump(): string } {
   const tokens = new Map<string, StoredToken>();
   const logins = new Map<string, StoredLogin>();
-  const entries: AuditEntry[] = [];
+  const rows: AuditEntry[] = [];
   return {
-    entries,
-    dump: () => JSON.stringify([[...tokens], [...logins], entries]),
+    rows,
+    dump: () => JSON.stringify([[...tokens], [...logins], rows]),
     addToken: async (token) => void tokens.set(token.id, token),
     tokenOf: async (id) => tokens.get(id) ?? null,
     tokens: async () => [...tokens.values()],
@@ -33,6 +24,23 @@ export function memoryAccess(): TokenPort &
     loginOf: async (digest) => logins.get(digest) ?? null,
     touchLogin: async (digest, usedMs) => void logins.set(digest, { ...logins.get(digest)!, usedMs }),
     removeLogin: async (digest) => void logins.delete(digest),
-    addEntry: async (entry) => void entries.push(entry),
+    dropLogins: async (createdBeforeMs) => {
+      for (const [digest, login] of logins) if (login.createdMs < createdBeforeMs) logins.delete(digest);
+    },
+    addEntry: async (entry) => void rows.push(entry),
+    endEntry: async (id, outcome, target) => {
+      const index = rows.findIndex((row) => row.id === id);
+      if (index < 0) throw new Error('there is no such entry');
+      rows[index] = { ...rows[index]!, outcome, target };
+    },
+    entries: async ({ beforeId, limit, actor, action, outcome, fromMs, untilMs }) =>
+      rows
+        .filter((row) => beforeId === undefined || row.id < beforeId)
+        .filter((row) => actor === undefined || row.actor === actor)
+        .filter((row) => action === undefined || row.action === action)
+        .filter((row) => outcome === undefined || row.outcome === outcome)
+        .filter(({ atMs }) => (fromMs === undefined || atMs >= fromMs) && (untilMs === undefined || atMs < untilMs))
+        .toReversed()
+        .slice(0, limit),
   };
 }
