@@ -283,7 +283,7 @@ export class Children {
       uid: isControl ? config.users.control : config.users.worker,
       gid: config.users.group,
       fds,
-      writable: [state.segments, ...(isControl ? [state.policy] : [state.stats, state.seen])],
+      writable: [state.segments, ...(isControl ? [state.policy] : [state.stats, state.seen, state.jobs])],
       frameLimit: isControl ? controlFrameLimit : workerFrameLimit,
       configuration,
       answer: (frame) => answerRequest(frame, program, this.#ports),

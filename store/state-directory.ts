@@ -4,6 +4,7 @@
 import {
   chmodSync,
   chownSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -13,10 +14,12 @@ import {
   writeFileSync,
   type Dirent,
 } from 'node:fs';
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { SallyportError } from '../flow/errors.ts';
 
 const statusBlock = 32_768;
+const jobKeyBytes = 32;
 
 export interface StateDirectory {
   readonly root: string;
@@ -27,6 +30,11 @@ export interface StateDirectory {
   readonly stats: string;
   /** What references of actions stood for: one file of each worker. */
   readonly seen: string;
+  /** Which jobs each worker has heard of: one file of each. */
+  readonly jobs: string;
+  /** What control makes of all that is known of jobs, and the key of the hashes in it. */
+  readonly jobsFile: string;
+  readonly jobKeyFile: string;
   /** The last good policy bundle. */
   readonly bundleFile: string;
   /** The image of the last good malware feed. */
@@ -55,6 +63,9 @@ export function statePaths(root: string): StateDirectory {
     segments: join(root, 'segments'),
     stats: join(root, 'stats'),
     seen: join(root, 'seen'),
+    jobs: join(root, 'jobs'),
+    jobsFile: join(root, 'policy', 'jobs.current.json'),
+    jobKeyFile: join(root, 'policy', 'jobs.key'),
     bundleFile: join(root, 'policy', 'policy.current.json'),
     malwareFile: join(root, 'policy', 'malware.current'),
     virtualFile: join(root, 'authority', 'virtual.json'),
@@ -86,16 +97,38 @@ export function prepareStateDirectory(root: string, owners: StateOwners): StateD
       makeOwned(state.policy, 0o750, owners.control);
       rmSync(state.bundleFile, { force: true });
       rmSync(state.malwareFile, { force: true });
+      setAside(state.policy, state.jobsFile);
+      makeJobKey(state.jobKeyFile);
     });
     asUser(owners.worker, () => {
       makeOwned(state.segments, 0o770, owners.worker);
       makeOwned(state.stats, 0o750, owners.worker);
       makeOwned(state.seen, 0o750, owners.worker);
+      makeOwned(state.jobs, 0o750, owners.worker);
+      for (const name of readdirSync(state.jobs)) setAside(state.jobs, join(state.jobs, name));
       for (const name of readdirSync(state.stats)) rmSync(join(state.stats, name), { force: true });
     });
   });
   chmodSync(state.root, 0o755);
   return state;
+}
+
+/** The table of the last start, beside its place: what it says is believed once it was confirmed. */
+export function tableBefore(path: string): string {
+  return path.replace(/\.json$/, '.before');
+}
+
+function setAside(folder: string, path: string): void {
+  if (path.endsWith('.json') && existsSync(path)) renameSync(path, tableBefore(path));
+  // What a killed process was about to rename.
+  for (const name of readdirSync(folder))
+    if (/\.json\.\d+$/.test(name)) rmSync(join(folder, name), { force: true });
+}
+
+// Made once: hashes that were kept are good for nothing under another one.
+function makeJobKey(path: string): void {
+  const size = statSync(path, { throwIfNoEntry: false })?.size;
+  if (size !== jobKeyBytes) writeWhole(path, randomBytes(jobKeyBytes), 0o640);
 }
 
 const foldersOfFiles = ['authority', 'public'];
