@@ -15,6 +15,7 @@ import type { Frame } from './flow/channel.ts';
 import type { Attribution } from './flow/job.ts';
 import { KeeperClient, requireProtocol } from './flow/keeper-client.ts';
 import type { Reason } from './flow/reason.ts';
+import { recordAttribution } from './flow/record-attribution.ts';
 import { uuidv7 } from './flow/uuid.ts';
 import { recordVersion, type FlowRecord } from './flow/flow.ts';
 import { DeclaredJobs } from './jobs/declared.ts';
@@ -277,7 +278,7 @@ class Control {
       fleet: config.fleet,
       runner: row.runner,
       job: attribution.job,
-      attribution: { source: attribution.source, certainty: attribution.certainty },
+      attribution: recordAttribution(attribution),
       process: null,
       destination: { host: row.host ?? null, address: row.destination, port: row.port, protocol },
       operation: null,

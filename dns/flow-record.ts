@@ -4,9 +4,10 @@
 import type { Decision } from '../flow/decision.ts';
 import type { Evidence } from '../flow/evidence.ts';
 import { recordVersion } from '../flow/flow.ts';
-import type { Destination, FlowDns, FlowRecord, FlowTimings } from '../flow/flow.ts';
+import type { Destination, FlowDns, FlowRecord, FlowStep, FlowTimings } from '../flow/flow.ts';
 import type { Attribution } from '../flow/job.ts';
 import { unattributed } from '../flow/job.ts';
+import { recordAttribution } from '../flow/record-attribution.ts';
 import type { Reason } from '../flow/reason.ts';
 import { uuidv7 } from '../flow/uuid.ts';
 
@@ -47,6 +48,8 @@ export interface RecordFields {
   readonly nowMs: number;
   readonly runner: string;
   readonly attribution: Attribution;
+  /** What the job was at when the question came; null: nobody knows. */
+  readonly step: FlowStep | null;
   readonly destination: Destination;
   readonly dns: FlowDns;
   readonly decision: Decision;
@@ -62,7 +65,7 @@ export interface RecordFields {
 export class RecordMaker {
   readonly #identity: Identity;
   #attribution: Attribution = unattributed;
-  #recorded: FlowRecord['attribution'] = recordedAttribution(unattributed);
+  #recorded: FlowRecord['attribution'] = recordAttribution(unattributed);
 
   constructor(identity: Identity) {
     this.#identity = identity;
@@ -70,10 +73,10 @@ export class RecordMaker {
 
   /** The record of one question; its parts are shared, so nobody may change them. */
   make(fields: RecordFields): FlowRecord {
-    const { attribution, totalMs, nowMs } = fields;
+    const { attribution, totalMs, nowMs, step } = fields;
     if (attribution !== this.#attribution) {
       this.#attribution = attribution;
-      this.#recorded = recordedAttribution(attribution);
+      this.#recorded = recordAttribution(attribution);
     }
     return {
       v: recordVersion,
@@ -87,6 +90,7 @@ export class RecordMaker {
       runner: fields.runner,
       job: attribution.job,
       attribution: this.#recorded,
+      ...(step === null ? {} : { step }),
       process: null,
       destination: fields.destination,
       operation: null,
@@ -102,10 +106,6 @@ export class RecordMaker {
       ended: fields.ended,
     };
   }
-}
-
-function recordedAttribution({ source, certainty }: Attribution): FlowRecord['attribution'] {
-  return { source, certainty };
 }
 
 function timingsOf(phase: 'opened' | 'closed', totalMs: number): FlowTimings | null {

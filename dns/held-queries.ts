@@ -5,6 +5,7 @@ import { blocked } from '../flow/decision.ts';
 import type { Decision } from '../flow/decision.ts';
 import type { Attribution, AttributionPort } from '../flow/job.ts';
 import { unattributed } from '../flow/job.ts';
+import type { StepPort } from '../flow/ports.ts';
 import type { Bindings } from './bindings.ts';
 import { variantOf } from './cache.ts';
 import { steadySeconds } from './clock.ts';
@@ -35,6 +36,8 @@ export interface HeldOptions {
   readonly lookup: Lookup;
   readonly currentPolicy: () => PolicyInForce | null;
   readonly attribution: AttributionPort;
+  /** Absent: nobody knows what jobs are at. */
+  readonly steps?: StepPort;
   readonly closing: Closing;
   readonly ruling: Ruling;
   readonly bindings: Bindings;
@@ -86,8 +89,9 @@ export class HeldQueries {
   }
 
   async #run(asked: Asked, port: number, pending: Promise<Attribution> | Attribution): Promise<Uint8Array> {
-    const { closing, lookup, attribution } = this.#options;
+    const { closing, lookup, attribution, steps } = this.#options;
     asked.attribution = await withLimit(pending);
+    asked.step = steps?.stepOf(asked.attribution) ?? null;
     const ruled = this.#ruleNow(asked);
     const size = this.#options.answerNow(asked, ruled, scratch);
     // No opened record stands for this one.

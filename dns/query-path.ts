@@ -4,7 +4,7 @@
 
 import type { Attribution, AttributionPort } from '../flow/job.ts';
 import { unattributed } from '../flow/job.ts';
-import type { BatchRecorder, KeeperPort, Meter, VirtualPort } from '../flow/ports.ts';
+import type { BatchRecorder, KeeperPort, Meter, StepPort, VirtualPort } from '../flow/ports.ts';
 import { Bindings } from './bindings.ts';
 import { variantOf } from './cache.ts';
 import { steadyMs } from './clock.ts';
@@ -35,6 +35,8 @@ export interface PathOptions {
   /** The policy in force; null closes the door. */
   readonly currentPolicy: () => PolicyInForce | null;
   readonly attribution: AttributionPort;
+  /** Absent: nobody knows what jobs are at. */
+  readonly steps?: StepPort;
   readonly recorder: BatchRecorder;
   readonly keeper: KeeperPort;
   readonly meter: Meter;
@@ -124,6 +126,7 @@ export class QueryPath {
     asked.source = source;
     asked.transport = transport;
     asked.attribution = unattributed;
+    asked.step = null;
     asked.revision = null;
     asked.evidence = noEvidence;
     scan.nameLength = 0;
@@ -149,6 +152,7 @@ export class QueryPath {
     this.#pending = attribution;
     if (attribution instanceof Promise) return heldBack;
     asked.attribution = attribution;
+    asked.step = this.#options.steps?.stepOf(attribution) ?? null;
     return this.#answerNow(asked, this.#ruling.rule(asked, policy, this.now), out);
   }
 

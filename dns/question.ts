@@ -1,6 +1,7 @@
 // One question on its way through the path, and the failure that ends it.
 
 import type { Evidence } from '../flow/evidence.ts';
+import type { FlowStep } from '../flow/flow.ts';
 import type { Attribution } from '../flow/job.ts';
 import { unattributed } from '../flow/job.ts';
 import type { Reason } from '../flow/reason.ts';
@@ -21,6 +22,8 @@ export interface Asked {
   /** What the client takes at most, bytes. */
   limit: number;
   attribution: Attribution;
+  /** What the job was at when it came; null: nobody knows. */
+  step: FlowStep | null;
   /** Revision of the policy that judged it, or null. */
   revision: string | null;
   /** Id of the opened record, or null when none was written. */
@@ -57,6 +60,7 @@ export function newAsked(message: Uint8Array, scan: QueryScan, source: Source, t
     transport,
     limit: 512,
     attribution: unattributed,
+    step: null,
     revision: null,
     id: null,
     startedAt: null,

@@ -2,6 +2,7 @@
 // that a flood of one runner costs another nothing.
 
 import { formatAddress, subnetOf } from '../flow/address.ts';
+import type { FlowStep } from '../flow/flow.ts';
 import type { Attribution } from '../flow/job.ts';
 import type { PreparedHalf } from '../flow/ports.ts';
 import type { Repeat, Repeatable } from './repeats.ts';
@@ -80,9 +81,10 @@ export class Source {
   readonly subnet: Subnet | null;
   /** Malformed or surplus queries that got no record of their own since the last one that did. */
   unrecorded = 0;
-  /** What its records have in common, prepared for `preparedFor`. */
+  /** What its records have in common, prepared for `preparedFor` at this step. */
   prepared: PreparedHalf | null = null;
   preparedFor: Attribution | null = null;
+  preparedAt: FlowStep | null = null;
   /** What it asks again and again in this second. */
   readonly repeats = new Map<Repeatable, Repeat>();
   /** What applied to its last question. */

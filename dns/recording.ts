@@ -14,6 +14,7 @@ import { rcodeName, typeName } from './codes.ts';
 import { RecordMaker } from './flow-record.ts';
 import type { Identity, Transport } from './flow-record.ts';
 import type { Asked } from './question.ts';
+import type { Source } from './rate.ts';
 import { Repeats } from './repeats.ts';
 import type { Repeatable, RepeatFields } from './repeats.ts';
 import type { NameVerdict } from './verdicts.ts';
@@ -119,7 +120,7 @@ export class Recording {
   again(asked: Asked, verdict: NameVerdict, outcome: Outcome): boolean {
     const { decision } = verdict;
     const { source } = asked;
-    if (source.prepared === null || source.preparedFor !== asked.attribution) return false;
+    if (source.prepared === null || !isPreparedFor(source, asked)) return false;
     if (!isAtOnce(asked) || !this.mayAnswer(decision)) return false;
     if (decision.mode === 'block') this.#isStrict = true;
     if (!this.#isRepeated(asked, verdict, outcome))
@@ -156,10 +157,11 @@ export class Recording {
   }
 
   #sourceHalf(asked: Asked, verdict: NameVerdict, answered: Answered): PreparedHalf {
-    const { source, attribution } = asked;
-    if (source.preparedFor !== attribution || source.prepared === null) {
+    const { source } = asked;
+    if (source.prepared === null || !isPreparedFor(source, asked)) {
       this.#repeats.closeOf(source);
-      source.preparedFor = attribution;
+      source.preparedFor = asked.attribution;
+      source.preparedAt = asked.step;
       source.prepared = this.#recorder.prepareSource(this.#makeClosed(asked, verdict.destination, answered));
     }
     return source.prepared;
@@ -206,6 +208,7 @@ export class Recording {
       totalMs: asked.startedAt === null ? 0 : this.steadyMs - asked.startedAt,
       runner: asked.source.address,
       attribution: asked.attribution,
+      step: asked.step,
       destination,
       dns,
       decision,
@@ -217,6 +220,9 @@ export class Recording {
   }
 }
 
+const isPreparedFor = ({ preparedFor, preparedAt }: Source, { attribution, step }: Asked): boolean =>
+  preparedFor === attribution && preparedAt === step;
+
 function isAtOnce(asked: Asked): boolean {
   return asked.id === null && asked.startedAt === null && asked.evidence.length === 0;
 }
@@ -227,7 +233,7 @@ function dnsOf(asked: Asked, rcode: string | null, answers: readonly string[]): 
 
 function repeatFields(asked: Asked, { destination }: NameVerdict, { answered }: Outcome): RepeatFields {
   const { decision, ended, rcode, answers } = answered;
-  const { attribution, revision, source } = asked;
+  const { attribution, step, revision, source } = asked;
   const dns = dnsOf(asked, rcodeName(rcode), answers);
-  return { runner: source.address, attribution, destination, dns, decision, revision, ended };
+  return { runner: source.address, attribution, step, destination, dns, decision, revision, ended };
 }

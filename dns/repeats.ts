@@ -26,7 +26,7 @@ export interface Repeat {
 /** What the records of a repeated question say. */
 export type RepeatFields = Pick<
   RecordFields,
-  'runner' | 'attribution' | 'destination' | 'dns' | 'decision' | 'revision' | 'ended'
+  'runner' | 'attribution' | 'step' | 'destination' | 'dns' | 'decision' | 'revision' | 'ended'
 >;
 
 /** Something that repeats, by identity; it remembers who asked last, which saves a look-up. */

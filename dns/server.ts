@@ -4,7 +4,7 @@
 import type { Socket } from 'node:net';
 import { formatAddress, parseAddress } from '../flow/address.ts';
 import type { AttributionPort } from '../flow/job.ts';
-import type { BatchRecorder, KeeperPort, Meter, VirtualPort } from '../flow/ports.ts';
+import type { BatchRecorder, KeeperPort, Meter, StepPort, VirtualPort } from '../flow/ports.ts';
 import type { Identity } from './flow-record.ts';
 import type { Lookup } from './lookup.ts';
 import type { NamePolicyPort, PolicyInForce } from './policy-port.ts';
@@ -26,6 +26,8 @@ export interface DnsOptions {
   /** The policy in force; null: everything is SERVFAIL with `policy-unavailable`. */
   readonly currentPolicy: () => PolicyInForce | null;
   readonly attribution: AttributionPort;
+  /** Absent: nobody knows what jobs are at. */
+  readonly steps?: StepPort;
   readonly recorder: BatchRecorder;
   readonly keeper: KeeperPort;
   readonly meter: Meter;

@@ -2,7 +2,8 @@
 // worker.ts wires implementations; a part never imports another part's implementation.
 
 import type { Decision } from './decision.ts';
-import type { FlowRecord } from './flow.ts';
+import type { FlowRecord, FlowStep } from './flow.ts';
+import type { Attribution } from './job.ts';
 import type { MetricName } from './meter.ts';
 import type { Reason } from './reason.ts';
 
@@ -16,6 +17,12 @@ export interface Recorder {
   openedTogether?(record: FlowRecord): void;
   /** What is buffered is with the operating system when it returns. @throws SallyportError record-unavailable */
   handOver?(): void;
+}
+
+/** What jobs are at, as their runners say. */
+export interface StepPort {
+  /** The step of the job that the flow is ascribed to; the same object until its runner says otherwise. */
+  stepOf(attribution: Attribution): FlowStep | null;
 }
 
 /** Half of a closed record that recurs, made by a recorder for itself and opaque to all others. */

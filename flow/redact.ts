@@ -10,7 +10,7 @@
 // and secrets cut into parts shorter than these.
 
 import type { Evidence } from './evidence.ts';
-import type { FlowDns, FlowHttp, FlowRecord } from './flow.ts';
+import type { FlowAttribution, FlowDns, FlowHttp, FlowRecord, FlowStep } from './flow.ts';
 import type { Job } from './job.ts';
 import type { FlowLineage } from './lineage.ts';
 import type { Operation, Touch } from './operation.ts';
@@ -224,12 +224,26 @@ export function redactLineage(lineage: FlowLineage): FlowLineage {
   return typeof audience === 'string' ? { ...lineage, audience: redactText(audience) } : lineage;
 }
 
+/** Ids of jobs are the platform's: server and number, or a name of a machine. */
+export function redactAttribution(attribution: FlowAttribution): FlowAttribution {
+  const { jobId } = attribution;
+  return jobId === undefined ? attribution : { ...attribution, jobId: redactPath(jobId) };
+}
+
+/** A step without a name is called by the first line of its script. */
+export function redactStep({ number, name }: FlowStep): FlowStep {
+  return { number, name: redactText(name.length > maxStepName ? name.slice(0, maxStepName) : name) };
+}
+const maxStepName = 256;
+
 /** The whole record, redacted: the same as what a segment holds of it. */
 export function redactRecord(record: FlowRecord): FlowRecord {
   const { destination, process, operation, tls } = record;
   return {
     ...record,
     job: record.job && redactJob(record.job),
+    attribution: redactAttribution(record.attribution),
+    ...(record.step && { step: redactStep(record.step) }),
     process: process && { ...process, executable: orNull(process.executable, redactPath) },
     destination: { ...destination, host: orNull(destination.host, redactName) },
     operation: operation && redactOperation(operation),

@@ -10,10 +10,12 @@ import type {
   FlowHttp,
   FlowKind,
   FlowRecord,
+  FlowStep,
   FlowTimings,
   FlowTls,
 } from '../flow/flow.ts';
 import type { Attribution } from '../flow/job.ts';
+import { recordAttribution } from '../flow/record-attribution.ts';
 import type { FlowLineage } from '../flow/lineage.ts';
 import type { Operation } from '../flow/operation.ts';
 import type { Reason } from '../flow/reason.ts';
@@ -26,6 +28,8 @@ export interface Told {
   readonly parent: string | null;
   readonly runner: string;
   readonly attribution: Attribution;
+  readonly step?: FlowStep | null;
+  readonly infrastructure?: boolean;
   readonly destination: Destination;
   readonly operation: Operation | null;
   readonly lineage?: FlowLineage | null;
@@ -103,7 +107,7 @@ function write(
   timings: FlowTimings | null,
   ended: Reason | null,
 ): FlowRecord {
-  const { attribution, lineage = null, minted } = told;
+  const { attribution, lineage = null, minted, step = null } = told;
   return {
     v: recordVersion,
     id: told.id,
@@ -115,7 +119,9 @@ function write(
     fleet: ports.identity.fleet,
     runner: told.runner,
     job: attribution.job,
-    attribution: { source: attribution.source, certainty: attribution.certainty },
+    attribution: recordAttribution(attribution),
+    ...(step === null ? {} : { step }),
+    ...(told.infrastructure === true ? { infrastructure: true } : {}),
     process: null,
     destination: told.destination,
     operation: told.operation,

@@ -6,7 +6,9 @@ import { join } from 'node:path';
 
 import type { FlowRecord } from '../flow/flow.ts';
 import { recordVersion } from '../flow/flow.ts';
+import { jobRecordVersion, type JobRecord } from '../flow/job-record.ts';
 import { compareSegmentNames, parseSegmentName } from './segment-name.ts';
+import { jobLineStart } from './serialise-job-record.ts';
 
 const maxLineBytes = 1024 * 1024;
 
@@ -46,14 +48,26 @@ export async function* readLines(path: string): AsyncGenerator<string> {
   }
 }
 
-/** The record of one line; null for a line that was cut or is of another version. */
+/** The flow record of one line; null for a line that was cut, is of another version, or tells of a job. */
 export function parseRecord(line: string): FlowRecord | null {
+  const value = parseLine(line);
+  // Lines are written by serialise-record.ts alone, so that the version stands for the shape.
+  return value !== null && value.v === recordVersion && value.kind !== 'job' ? (value as FlowRecord) : null;
+}
+
+/** The job record of one line; null for every other line. */
+export function parseJobRecord(line: string): JobRecord | null {
+  if (!line.startsWith(jobLineStart)) return null;
+  const value = parseLine(line);
+  // Written by serialise-job-record.ts alone.
+  return value !== null && value.v === jobRecordVersion && value.kind === 'job' ? (value as JobRecord) : null;
+}
+
+function parseLine(line: string): { readonly v: unknown; readonly kind: unknown } | null {
   try {
     const value: unknown = JSON.parse(line);
-    if (typeof value !== 'object' || value === null || !('v' in value) || value.v !== recordVersion)
-      return null;
-    // Lines are written by serialise-record.ts alone, so that the version stands for the shape.
-    return 'id' in value && typeof value.id === 'string' ? (value as FlowRecord) : null;
+    const isRecord = typeof value === 'object' && value !== null && 'v' in value && 'kind' in value;
+    return isRecord && 'id' in value && typeof value.id === 'string' ? value : null;
   } catch {
     // A cut line.
     return null;

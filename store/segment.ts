@@ -20,6 +20,7 @@ import { join } from 'node:path';
 
 import { SallyportError } from '../flow/errors.ts';
 import type { FlowRecord } from '../flow/flow.ts';
+import type { JobRecord } from '../flow/job-record.ts';
 import type { BatchRecorder, Meter, PreparedHalf } from '../flow/ports.ts';
 import { FlowCounts } from './flow-counts.ts';
 import { LineBuffer } from './line-buffer.ts';
@@ -32,6 +33,7 @@ import {
   parseSegmentName,
   segmentName,
 } from './segment-name.ts';
+import { serialiseJobRecord } from './serialise-job-record.ts';
 import { serialiseRecord } from './serialise-record.ts';
 
 const flushAfterMs = 100;
@@ -51,7 +53,7 @@ export interface SegmentOptions {
   readonly now?: () => number;
 }
 
-/** Appends records. Every method but the two of `closed` throws SallyportError record-unavailable when the disk refuses. */
+/** Appends records. Every method but `job` and the two of `closed` throws SallyportError record-unavailable when the disk refuses. */
 export class SegmentWriter implements BatchRecorder {
   readonly #options: SegmentOptions;
   readonly #startMs: number;
@@ -99,6 +101,12 @@ export class SegmentWriter implements BatchRecorder {
   closed(record: FlowRecord): void {
     this.#counts.of(record).flows++;
     this.#pending.add(serialiseRecord(record));
+    this.#bound();
+  }
+
+  /** Buffered like a closed flow, of which it is none. Never throws: what cannot be written is lost. */
+  job(record: JobRecord): void {
+    this.#pending.add(serialiseJobRecord(record));
     this.#bound();
   }
 

@@ -5,20 +5,24 @@ import type { Decision } from '../flow/decision.ts';
 import type { Evidence } from '../flow/evidence.ts';
 import type {
   Destination,
+  FlowAttribution,
   FlowBytes,
   FlowDns,
   FlowHttp,
   FlowRecord,
+  FlowStep,
   FlowTimings,
   FlowTls,
 } from '../flow/flow.ts';
 import type { Job } from '../flow/job.ts';
 import {
+  redactAttribution,
   redactJob,
   redactLineage,
   redactName,
   redactPath,
   redactRecord,
+  redactStep,
   redactText,
 } from '../flow/redact.ts';
 import { RecurringText } from './recurring-text.ts';
@@ -70,6 +74,10 @@ function isSameSource(a: FlowRecord, b: FlowRecord): boolean {
     a.job === b.job &&
     a.attribution.source === b.attribution.source &&
     a.attribution.certainty === b.attribution.certainty &&
+    a.attribution.jobId === b.attribution.jobId &&
+    a.attribution.conflict === b.attribution.conflict &&
+    a.step === b.step &&
+    a.infrastructure === b.infrastructure &&
     a.process === null &&
     b.process === null
   );
@@ -77,13 +85,31 @@ function isSameSource(a: FlowRecord, b: FlowRecord): boolean {
 
 /** The fields of a line that say who makes the flow, up to the comma before `destination`. */
 export function sourceText(record: FlowRecord): string {
-  const { attribution } = record;
   return (
     `"parent":${quoteOrNull(record.parent)},"gateway":${quote(record.gateway)},"fleet":${quote(record.fleet)},` +
     `"runner":${quote(record.runner)},"job":${jobText(record.job)},` +
-    `"attribution":{"source":"${attribution.source}","certainty":"${attribution.certainty}"},` +
+    `"attribution":${attributionText(record.attribution)},${stepText(record.step)}` +
+    (record.infrastructure === true ? '"infrastructure":true,' : '') +
     `"process":${record.process === null ? 'null' : JSON.stringify(redactRecord(record).process)},`
   );
+}
+
+function attributionText(attribution: FlowAttribution): string {
+  const { source, certainty, jobId, conflict } = attribution;
+  if (jobId !== undefined || conflict !== undefined) return JSON.stringify(redactAttribution(attribution));
+  return `{"source":"${source}","certainty":"${certainty}"}`;
+}
+
+const stepTexts = new WeakMap<FlowStep, string>();
+
+/** A step is written with each flow of its time: its text is made once. */
+function stepText(step: FlowStep | undefined): string {
+  if (step === undefined) return '';
+  const known = stepTexts.get(step);
+  if (known !== undefined) return known;
+  const text = `"step":${JSON.stringify(redactStep(step))},`;
+  stepTexts.set(step, text);
+  return text;
 }
 
 /** The fields from `destination` on, and the end of the line. */

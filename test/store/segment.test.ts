@@ -16,10 +16,17 @@ import { join } from 'node:path';
 import t from 'tap';
 
 import type { FlowRecord } from '../../flow/flow.ts';
+import type { JobEvent, JobRecord } from '../../flow/job-record.ts';
 import { noMeter } from '../../flow/ports.ts';
 import { redactRecord } from '../../flow/redact.ts';
 import { uuidv7 } from '../../flow/uuid.ts';
-import { pairFlows, readSegments } from '../../store/read-segments.ts';
+import {
+  pairFlows,
+  parseJobRecord,
+  parseRecord,
+  readLines,
+  readSegments,
+} from '../../store/read-segments.ts';
 import { LostFlows } from '../../store/lost-flows.ts';
 import { SegmentWriter } from '../../store/segment.ts';
 import { serialiseRecord } from '../../store/serialise-record.ts';
@@ -119,11 +126,22 @@ const withId = (number: number, phase: 'opened' | 'closed' = 'opened'): FlowReco
   id: `id-${number}`,
 });
 
+const ofJob: FlowRecord = {
+  ...base,
+  parent: full.parent,
+  attribution: { source: 'job-message', certainty: 'certain', jobId: 'github.com/a1', conflict: true },
+  step: { number: 3, name: `Run curl -H "Authorization: ${hostile}"` },
+  infrastructure: true,
+};
+
 t.test('a written line is the redacted record, field for field', async (t) => {
-  for (const record of [base, full]) {
+  // Twice of one connection: the second job, and the second step, have a text of their own.
+  const next = { ...ofJob, attribution: { ...ofJob.attribution, jobId: 'github.com/a2' } };
+  const step: FlowRecord = { ...next, step: { number: 4, name: 'Build' } };
+  for (const record of [base, full, ofJob, next, step]) {
     const line = serialiseRecord(record);
     t.same(JSON.parse(line), JSON.parse(JSON.stringify(redactRecord(record))));
-    t.same(Object.keys(JSON.parse(line) as object), Object.keys(record));
+    if (record.step === undefined) t.same(Object.keys(JSON.parse(line) as object), Object.keys(record));
     t.equal(line.indexOf('\n'), line.length - 1);
   }
   t.notMatch(serialiseRecord(full), /secret=1|Authorization: a/);
@@ -150,6 +168,74 @@ t.test('opened is in the file when it returns, closed follows within 100 ms', as
   t.same([...flows.values()], [{ opened: base, closed }]);
   const labels = { kind: 'request', protocol: 'https', verdict: 'allow', enforced: 'true', reason: 'rule' };
   t.same(counted, [['sallyport_flows_total', labels, 1]]);
+});
+
+t.test('lines of jobs stand among those of flows, and each reader sees its own', async (t) => {
+  const directory = t.testdir({});
+  const writer = new SegmentWriter(options(directory));
+  const told = (event: JobEvent): JobRecord => ({
+    kind: 'job',
+    v: 1,
+    id: uuidv7(),
+    time: '2026-11-24T09:00:00.000Z',
+    gateway: 'gw',
+    fleet: 'default',
+    runner: '10.77.0.2',
+    jobId: 'github.com/7d0f2a3c-0000-4000-8000-000000000001',
+    source: 'job-message',
+    agent: 'a"b',
+    event,
+  });
+  const secret = 'ghp_0123456789abcdefghijABCDEFGHIJ012345';
+  const [startedMs, endedMs] = [1, null];
+  const steps = Array.from({ length: 1000 }, (_, at) => ({
+    id: `s${at}`,
+    name: `Run deploy ${secret} ${'x'.repeat(5000)}`,
+    number: at,
+    state: 'running' as const,
+    startedMs,
+    endedMs,
+  }));
+  const assigned = {
+    what: 'assigned',
+    job,
+    runAttempt: '1',
+    stage: null,
+    sha: null,
+    headRef: `${secret}/x`,
+    baseRef: null,
+    matrix: { os: hostile, token: secret, n: 3, on: true, none: null },
+    granted: { contents: 'read' },
+    hasIdentity: false,
+    uses: [secret],
+    steps,
+  } as const;
+  const ended = told({ what: 'ended', conclusion: 'succeeded' });
+  writer.opened(base);
+  writer.job(told(assigned));
+  writer.job(told({ what: 'steps', steps }));
+  writer.job(ended);
+  writer.closed({ ...base, phase: 'closed' });
+  writer.close();
+  const [name = ''] = readdirSync(directory).filter((file) => file.endsWith('.jsonl'));
+  const lines = await Array.fromAsync(readLines(join(directory, name)));
+  t.same(
+    lines.map((line) => [parseRecord(line)?.phase ?? null, parseJobRecord(line)?.event.what ?? null]),
+    [
+      ['opened', null],
+      [null, 'assigned'],
+      [null, 'steps'],
+      [null, 'ended'],
+      ['closed', null],
+    ],
+  );
+  t.same(parseJobRecord(lines[3]!), ended);
+  t.equal((await all(directory)).length, 2, 'whoever reads flows sees two');
+  t.notMatch(lines.join(''), secret);
+  t.ok(
+    lines.every((line) => line.length < 500_000),
+    'no line is too long to be read back',
+  );
 });
 
 t.test('segments rotate by size, and the oldest closed ones make room', async (t) => {
