@@ -4,6 +4,8 @@ import { createHash } from 'node:crypto';
 import type { Decision } from '../flow/decision.ts';
 import type { FlowRecord } from '../flow/flow.ts';
 import type { Job } from '../flow/job.ts';
+import { keyText } from './stored-text.ts';
+import { subjectOfFlow, type Subject } from './subject.ts';
 
 /** Codes of columns, by their order; only ever added to at the end. */
 export const flowKinds = ['dns', 'connection', 'request', 'packet'] as const;
@@ -29,8 +31,8 @@ export interface FlowRow {
   readonly closedMs: number | null;
   readonly parent: Buffer | null;
   readonly verdict: 0 | 1 | 2;
-  /** Stable name of the job's instance (flow/job-record.ts), or a digest of what is said of it; null: no job is known. */
-  readonly jobKey: string | null;
+  readonly subject: Subject;
+  readonly host: string | null;
   readonly detail: string | null;
   readonly record: FlowRecord;
 }
@@ -48,7 +50,8 @@ export function readFlowRow(record: FlowRecord): FlowRow | null {
     closedMs: record.phase === 'closed' ? Math.max(timeMs, openedMs) : null,
     parent: record.parent === null ? null : idBytes(record.parent),
     verdict: verdictOf(record.decision),
-    jobKey: record.job === null ? null : (record.attribution.jobId ?? keyOfJob(record.job)),
+    subject: subjectOfFlow(record, openedMs, record.job === null ? null : keyOf(record.job, record)),
+    host: record.destination.host === null ? null : keyText(record.destination.host),
     detail: detailOf(record),
     record,
   };
@@ -82,8 +85,9 @@ export function idText(id: Uint8Array): string {
 const verdictOf = ({ verdict, enforced }: Decision): 0 | 1 | 2 =>
   verdict === 'allow' ? 0 : enforced ? 2 : 1;
 
-/** Jobs that say the same of themselves are one: a declared job has no number of its own but its run. */
-function keyOfJob(job: Job): string {
+/** Where no source knows an instance, jobs that say the same of themselves are one. */
+function keyOf(job: Job, { attribution }: FlowRecord): string {
+  if (attribution.jobId !== undefined) return keyText(attribution.jobId);
   const said = JSON.stringify(Object.entries(job).toSorted(([a], [b]) => (a < b ? -1 : 1)));
   return createHash('sha256').update(said).digest('base64url').slice(0, 22);
 }

@@ -10,6 +10,7 @@ import {
   type FlowRow,
 } from './flow-row.ts';
 import type { EndedFlow } from './rollup.ts';
+import { keyText, shownText, smallOrNull } from './stored-text.ts';
 import type { FlowTable } from './tables.ts';
 
 export interface JobIds {
@@ -40,7 +41,7 @@ export const wordsOf = ({ record }: FlowRow): readonly string[] => {
     ended,
     record.step?.name,
   ];
-  return texts.filter((text) => text !== null && text !== undefined);
+  return texts.filter((text) => text !== null && text !== undefined).map(keyText);
 };
 
 /** The columns of a flow; `word` gives the number of a text. */
@@ -51,7 +52,7 @@ export function columnsOf(
   const { record } = row;
   const { destination, decision, http, operation, bytes, timings, packet } = record;
   const numberOf = (text: string | null | undefined): number | null =>
-    text === null || text === undefined ? null : word(text);
+    text === null || text === undefined ? null : word(keyText(text));
   const totalMs = timings?.totalMs ?? null;
   return {
     id: row.id,
@@ -69,12 +70,12 @@ export function columnsOf(
     protocol: flowProtocols.indexOf(destination.protocol),
     verdict: row.verdict,
     mode: flowModes.indexOf(decision.mode),
-    reason_id: word(decision.reason),
+    reason_id: word(keyText(decision.reason)),
     rule_id: numberOf(decision.rule),
     scope_id: numberOf(decision.scope),
     revision_id: numberOf(record.policyRevision),
     method_id: numberOf(http?.method),
-    path: http?.path ?? null,
+    path: http === null ? null : shownText(http.path, 8_192),
     status: http?.status ?? null,
     operation_id: numberOf(operation?.name),
     access: operation === null ? null : flowAccesses.indexOf(operation.access),
@@ -92,10 +93,6 @@ export function columnsOf(
     step_id: numberOf(record.step?.name),
   };
 }
-
-// What a message chose may be larger than a column.
-const smallOrNull = (value: number | null | undefined): number | null =>
-  Number.isInteger(value) && Math.abs(value!) < 1e9 ? value! : null;
 
 /** What a flow adds to sums when it has ended. */
 export function endedFlow({ row, gateway, runner, host, job }: NumberedRow): EndedFlow {

@@ -4,20 +4,31 @@
 import type { ClientBase } from 'pg';
 import type { Job } from '../flow/job.ts';
 import type { FlowRow } from './flow-row.ts';
+import type { JobRecordIds } from './job-statements.ts';
 import { wordsOf, type JobIds, type NumberedRow } from './number-flow.ts';
+import type { Subject } from './subject.ts';
 
 type Columns = Readonly<Record<string, readonly (string | number | null)[]>>;
 
-/** Gives numbers to all names of the rows; inside the transaction of the batch. */
-export async function numberRows(
+/** What a batch names, by number. */
+export interface NumberedBatch {
+  readonly rows: readonly NumberedRow[];
+  readonly words: ReadonlyMap<string, number>;
+  /** Of the records of jobs, in their order; null: it names no job. */
+  readonly jobs: readonly (JobRecordIds | null)[];
+}
+
+/** Gives numbers to all names of a batch; inside its transaction. `told` are whom its records of jobs tell of. */
+export async function numberBatch(
   client: ClientBase,
   rows: readonly FlowRow[],
-): Promise<{ readonly rows: readonly NumberedRow[]; readonly words: ReadonlyMap<string, number> }> {
+  told: readonly Subject[],
+): Promise<NumberedBatch> {
   const hosts = await numbersOf(
     client,
     'host',
     ['name'],
-    distinct(rows, (row) => one(row.record.destination.host)),
+    distinct(rows, (row) => one(row.host)),
   );
   const words = await numbersOf(
     client,
@@ -25,27 +36,31 @@ export async function numberRows(
     ['text'],
     distinct(rows, (row) => wordsOf(row).map((text) => [text])),
   );
-  const [gateways, runners] = [
-    await places(client, 'gateway', 'name', rows),
-    await places(client, 'runner', 'address', rows),
-  ];
-  const jobs = await numberJobs(client, rows, gateways, runners);
+  // What records of jobs say comes first: they know more than what a flow was ascribed by.
+  const subjects = [...told.toSorted(knownFirst), ...rows.map(({ subject }) => subject)];
+  const gateways = await places(client, 'gateway', 'name', subjects);
+  const runners = await places(client, 'runner', 'address', subjects);
+  const jobs = await numberJobs(client, subjects, gateways, runners);
+  const idsOf = ({ fleet, gateway, runner, jobKey }: Subject) => ({
+    gateway: gateways.get(keyOf([fleet, gateway]))!, // written just now
+    runner: runners.get(keyOf([fleet, runner]))!,
+    job: jobKey === null ? null : (jobs.get(jobKey) ?? null),
+  });
   return {
     words: new Map([...words].map(([key, id]) => [textOf(key), id])),
     rows: rows.map((row) => {
-      const { record } = row;
-      const { host } = record.destination;
-      return {
-        row,
-        gateway: gateways.get(keyOf([record.fleet, record.gateway]))!, // written just now
-        runner: runners.get(keyOf([record.fleet, record.runner]))!,
-        host: host === null ? null : hosts.get(keyOf([host]))!,
-        job: row.jobKey === null ? null : (jobs.get(row.jobKey) ?? null),
-      };
+      const host = row.host === null ? null : hosts.get(keyOf([row.host]))!;
+      return { row, host, ...idsOf(row.subject) };
+    }),
+    jobs: told.map((subject) => {
+      const { job, gateway, runner } = idsOf(subject);
+      return job === null ? null : { ...job, gateway, runner };
     }),
   };
 }
 
+const isKnown = ({ job }: Subject): number => (job?.repository == null ? 1 : 0);
+const knownFirst = (a: Subject, b: Subject): number => isKnown(a) - isKnown(b);
 const keyOf = (key: readonly string[]): string => JSON.stringify(key);
 const textOf = (key: string): string => (JSON.parse(key) as [string])[0];
 const one = (text: string | null): (readonly string[])[] => (text === null ? [] : [[text]]);
@@ -101,12 +116,12 @@ function places(
   client: ClientBase,
   table: 'gateway' | 'runner',
   column: 'name' | 'address',
-  rows: readonly FlowRow[],
+  subjects: readonly Subject[],
 ): Promise<ReadonlyMap<string, number>> {
   const first = new Map<string, number>();
-  const keys = distinct(rows, ({ record, openedMs }) => {
-    const key = [record.fleet, table === 'gateway' ? record.gateway : record.runner];
-    if (!first.has(keyOf(key))) first.set(keyOf(key), openedMs);
+  const keys = distinct(subjects, ({ fleet, gateway, runner, atMs }) => {
+    const key = [fleet, table === 'gateway' ? gateway : runner];
+    if (!first.has(keyOf(key))) first.set(keyOf(key), atMs);
     return [key];
   });
   const times = keys.map((key) => first.get(keyOf(key))!);
@@ -114,70 +129,75 @@ function places(
 }
 
 type Numbers = ReadonlyMap<string, number>;
-type NumberOf = (row: FlowRow) => number;
+type NumberOf = (subject: Subject) => number;
 
 async function numberJobs(
   client: ClientBase,
-  rows: readonly FlowRow[],
+  subjects: readonly Subject[],
   gateways: Numbers,
   runners: Numbers,
 ): Promise<ReadonlyMap<string, JobIds>> {
-  const first = new Map<string, FlowRow>();
-  for (const row of rows) if (row.jobKey !== null && !first.has(row.jobKey)) first.set(row.jobKey, row);
+  const first = new Map<string, Subject>();
+  for (const subject of subjects)
+    if (subject.jobKey !== null && !first.has(subject.jobKey)) first.set(subject.jobKey, subject);
   const jobs = [...first].toSorted(([a], [b]) => (a < b ? -1 : 1));
-  const firsts = jobs.map(([, row]) => row);
+  const firsts = jobs.map(([, subject]) => subject);
   const repositoryOf = await numberRepositories(client, firsts);
   const definitionOf = await numberDefinitions(client, firsts, repositoryOf);
-  const column = <T>(of: (row: FlowRow) => T): T[] => firsts.map(of);
+  const column = <T>(of: (subject: Subject) => T): T[] => firsts.map(of);
   const keys = jobs.map(([key]) => [key]);
   const ids = await numbersOf(client, 'job', ['key'], keys, {
     ...describeJobs(firsts),
     definition_id: column(definitionOf),
     repository_id: column(repositoryOf),
-    gateway_id: column(({ record }) => gateways.get(keyOf([record.fleet, record.gateway]))!),
-    runner_id: column(({ record }) => runners.get(keyOf([record.fleet, record.runner]))!),
+    gateway_id: column(({ fleet, gateway }) => gateways.get(keyOf([fleet, gateway]))!),
+    runner_id: column(({ fleet, runner }) => runners.get(keyOf([fleet, runner]))!),
   });
   return new Map(
-    jobs.map(([key, row]) => [
+    jobs.map(([key, subject]) => [
       key,
-      { job: ids.get(keyOf([key]))!, definition: definitionOf(row), repository: repositoryOf(row) },
+      { job: ids.get(keyOf([key]))!, definition: definitionOf(subject), repository: repositoryOf(subject) },
     ]),
   );
 }
 
-const jobOf = (row: FlowRow): Job => row.record.job!; // rows with a key have a job
+const jobOf = (subject: Subject): Job => subject.job!; // those with a key have a job
 
-async function numberRepositories(client: ClientBase, rows: readonly FlowRow[]): Promise<NumberOf> {
-  const key = (row: FlowRow) => [jobOf(row).server, (jobOf(row).repository ?? '').toLowerCase()];
-  const shown = new Map(rows.toReversed().map((row) => [keyOf(key(row)), jobOf(row)]));
-  const keys = distinct(rows, (row) => [key(row)]);
+async function numberRepositories(client: ClientBase, subjects: readonly Subject[]): Promise<NumberOf> {
+  const key = (subject: Subject) => [jobOf(subject).server, (jobOf(subject).repository ?? '').toLowerCase()];
+  const shown = new Map(subjects.toReversed().map((subject) => [keyOf(key(subject)), jobOf(subject)]));
+  const keys = distinct(subjects, (subject) => [key(subject)]);
   const jobs = keys.map((found) => shown.get(keyOf(found))!);
   const ids = await numbersOf(client, 'repository', ['server', 'path'], keys, {
     platform: jobs.map(({ platform }) => platform),
     shown: jobs.map(({ repository }) => repository ?? ''),
     platform_id: jobs.map(({ repositoryId }) => repositoryId),
   });
-  return (row) => ids.get(keyOf(key(row)))!;
+  return (subject) => ids.get(keyOf(key(subject)))!;
 }
 
 async function numberDefinitions(
   client: ClientBase,
-  rows: readonly FlowRow[],
+  subjects: readonly Subject[],
   repositoryOf: NumberOf,
 ): Promise<NumberOf> {
-  const key = (row: FlowRow) => [`${repositoryOf(row)}`, jobOf(row).workflow ?? '', jobOf(row).name ?? ''];
+  const key = (subject: Subject) => [
+    `${repositoryOf(subject)}`,
+    jobOf(subject).workflow ?? '',
+    jobOf(subject).name ?? '',
+  ];
   const ids = await numbersOf(
     client,
     'definition',
     ['repository_id', 'workflow', 'name'],
-    distinct(rows, (row) => [key(row)]),
+    distinct(subjects, (subject) => [key(subject)]),
   );
-  return (row) => ids.get(keyOf(key(row)))!;
+  return (subject) => ids.get(keyOf(key(subject)))!;
 }
 
 /** What jobs say of themselves, by column. */
-function describeJobs(rows: readonly FlowRow[]): Columns {
-  const jobs = rows.map(jobOf);
+function describeJobs(subjects: readonly Subject[]): Columns {
+  const jobs = subjects.map(jobOf);
   const flags = (of: (job: Job) => boolean | null): (number | null)[] =>
     jobs.map((job) => {
       const value = of(job);
@@ -194,9 +214,9 @@ function describeJobs(rows: readonly FlowRow[]): Columns {
     is_fork: flags((job) => job.fork),
     is_protected: flags((job) => job.protected),
     is_private: flags((job) => job.private),
-    source: rows.map(({ record }) => record.attribution.source),
-    certainty: rows.map(({ record }) => record.attribution.certainty),
-    started_ms: rows.map(({ openedMs }) => openedMs),
-    last_ms: rows.map(({ openedMs }) => openedMs),
+    source: subjects.map(({ source }) => source),
+    certainty: subjects.map(({ certainty }) => certainty),
+    started_ms: subjects.map(({ atMs }) => atMs),
+    last_ms: subjects.map(({ atMs }) => atMs),
   };
 }

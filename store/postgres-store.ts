@@ -7,14 +7,17 @@ import pg from 'pg';
 import type { ClientBase, CustomTypesConfig, Pool, PoolConfig } from 'pg';
 import { SallyportError } from '../flow/errors.ts';
 import type { FlowRecord } from '../flow/flow.ts';
-import { newestRows } from './flow-row.ts';
+import type { JobRecord } from '../flow/job-record.ts';
+import { newestRows, type FlowRow } from './flow-row.ts';
+import { jobStatements } from './job-statements.ts';
 import { readSteps } from './migrate-sqlite.ts';
 import { columnsOf, endedFlow, type NumberedRow } from './number-flow.ts';
-import { numberRows } from './postgres-names.ts';
+import { numberBatch } from './postgres-names.ts';
 import type { FlowSource } from './read-store.ts';
 import { addDeltas } from './postgres-sums.ts';
 import { addFlow, emptyDeltas, type Deltas } from './rollup.ts';
 import type { SegmentOffset } from './sqlite-store.ts';
+import { subjectOfJob } from './subject.ts';
 import { flowColumns, type FlowTable, type FlowTables, type StoreTables } from './tables.ts';
 
 // Whole numbers of 64 bits and sums: all of ours fit a double.
@@ -81,18 +84,41 @@ export class PostgresStore {
   }
 
   /** Writes records, and how far their segments have been read: both or neither. */
-  async write(records: readonly FlowRecord[], offsets: readonly SegmentOffset[]): Promise<void> {
+  async write(
+    records: readonly FlowRecord[],
+    offsets: readonly SegmentOffset[],
+    jobs: readonly JobRecord[] = [],
+  ): Promise<void> {
     const rows = newestRows(records);
-    for (const day of new Set(rows.map((row) => row.day))) await this.#partition(day);
-    await this.#within(async (client) => {
-      const { rows: numbered, words } = await numberRows(client, rows);
-      if (numbered.length > 0) await addDeltas(client, await this.#insert(client, numbered, words));
-      for (const { gateway, name, bytes } of offsets)
-        await client.query(
-          'insert into segment values ($1, $2, $3) on conflict (gateway, name) do update set bytes = excluded.bytes',
-          [gateway, name, bytes],
-        );
-    });
+    try {
+      for (const day of new Set(rows.map((row) => row.day))) await this.#partition(day);
+      await this.#within((client) => this.#writeAll(client, rows, offsets, jobs));
+    } catch (error) {
+      // Another gateway may have dropped a day meanwhile.
+      this.#days.clear();
+      throw error;
+    }
+  }
+
+  async #writeAll(
+    client: ClientBase,
+    rows: readonly FlowRow[],
+    offsets: readonly SegmentOffset[],
+    jobs: readonly JobRecord[],
+  ): Promise<void> {
+    const told = jobs.map((record) => subjectOfJob(record, Date.parse(record.time)));
+    const numbered = await numberBatch(client, rows, told);
+    if (rows.length > 0) await addDeltas(client, await this.#insert(client, numbered.rows, numbered.words));
+    for (const [at, record] of jobs.entries()) {
+      const ids = numbered.jobs[at];
+      if (ids === null || ids === undefined) continue;
+      for (const { text, values } of jobStatements(record, ids)) await client.query(text, [...values]);
+    }
+    for (const { gateway, name, bytes } of offsets)
+      await client.query(
+        'insert into segment values ($1, $2, $3) on conflict (gateway, name) do update set bytes = excluded.bytes',
+        [gateway, name, bytes],
+      );
   }
 
   /** Drops the flows of a day; sums of them stay. */

@@ -3,9 +3,9 @@
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { LRUCache } from 'lru-cache';
-import type { FlowRecord } from '../flow/flow.ts';
 import type { Job } from '../flow/job.ts';
 import type { JobIds } from './number-flow.ts';
+import type { Subject } from './subject.ts';
 
 const remembered = 100_000;
 
@@ -51,15 +51,20 @@ export class SqliteNames {
     return this.#place('runner', 'address', fleet, address, ms);
   }
 
-  /** A job that is met for the first time begins with this flow. */
-  job(key: string, job: Job, record: FlowRecord, ms: number): JobIds {
+  /** A job that is met for the first time begins with this record. */
+  job(key: string, job: Job, subject: Subject): JobIds {
     const known = this.#jobs.get(key);
     if (known !== undefined) return known;
     const repository = this.#repository(job);
     const definition = this.#definition(repository, job);
-    const ids = { repository, definition, job: this.#jobRow(key, job, record, ms, definition, repository) };
+    const ids = { repository, definition, job: this.#jobRow(key, job, subject, definition, repository) };
     this.#jobs.set(key, ids);
     return ids;
+  }
+
+  /** Forgets what was guessed of a job: a record says it now. */
+  forgetJob(key: string): void {
+    this.#jobs.delete(key);
   }
 
   #place(
@@ -103,8 +108,7 @@ export class SqliteNames {
   #jobRow(
     key: string,
     job: Job,
-    record: FlowRecord,
-    ms: number,
+    { source, certainty, fleet, gateway, runner, atMs }: Subject,
     definition: number,
     repository: number,
   ): number {
@@ -129,12 +133,12 @@ export class SqliteNames {
         flag(job.fork),
         flag(job.protected),
         flag(job.private),
-        record.attribution.source,
-        record.attribution.certainty,
-        this.gateway(record.fleet, record.gateway, ms),
-        this.runner(record.fleet, record.runner, ms),
-        ms,
-        ms,
+        source,
+        certainty,
+        this.gateway(fleet, gateway, atMs),
+        this.runner(fleet, runner, atMs),
+        atMs,
+        atMs,
       ],
     );
   }

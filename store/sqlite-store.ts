@@ -3,15 +3,18 @@
 
 import { chmodSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { FlowRecord } from '../flow/flow.ts';
+import type { JobRecord } from '../flow/job-record.ts';
 import { newestRows, type FlowRow } from './flow-row.ts';
+import { jobStatements } from './job-statements.ts';
 import { inTransaction, openMigrated, readSteps, type MigrationStep } from './migrate-sqlite.ts';
 import { wordsOf, type NumberedRow } from './number-flow.ts';
 import type { Deltas } from './rollup.ts';
 import { SqliteDay } from './sqlite-day.ts';
 import { SqliteNames } from './sqlite-names.ts';
 import { SqliteUpserts } from './sqlite-upserts.ts';
+import { subjectOfJob, type Subject } from './subject.ts';
 
 /** How far one segment has been read, in bytes. */
 export interface SegmentOffset {
@@ -30,6 +33,7 @@ export class SqliteStore {
   readonly #daySteps: readonly MigrationStep[];
   readonly #days = new Map<string, SqliteDay>();
   readonly #upserts: SqliteUpserts;
+  readonly #statements = new Map<string, StatementSync>();
   #batch: number;
   /** A batch was cut: a day's file may hold more than main.db knows of. */
   #isBehind = true;
@@ -66,14 +70,18 @@ export class SqliteStore {
   }
 
   /** Writes records, and how far their segments have been read: both or neither. */
-  write(records: readonly FlowRecord[], offsets: readonly SegmentOffset[]): void {
+  write(
+    records: readonly FlowRecord[],
+    offsets: readonly SegmentOffset[],
+    jobs: readonly JobRecord[] = [],
+  ): void {
     if (this.#isBehind) this.#finish();
     const batch = this.#batch + 1;
     this.#isBehind = true;
     try {
       const byDay = Map.groupBy(this.#number(newestRows(records)), ({ row }) => row.day);
       const deltas = [...byDay].map(([day, rows]) => this.#day(day).write(batch, rows, this.#names));
-      this.#apply(batch, deltas, offsets);
+      this.#apply(batch, deltas, offsets, jobs);
       this.#isBehind = false;
     } catch (error) {
       this.#names.forget();
@@ -98,21 +106,40 @@ export class SqliteStore {
   #number(rows: readonly FlowRow[]): readonly NumberedRow[] {
     return inTransaction(this.#main, () =>
       rows.map((row) => {
-        const { record, openedMs } = row;
-        const { host } = record.destination;
         for (const text of wordsOf(row)) this.#names.word(text);
         return {
           row,
-          gateway: this.#names.gateway(record.fleet, record.gateway, openedMs),
-          runner: this.#names.runner(record.fleet, record.runner, openedMs),
-          host: host === null ? null : this.#names.host(host),
-          job:
-            record.job === null || row.jobKey === null
-              ? null
-              : this.#names.job(row.jobKey, record.job, record, openedMs),
+          host: row.host === null ? null : this.#names.host(row.host),
+          ...this.#idsOf(row.subject),
         };
       }),
     );
+  }
+
+  #idsOf(subject: Subject) {
+    const { fleet, gateway, runner, job, jobKey, atMs } = subject;
+    return {
+      gateway: this.#names.gateway(fleet, gateway, atMs),
+      runner: this.#names.runner(fleet, runner, atMs),
+      job: job === null || jobKey === null ? null : this.#names.job(jobKey, job, subject),
+    };
+  }
+
+  #tellJob(record: JobRecord): void {
+    const atMs = Date.parse(record.time);
+    if (Number.isNaN(atMs)) return;
+    const subject = subjectOfJob(record, atMs);
+    if (record.event.what === 'assigned') this.#names.forgetJob(subject.jobKey!); // every record of a job has one
+    const { job, gateway, runner } = this.#idsOf(subject);
+    for (const { text, values } of jobStatements(record, { ...job!, gateway, runner }))
+      this.#prepare(text).run(...values);
+  }
+
+  /** Statements of both databases: `$1` there is `?1` here. */
+  #prepare(text: string): StatementSync {
+    const known = this.#statements.get(text) ?? this.#main.prepare(text.replaceAll('$', '?'));
+    this.#statements.set(text, known);
+    return known;
   }
 
   #day(day: string): SqliteDay {
@@ -128,9 +155,15 @@ export class SqliteStore {
     return opened;
   }
 
-  #apply(batch: number, all: readonly Deltas[], offsets: readonly SegmentOffset[]): void {
+  #apply(
+    batch: number,
+    all: readonly Deltas[],
+    offsets: readonly SegmentOffset[],
+    jobs: readonly JobRecord[],
+  ): void {
     inTransaction(this.#main, () => {
       for (const deltas of all) this.#upserts.add(deltas);
+      for (const record of jobs) this.#tellJob(record);
       for (const offset of offsets) this.#upserts.setOffset(offset);
       this.#main.prepare("update counter set value = ? where name = 'batch'").run(batch);
     });
@@ -143,7 +176,8 @@ export class SqliteStore {
     for (const day of this.days())
       for (const { batch, deltas } of this.#day(day).pendingAfter(this.#batch))
         pending.set(batch, [...(pending.get(batch) ?? []), deltas]);
-    for (const [batch, deltas] of [...pending].toSorted(([a], [b]) => a - b)) this.#apply(batch, deltas, []);
+    for (const [batch, deltas] of [...pending].toSorted(([a], [b]) => a - b))
+      this.#apply(batch, deltas, [], []);
     this.#isBehind = false;
   }
 }
