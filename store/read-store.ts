@@ -1,36 +1,30 @@
-// The questions that pages and the API ask of the store, the same for both databases. Lists come in pages; a cursor is
-// where the last one ended, and says nothing to anybody else.
+// The questions about flows that pages and the API ask of the store, the same for both databases. Lists come in pages; a
+// page may be short where little was found in the time that a question has, and then says where the next one begins.
 
 import { type Kysely, type SelectQueryBuilder } from 'kysely';
+import { narrowFlows, numbersOf, windowsOf, type FlowFilter } from './flow-filter.ts';
 import {
   flowAccesses,
+  flowCertainties,
   flowKinds,
   flowModes,
   flowProtocols,
+  flowSources,
   flowVerdicts,
   idBytes,
   idText,
 } from './flow-row.ts';
+import { ownedRepositories, type Owners } from './owned-rows.ts';
 import type { Page, PageRequest } from './page-cursor.ts';
 import type { FlowTable, FlowTables, StoreTables } from './tables.ts';
+
+export type { FlowFilter } from './flow-filter.ts';
 
 /** Where flows lie: by days, the newest first. */
 export interface FlowSource {
   days(): Promise<readonly string[]>;
   /** The flows of one day. */
   on(day: string): SelectQueryBuilder<FlowTables, 'flow', object>;
-}
-
-export interface FlowFilter {
-  readonly job?: number;
-  readonly repository?: number;
-  readonly host?: string;
-  readonly runner?: string;
-  readonly verdict?: (typeof flowVerdicts)[number];
-  readonly kind?: (typeof flowKinds)[number];
-  /** Milliseconds since 1970: from (inclusive) and until (exclusive) its beginning. */
-  readonly fromMs?: number;
-  readonly untilMs?: number;
 }
 
 export interface StoredFlow {
@@ -42,6 +36,14 @@ export interface StoredFlow {
   readonly gateway: string;
   readonly runner: string;
   readonly job: number | null;
+  readonly repositoryId: number | null;
+  readonly repository: string | null;
+  readonly source: (typeof flowSources)[number] | null;
+  readonly certainty: (typeof flowCertainties)[number] | null;
+  readonly isConflict: boolean;
+  readonly isInfrastructure: boolean;
+  readonly stepNumber: number | null;
+  readonly step: string | null;
   readonly host: string | null;
   readonly address: string | null;
   readonly port: number | null;
@@ -62,11 +64,17 @@ export interface StoredFlow {
   readonly totalMs: number | null;
   readonly attempts: number | null;
   readonly ended: string | null;
-  /** What is shown of one flow alone; absent in lists. */
+  /** What is shown of one flow alone; absent in lists unless asked for. */
   readonly detail?: unknown;
 }
 
-const dayMs = 86_400_000;
+export interface FlowPageRequest extends PageRequest {
+  readonly isOldestFirst?: boolean;
+  readonly withDetail?: boolean;
+}
+
+/** How long a question looks before it answers with what it has. */
+const budgetMs = 400;
 
 export class StoreReader {
   readonly #main: Kysely<StoreTables>;
@@ -77,62 +85,63 @@ export class StoreReader {
     this.#flows = flows;
   }
 
-  /** Flows, the newest first. */
-  async flows(filter: FlowFilter, { limit, cursor }: PageRequest): Promise<Page<StoredFlow>> {
-    const before = cursor === null ? null : idBytes(cursor);
-    if (cursor !== null && before === null) return { items: [], next: null };
-    const by = await this.#numbers(filter);
+  /** Flows, the newest first unless told. */
+  async flows(filter: FlowFilter, request: FlowPageRequest): Promise<Page<StoredFlow>> {
+    const { limit, cursor, isOldestFirst = false, withDetail = false } = request;
+    const edge = cursor === null ? null : idBytes(cursor);
+    const by = cursor !== null && edge === null ? null : await numbersOf(this.#main, filter);
     if (by === null) return { items: [], next: null };
+    const windows = windowsOf(await this.#flows.days(), filter, edge, isOldestFirst);
     const rows: FlowTable[] = [];
-    for (const day of await this.#flows.days()) {
-      if (!isInRange(day, filter, before)) continue;
-      const query = narrow(this.#flows.on(day), filter, by, before);
-      rows.push(
-        ...(await query
-          .selectAll()
-          .orderBy('id', 'desc')
-          .limit(limit + 1 - rows.length)
-          .execute()),
-      );
-      if (rows.length > limit) break;
+    const endMs = performance.now() + budgetMs;
+    let at = 0;
+    for (; at < windows.length && rows.length <= limit; at++) {
+      let query = narrowFlows(this.#flows.on(windows[at]!.day), filter, by, windows[at]!);
+      if (edge !== null) query = query.where('id', isOldestFirst ? '>' : '<', edge);
+      const found = query.selectAll().orderBy('id', isOldestFirst ? 'asc' : 'desc');
+      rows.push(...(await found.limit(limit + 1 - rows.length).execute()));
+      if (performance.now() > endMs) break;
     }
-    const shown = rows.slice(0, limit);
-    const items = await this.#name(shown);
+    const items = await this.#name(rows.slice(0, limit));
+    const reached = at < windows.length - 1 ? windows[at]! : null;
+    const edgeOf = isOldestFirst ? reached?.until : reached?.from;
+    const reachedEdge = edgeOf === undefined ? null : idText(edgeOf);
     return {
-      items: items.map((item) => ({ ...item, detail: undefined })),
-      next: rows.length > limit ? (items.at(-1)?.id ?? null) : null,
+      items: withDetail ? items : items.map((item) => ({ ...item, detail: undefined })),
+      next: rows.length > limit ? (items.at(-1)?.id ?? null) : reachedEdge,
     };
   }
 
-  async flow(id: string): Promise<StoredFlow | null> {
+  /** One flow with its detail; null where there is none, or it is not one of the owners'. */
+  async flow(id: string, owners: Owners = null): Promise<StoredFlow | null> {
     const bytes = idBytes(id);
     if (bytes === null) return null;
     const day = new Date(bytes.readUIntBE(0, 6)).toISOString().slice(0, 10);
     if (!(await this.#flows.days()).includes(day)) return null;
     const rows = await this.#flows.on(day).selectAll().where('id', '=', bytes).execute();
-    const [flow = null] = await this.#name(rows);
+    const owned = await ownedRepositories(this.#main, owners);
+    const mayShow = ({ repository_id: repository }: FlowTable) =>
+      owned === null || (repository !== null && owned.includes(repository));
+    const [flow = null] = await this.#name(rows.filter(mayShow));
     return flow;
   }
 
-  /** The numbers of names in a filter; null: a name that nobody has, so that nothing is found. */
-  async #numbers(filter: FlowFilter): Promise<{ host?: number; runners?: number[] } | null> {
-    const { host, runner } = filter;
-    const found: { host?: number; runners?: number[] } = {};
-    if (host !== undefined) {
-      const row = await this.#main
-        .selectFrom('host')
-        .select('id')
-        .where('name', '=', host)
-        .executeTakeFirst();
-      if (row === undefined) return null;
-      found.host = row.id;
+  /** Several flows without their details, those that there are. */
+  async flowsOf(ids: readonly string[]): Promise<readonly StoredFlow[]> {
+    const byDay = new Map<string, Buffer[]>();
+    for (const id of ids.slice(0, 1_000)) {
+      const bytes = idBytes(id);
+      if (bytes === null) continue;
+      const day = new Date(bytes.readUIntBE(0, 6)).toISOString().slice(0, 10);
+      byDay.set(day, [...(byDay.get(day) ?? []), bytes]);
     }
-    if (runner !== undefined) {
-      const rows = await this.#main.selectFrom('runner').select('id').where('address', '=', runner).execute();
-      if (rows.length === 0) return null;
-      found.runners = rows.map(({ id }) => id);
-    }
-    return found;
+    const days = new Set(await this.#flows.days());
+    const rows: FlowTable[] = [];
+    for (const [day, wanted] of byDay)
+      if (days.has(day))
+        rows.push(...(await this.#flows.on(day).selectAll().where('id', 'in', wanted).execute()));
+    const items = await this.#name(rows);
+    return items.map((item) => ({ ...item, detail: undefined }));
   }
 
   /** Texts in place of numbers: each asked for once. */
@@ -142,46 +151,39 @@ export class StoreReader {
       ...new Set(rows.flatMap(of).filter((id) => id !== null)),
     ];
     const main = this.#main;
-    const [hosts, words, gateways, runners] = await Promise.all([
-      main
-        .selectFrom('host')
-        .select(['id', 'name as text'])
-        .where('id', 'in', orNone(ids((row) => [row.host_id])))
-        .execute(),
-      main
-        .selectFrom('word')
-        .select(['id', 'text'])
-        .where('id', 'in', orNone(ids(wordsOf)))
-        .execute(),
-      main
-        .selectFrom('gateway')
-        .select(['id', 'name as text'])
-        .where(
-          'id',
-          'in',
-          ids((row) => [row.gateway_id]),
-        )
-        .execute(),
-      main
-        .selectFrom('runner')
-        .select(['id', 'address as text'])
-        .where(
-          'id',
-          'in',
-          ids((row) => [row.runner_id]),
-        )
-        .execute(),
-    ]);
-    const reader = (found: readonly { id: number; text: string }[]) => {
+    const find = async (table: 'host' | 'word' | 'gateway' | 'runner' | 'repository', wanted: number[]) => {
+      if (wanted.length === 0) return () => null;
+      const query = main.selectFrom(table).select([`${table}.id as id`, `${textOf[table]} as text`]);
+      const found = await query.where(`${table}.id`, 'in', wanted).execute();
       const texts = new Map(found.map(({ id, text }) => [id, text]));
       return (id: number | null): string | null => (id === null ? null : (texts.get(id) ?? null));
     };
-    const [host, word, gateway, runner] = [reader(hosts), reader(words), reader(gateways), reader(runners)];
+    const [host, word, gateway, runner, repository] = await Promise.all([
+      find(
+        'host',
+        ids((row) => [row.host_id]),
+      ),
+      find('word', ids(wordsOf)),
+      find(
+        'gateway',
+        ids((row) => [row.gateway_id]),
+      ),
+      find(
+        'runner',
+        ids((row) => [row.runner_id]),
+      ),
+      find(
+        'repository',
+        ids((row) => [row.repository_id]),
+      ),
+    ]);
     return rows.map((row) => ({
       ...plain(row),
       gateway: gateway(row.gateway_id) ?? '',
       runner: runner(row.runner_id) ?? '',
       host: host(row.host_id),
+      repository: repository(row.repository_id),
+      step: word(row.step_id),
       reason: word(row.reason_id) ?? '',
       rule: word(row.rule_id),
       scope: word(row.scope_id),
@@ -193,6 +195,14 @@ export class StoreReader {
   }
 }
 
+const textOf = {
+  host: 'host.name',
+  word: 'word.text',
+  gateway: 'gateway.name',
+  runner: 'runner.address',
+  repository: 'repository.shown',
+} as const;
+
 const wordsOf = (row: FlowTable) => [
   row.reason_id,
   row.rule_id,
@@ -201,10 +211,8 @@ const wordsOf = (row: FlowTable) => [
   row.method_id,
   row.operation_id,
   row.ended_id,
+  row.step_id,
 ];
-
-// `in ()` is no SQL; no row has this number.
-const orNone = (ids: number[]): number[] => (ids.length === 0 ? [-1] : ids);
 
 function plain(row: FlowTable) {
   return {
@@ -214,6 +222,12 @@ function plain(row: FlowTable) {
     closedMs: row.closed_ms,
     parent: row.parent === null ? null : idText(row.parent),
     job: row.job_id,
+    repositoryId: row.repository_id,
+    source: row.source === null ? null : flowSources[row.source]!,
+    certainty: row.certainty === null ? null : flowCertainties[row.certainty]!,
+    isConflict: row.is_conflict === 1,
+    isInfrastructure: row.is_infrastructure === 1,
+    stepNumber: row.step_number,
     address: row.address,
     port: row.port,
     protocol: flowProtocols[row.protocol]!,
@@ -228,31 +242,4 @@ function plain(row: FlowTable) {
     attempts: row.attempts,
     detail: row.detail === null ? null : (JSON.parse(row.detail) as unknown),
   };
-}
-
-function isInRange(day: string, { fromMs, untilMs }: FlowFilter, before: Buffer | null): boolean {
-  const startMs = Date.parse(`${day}T00:00:00Z`);
-  if (fromMs !== undefined && startMs + dayMs <= fromMs) return false;
-  if (untilMs !== undefined && startMs >= untilMs) return false;
-  return before === null || startMs <= before.readUIntBE(0, 6);
-}
-
-function narrow(
-  query: SelectQueryBuilder<FlowTables, 'flow', object>,
-  filter: FlowFilter,
-  by: { readonly host?: number; readonly runners?: readonly number[] },
-  before: Buffer | null,
-): SelectQueryBuilder<FlowTables, 'flow', object> {
-  const { job, repository, verdict, kind, fromMs, untilMs } = filter;
-  let narrowed = query;
-  if (before !== null) narrowed = narrowed.where('id', '<', before);
-  if (job !== undefined) narrowed = narrowed.where('job_id', '=', job);
-  if (repository !== undefined) narrowed = narrowed.where('repository_id', '=', repository);
-  if (by.host !== undefined) narrowed = narrowed.where('host_id', '=', by.host);
-  if (by.runners !== undefined) narrowed = narrowed.where('runner_id', 'in', by.runners);
-  if (verdict !== undefined) narrowed = narrowed.where('verdict', '=', flowVerdicts.indexOf(verdict));
-  if (kind !== undefined) narrowed = narrowed.where('kind', '=', flowKinds.indexOf(kind));
-  if (fromMs !== undefined) narrowed = narrowed.where('opened_ms', '>=', fromMs);
-  if (untilMs !== undefined) narrowed = narrowed.where('opened_ms', '<', untilMs);
-  return narrowed;
 }
