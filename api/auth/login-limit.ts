@@ -51,8 +51,8 @@ function keysOf(user: string, address: string): [string, string] {
   return [`user ${digestOf(user.slice(0, 1_024))}`, `address ${networkOf(address)}`];
 }
 
-/** IPv6 is handed out by /64: one of its addresses is as good as another. */
-function networkOf(text: string): string {
+/** What counts as one address: IPv6 is handed out by /64, and one of its addresses is as good as another. */
+export function networkOf(text: string): string {
   const parsed = parseAddress(text);
   if (parsed === null) return 'unknown';
   const shown = formatAddress(unmapAddress(parsed));

@@ -17,6 +17,10 @@ import { memoryAccess } from '../lab/memory-access.ts';
 const request = { label: 'ci', role: 'operator', owners: ['acme'], lifetimeMs: 1_000 } as const;
 const alice = { name: 'user:alice', role: 'admin', owners: null, by: 'cookie' } as const;
 const minute = 60_000;
+const checks = {
+  lifetimes: { idleMs: 30 * minute, longestMs: 720 * minute },
+  stampOf: (name: string) => (name === 'user:alice' ? 'as she is' : null),
+};
 
 t.test('a token is its holder until it runs out or is revoked, and is not kept', async (t) => {
   const port = memoryAccess();
@@ -57,19 +61,28 @@ t.test('a token is its holder until it runs out or is revoked, and is not kept',
 
 t.test('a login is new each time, and ends idle or old', async (t) => {
   const port = memoryAccess();
-  const first = await startLogin(port, alice, undefined, 0);
+  const first = await startLogin(port, alice, undefined, 0, checks);
   t.match(first.setCookie, /^__Host-sallyport=[\w-]{43}; Path=\/; Secure; HttpOnly; SameSite=Strict$/);
   t.notMatch(port.dump(), first.cookie);
   const header = (cookie: string) => `a=b; __Host-sallyport=${cookie}`;
-  t.same(await actorOfCookie(port, header(first.cookie), 29 * minute), alice);
-  t.same(await actorOfCookie(port, header(first.cookie), 58 * minute), alice, 'in use');
-  const second = await startLogin(port, alice, header(first.cookie), 59 * minute);
+  t.same(await actorOfCookie(port, header(first.cookie), 29 * minute, checks), alice);
+  t.same(await actorOfCookie(port, header(first.cookie), 58 * minute, checks), alice, 'in use');
+  const second = await startLogin(port, alice, header(first.cookie), 59 * minute, checks);
   t.not(second.cookie, first.cookie);
-  t.equal(await actorOfCookie(port, header(first.cookie), 59 * minute), null, 'the earlier one is over');
-  t.equal(await actorOfCookie(port, header(second.cookie), 89 * minute), null, 'idle');
-  const third = await startLogin(port, alice, undefined, 0);
-  for (let at = 0; at < 720; at += 20) t.ok(await actorOfCookie(port, header(third.cookie), at * minute));
-  t.equal(await actorOfCookie(port, header(third.cookie), 720 * minute), null, 'old');
+  t.equal(
+    await actorOfCookie(port, header(first.cookie), 59 * minute, checks),
+    null,
+    'the earlier one is over',
+  );
+  t.equal(await actorOfCookie(port, header(second.cookie), 89 * minute, checks), null, 'idle');
+  const changed = { ...checks, stampOf: () => 'as she is now' };
+  const other = await startLogin(port, alice, undefined, 0, checks);
+  t.equal(await actorOfCookie(port, header(other.cookie), 1, changed), null, 'what it rests on has changed');
+  t.equal(await actorOfCookie(port, header(other.cookie), 1, checks), null, 'and it is over for good');
+  const third = await startLogin(port, alice, undefined, 0, checks);
+  for (let at = 0; at < 720; at += 20)
+    t.ok(await actorOfCookie(port, header(third.cookie), at * minute, checks));
+  t.equal(await actorOfCookie(port, header(third.cookie), 720 * minute, checks), null, 'old');
 });
 
 t.test('a cookie is read once, whole and plain', async (t) => {

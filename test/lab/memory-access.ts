@@ -39,7 +39,9 @@ export function memoryAccess(): AccessStore & { readonly rows: AuditEntry[]; dum
         .filter((row) => actor === undefined || row.actor === actor)
         .filter((row) => action === undefined || row.action === action)
         .filter((row) => outcome === undefined || row.outcome === outcome)
-        .filter(({ atMs }) => (fromMs === undefined || atMs >= fromMs) && (untilMs === undefined || atMs < untilMs))
+        .filter(
+          ({ atMs }) => (fromMs === undefined || atMs >= fromMs) && (untilMs === undefined || atMs < untilMs),
+        )
         .toReversed()
         .slice(0, limit),
   };
