@@ -53,6 +53,16 @@ export interface Attribution {
 
 export const unattributed: Attribution = { job: null, source: 'none', certainty: 'unknown', conflict: false };
 
+/** True where a program on the runner could have said it itself: it opens nothing. */
+export function isUnproven({ source }: Attribution): boolean {
+  return source === 'process' || source === 'hook-claim';
+}
+
+/** The job for which something may be opened: none while a second one claims the address, or where nothing proves it. */
+export function provenJob(attribution: Attribution): Job | null {
+  return attribution.conflict || isUnproven(attribution) ? null : attribution.job;
+}
+
 /** Ascribes an address to a job. A promise pauses the connection until a live source has answered. */
 export interface AttributionPort {
   attribute(runnerAddress: string, runnerPort: number): Attribution | Promise<Attribution>;

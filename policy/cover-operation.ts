@@ -1,7 +1,7 @@
 // Do rules on operations grant what a request touches, and do they block it? Every touch must be granted by some
 // rule; one that is blocked is enough.
 
-import type { Attribution } from '../flow/job.ts';
+import { provenJob, type Attribution } from '../flow/job.ts';
 import type { Access, Operation, Permission, Touch } from '../flow/operation.ts';
 import type { Reason } from '../flow/reason.ts';
 import type { Candidate } from './host-view.ts';
@@ -179,9 +179,9 @@ function isOfServer(rule: OperationRule, { operation, attribution }: OperationUs
   if (rule.family === 'aws') return operation.platform === 'aws' || operation.platform === 'oci';
   if (operation.platform !== rule.family) return false;
   if (rule.servers !== null) return rule.servers.includes(operation.server);
-  const { job } = attribution;
+  const job = provenJob(attribution);
   // Of no known job the well-known server is meant, never one of somebody's own.
-  if (job === null || attribution.conflict) return operation.server === `${rule.family}.com`;
+  if (job === null) return operation.server === `${rule.family}.com`;
   return job.platform === rule.family && job.server === operation.server;
 }
 

@@ -1,14 +1,15 @@
 // Which repositories, projects, images and accounts a rule names.
 
-import type { Attribution, Job } from '../flow/job.ts';
+import { provenJob, type Attribution, type Job } from '../flow/job.ts';
 import type { Operation, Touch } from '../flow/operation.ts';
 import { matchesSubject, type SubjectPattern } from './match-subject.ts';
 import { matchesSequence } from './match-sequence.ts';
 import type { OperationRule } from './rule.ts';
 
 /** The job, where it is one of the server that is spoken to: elsewhere its names and numbers are somebody else's. */
-export function findOwnJob({ platform, server }: Operation, { job, conflict }: Attribution): Job | null {
-  return job !== null && !conflict && job.platform === platform && job.server === server ? job : null;
+export function findOwnJob({ platform, server }: Operation, attribution: Attribution): Job | null {
+  const job = provenJob(attribution);
+  return job !== null && job.platform === platform && job.server === server ? job : null;
 }
 
 /** True when the rule covers a repository or project by its names, which are in lower case. */
@@ -38,7 +39,7 @@ export function coversImage(
     return segments.length >= 3 && coversSegments(rule, segments.slice(1, 3), own);
   if (rule.family !== 'images') return false;
   // Whose names lie in a registry the rule says itself.
-  const job = attribution.conflict ? null : attribution.job;
+  const job = provenJob(attribution);
   return (
     rule.subjects.some((pattern) => matchesSubject(pattern, segments, job)) &&
     !rule.exceptSubjects.some((pattern) => matchesSubject(pattern, segments, job))

@@ -1,6 +1,6 @@
 // Writes to another owner than the job's with a credential that is not the job's own: what stolen tokens are used for.
 
-import type { Attribution } from '../flow/job.ts';
+import { provenJob, type Attribution } from '../flow/job.ts';
 import type { CredentialKind, Operation, Touch } from '../flow/operation.ts';
 
 /** Credentials of somebody: what they write to without naming it may be anybody's. */
@@ -26,8 +26,9 @@ export function findForeignOwner(operation: Operation | null, attribution: Attri
 }
 
 /** In lower case; null where no job is known, or it is one of another server. */
-function ownerOf({ platform, server }: Operation, { job, conflict }: Attribution): string | null {
-  if (job === null || conflict || job.platform !== platform || job.server !== server) return null;
+function ownerOf({ platform, server }: Operation, attribution: Attribution): string | null {
+  const job = provenJob(attribution);
+  if (job === null || job.platform !== platform || job.server !== server) return null;
   return job.repository?.split('/')[0]?.toLowerCase() ?? null;
 }
 

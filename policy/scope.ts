@@ -2,7 +2,7 @@
 // a scope that certainly applies grants and forbids, one that may apply only forbids.
 
 import type { Mode } from '../flow/decision.ts';
-import type { Attribution, Job } from '../flow/job.ts';
+import { isUnproven, type Attribution, type Job } from '../flow/job.ts';
 import { uniteCeilings, type Ceiling } from './ceiling.ts';
 import type { CompiledScope, Layer, Policy } from './compile.ts';
 import { uniteCredentials, type EffectiveCredentials } from './credentials.ts';
@@ -68,7 +68,7 @@ function keep(cache: Map<string, EffectivePolicy>, key: string, effective: Effec
 
 function toKey(attribution: Attribution): string {
   const job = knownJob(attribution);
-  const trust = isWeak(attribution) ? 'weak' : 'firm';
+  const trust = isUnproven(attribution) ? 'claimed' : 'known';
   if (job === null) return `none ${attribution.conflict ? 'conflict' : ''}`;
   const values = [
     job.platform,
@@ -93,22 +93,32 @@ function knownJob(attribution: Attribution): Job | null {
   return attribution.conflict ? null : attribution.job;
 }
 
-/** Sources that a runner-side program could forge never widen what the top level allows. */
-function isWeak({ source }: Attribution): boolean {
-  return source === 'hook-claim' || source === 'process';
-}
-
 function computeEffective(policy: Policy, attribution: Attribution, { byScopes }: Cache): EffectivePolicy {
   const job = knownJob(attribution);
-  const isFleet = job === null && policy.onUnattributed === 'fleet' && !attribution.conflict;
-  const [yes, maybe] = isFleet ? [[], []] : sortScopes(policy, job);
-  const isNarrowed = isWeak(attribution);
-  const key = JSON.stringify([job === null, isNarrowed, yes.map(({ id }) => id), maybe.map(({ id }) => id)]);
+  const isClaimed = job !== null && isUnproven(attribution);
+  const isNobody = job === null || isClaimed;
+  const isFleet = isNobody && policy.onUnattributed === 'fleet' && !attribution.conflict;
+  const [yes, maybe] = isClaimed
+    ? [[], scopesOfClaim(policy, job, isFleet)]
+    : isFleet
+      ? [[], []]
+      : sortScopes(policy, job);
+  const key = JSON.stringify([isNobody, yes.map(({ id }) => id), maybe.map(({ id }) => id)]);
   const hit = byScopes.get(key);
   if (hit !== undefined) return hit;
-  const effective = uniteScopes(policy, yes, maybe, { isNobody: job === null, isNarrowed });
+  const effective = uniteScopes(policy, yes, maybe, isNobody);
   keep(byScopes, key, effective);
   return effective;
+}
+
+/**
+ * What a program on the runner claims opens nothing that a flow of nobody may not do; it adds what the claimed job's
+ * scopes take away.
+ */
+function scopesOfClaim(policy: Policy, job: Job, isFleet: boolean): readonly CompiledScope[] {
+  if (!isFleet) return policy.scopes;
+  const [yes, maybe] = sortScopes(policy, job);
+  return policy.scopes.filter((scope) => yes.includes(scope) || maybe.includes(scope));
 }
 
 /** The scopes that apply to the job, and those that may. */
@@ -127,13 +137,12 @@ function uniteScopes(
   policy: Policy,
   yes: readonly CompiledScope[],
   maybe: readonly CompiledScope[],
-  who: { readonly isNobody: boolean; readonly isNarrowed: boolean },
+  isNobody: boolean,
 ): EffectivePolicy {
   const union = [policy.top, ...yes.map(({ layer }) => layer)];
   const exclusive = yes.filter((scope) => scope.exclusive);
   const groups = exclusive.length > 0 ? exclusive.map(({ layer }) => [layer]) : [union];
   for (const scope of maybe) if (scope.exclusive) groups.push([scope.layer]);
-  if (who.isNarrowed) groups.push([policy.top]);
   const blocking = [...union, ...maybe.map(({ layer }) => layer)];
   return {
     policy,
@@ -144,7 +153,7 @@ function uniteScopes(
     union,
     ceiling: uniteCeilings(policy.permissions, yes.map(termsOf), maybe.map(termsOf)),
     credentials: uniteCredentials(policy.credentials, yes.map(credentialsOf), maybe.map(credentialsOf)),
-    blocksUnattributed: who.isNobody && policy.onUnattributed === 'block',
+    blocksUnattributed: isNobody && policy.onUnattributed === 'block',
     views: new Map(),
     rules: new Map(),
   };

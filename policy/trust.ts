@@ -1,7 +1,7 @@
 // Writes need trust: a rule that grants one applies where a scope names the ref or the environment, or says why any
 // will do, and never to events that run other people's input with the rights of the base branch.
 
-import type { Attribution } from '../flow/job.ts';
+import { provenJob, type Attribution } from '../flow/job.ts';
 import type { Operation } from '../flow/operation.ts';
 import type { ProblemList, ValuePath } from './problem-list.ts';
 import { matchesSequence, readToken, type Token } from './match-sequence.ts';
@@ -70,8 +70,9 @@ export function isTrusted(
   rule: OperationRule,
   trust: LayerTrust,
   operation: Operation,
-  { job, source }: Attribution,
+  attribution: Attribution,
 ): boolean {
+  const [job, { source }] = [provenJob(attribution), attribution];
   if (exemptOperations.has(operation.name)) return true;
   if (!trust.namesRef && !rule.anyRef) return false;
   if (trust.namesEvent) return true;

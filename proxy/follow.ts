@@ -2,7 +2,7 @@
 // the same address when no job is known), ten minutes, that one URL: for reading, or by the method that is kept.
 
 import { LRUCache } from 'lru-cache';
-import type { Attribution } from '../flow/job.ts';
+import { provenJob, type Attribution } from '../flow/job.ts';
 import { canonicaliseHost } from '../policy/canonicalise-host.ts';
 import { canonicalisePath } from '../policy/canonicalise-path.ts';
 import type { RequestQuery } from './options.ts';
@@ -36,7 +36,7 @@ export interface FollowedUrl {
 
 /** Who a grant belongs to: the job when one is known for sure, else the runner's address. */
 export function grantHolder(attribution: Attribution, runner: string): string {
-  const job = attribution.conflict ? null : attribution.job;
+  const job = provenJob(attribution);
   if (job === null) return `runner ${runner}`;
   // Storage may be reached over the other family than the answer that handed it out.
   const machine = attribution.machine ?? runner;

@@ -2,7 +2,7 @@
 // whether the call says anything of the job's own token.
 
 import type { AskedRequest } from '../../flow/asked-request.ts';
-import type { Job } from '../../flow/job.ts';
+import { provenJob, type Job } from '../../flow/job.ts';
 import type { Access, CredentialKind, Operation, Sureness, Touch } from '../../flow/operation.ts';
 import type { GithubServer } from './github-server.ts';
 import { isAboutOwn, isOwn } from './touches.ts';
@@ -92,8 +92,8 @@ function raiseToWrite(touch: Touch): Touch {
 
 /** The job, where it surely is one of this server. */
 export function sameServerJob(server: GithubServer, request: AskedRequest): Job | null {
-  const { job, conflict } = request.attribution;
-  return job !== null && !conflict && job.platform === 'github' && job.server === server.name ? job : null;
+  const job = provenJob(request.attribution);
+  return job !== null && job.platform === 'github' && job.server === server.name ? job : null;
 }
 
 // False only where it is sure: another repository, another server, another credential.
@@ -104,7 +104,7 @@ function widens(
   touches: readonly Touch[],
 ): boolean {
   if (!(draft.standsForJob ?? jobAlone).includes(request.credential)) return false;
-  const { job } = request.attribution;
+  const job = provenJob(request.attribution);
   if (job !== null && (job.platform !== 'github' || job.server !== server.name)) return false;
   return isAboutOwn(touches, sameServerJob(server, request));
 }

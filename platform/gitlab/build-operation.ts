@@ -2,7 +2,7 @@
 // whether the call says anything of the job's own project.
 
 import type { AskedRequest, Understanding } from '../../flow/asked-request.ts';
-import type { Job } from '../../flow/job.ts';
+import { provenJob, type Job } from '../../flow/job.ts';
 import type { Operation, Sureness, Touch } from '../../flow/operation.ts';
 import { accessByMethod, highestAccess, isOverridden } from '../github/build-operation.ts';
 import { isAboutOwn, isOwn } from '../github/touches.ts';
@@ -73,13 +73,13 @@ function adoptOperation(server: GitlabServer, request: AskedRequest, operation: 
 
 /** The job, where it surely is one of this server. */
 export function ownJob(server: GitlabServer, request: AskedRequest): Job | null {
-  const { job, conflict } = request.attribution;
-  return job !== null && !conflict && job.platform === 'gitlab' && job.server === server.name ? job : null;
+  const job = provenJob(request.attribution);
+  return job !== null && job.platform === 'gitlab' && job.server === server.name ? job : null;
 }
 
 // A call of nobody's job may be anybody's; one of another server's job is not.
 function isSameServer(server: GitlabServer, request: AskedRequest): boolean {
-  return request.attribution.job === null || ownJob(server, request) !== null;
+  return provenJob(request.attribution) === null || ownJob(server, request) !== null;
 }
 
 // A GET with a body carries something out: nobody reads it as a read.

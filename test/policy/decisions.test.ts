@@ -418,6 +418,45 @@ void t.test('a source that a program on the runner could forge never widens the 
   t.end();
 });
 
+void t.test('a claim opens nothing that a flow of nobody may not do, whatever it names', (t) => {
+  const claim = (fields: Parameters<typeof job>[0] = {}): Attribution => ({
+    ...job(fields),
+    source: 'hook-claim',
+    certainty: 'likely',
+  });
+  const confirmed = (): Attribution => ({ ...job(), source: 'confirmed-claim', certainty: 'certain' });
+  const rows: readonly (readonly [what: string, policy: string, who: Attribution, verdict: string])[] = [
+    ['a scope', 'scopes: {id: s, match: {repo: acme/app}, http: {host: a.example}}', claim(), 'block'],
+    ['a scope', 'scopes: {id: s, match: {repo: acme/app}, http: {host: a.example}}', confirmed(), 'allow'],
+    ['a milder mode', 'mode: block\nscopes: {id: s, match: {repo: acme/app}, mode: audit}', claim(), 'block'],
+    [
+      'not being in an exclusive scope',
+      'http: {host: a.example}\nscopes: {id: f, exclusive: true, match: {fork: true}, http: {host: f.example}}',
+      claim({ fork: false }),
+      'block',
+    ],
+    ['being somebody at all', 'onUnattributed: block\nhttp: {host: a.example}', claim(), 'block'],
+    [
+      'with `fleet` a block of the claimed job holds',
+      'onUnattributed: fleet\nhttp: {host: a.example}\nscopes: {id: s, match: {repo: acme/app}, http: {host: a.example, action: block}}',
+      claim(),
+      'block',
+    ],
+    [
+      'and an exclusive scope of it narrows',
+      'onUnattributed: fleet\nhttp: {host: a.example}\nscopes: {id: s, exclusive: true, match: {repo: acme/app}, http: {host: s.example}}',
+      claim(),
+      'block',
+    ],
+    ['the fleet', 'onUnattributed: fleet\nhttp: {host: a.example}', claim(), 'allow'],
+  ];
+  for (const [what, text, who, verdict] of rows) {
+    const decision = decideHost(effectivePolicy(policyOf(text), who), tls('a.example'));
+    t.equal(decision.verdict === 'allow' || !decision.enforced ? 'allow' : 'block', verdict, what);
+  }
+  t.end();
+});
+
 void t.test('the network plan: ranges and ports for the fleet and for each runner', (t) => {
   const policy = policyOf(
     [
