@@ -1,18 +1,20 @@
 // The store as the rest of the program sees it: questions and their answers, how far it is behind, and what is done to it.
 
 import type { Kysely } from 'kysely';
+import { DestinationReader } from './read-destinations.ts';
+import { JobReader } from './read-jobs.ts';
+import { PolicyReader } from './read-policy.ts';
 import { StoreReader, type FlowSource } from './read-store.ts';
 import { SumReader } from './read-sums.ts';
 import type { StoreTables } from './tables.ts';
 
-type FlowQuestions = Pick<StoreReader, 'flows' | 'flow'>;
-type SumQuestions = Pick<
-  SumReader,
-  'jobs' | 'job' | 'runs' | 'destinations' | 'hours' | 'repositories' | 'runners' | 'gateways'
->;
+type FlowQuestions = Pick<StoreReader, 'flows' | 'flow' | 'flowsOf'>;
+type JobQuestions = Pick<JobReader, 'jobs' | 'job' | 'jobsOf' | 'runs' | 'run'>;
+type SumQuestions = Pick<SumReader, 'hours' | 'repositories' | 'runners' | 'gateways'>;
+type OtherQuestions = Pick<DestinationReader, 'destinations'> & Pick<PolicyReader, 'revisions' | 'bundle'>;
 
 /** Everything that can be asked. */
-export type Questions = FlowQuestions & SumQuestions;
+export type Questions = FlowQuestions & JobQuestions & SumQuestions & OtherQuestions;
 export type QuestionName = keyof Questions;
 
 export interface StoreStatus {
@@ -42,16 +44,22 @@ export interface StorePort {
 /** Answers questions out of an opened store. */
 export function questionsOf(main: Kysely<StoreTables>, source: FlowSource): Questions {
   const [flows, sums] = [new StoreReader(main, source), new SumReader(main)];
+  const [jobs, hosts, policy] = [new JobReader(main), new DestinationReader(main), new PolicyReader(main)];
   return {
     flows: (filter, page) => flows.flows(filter, page),
-    flow: (id) => flows.flow(id),
-    jobs: (filter, page) => sums.jobs(filter, page),
-    job: (id) => sums.job(id),
-    runs: (filter, page) => sums.runs(filter, page),
-    destinations: (filter, page) => sums.destinations(filter, page),
-    hours: (fromMs, untilMs) => sums.hours(fromMs, untilMs),
-    repositories: () => sums.repositories(),
-    runners: () => sums.runners(),
+    flow: (id, owners) => flows.flow(id, owners),
+    flowsOf: (ids) => flows.flowsOf(ids),
+    jobs: (filter, page) => jobs.jobs(filter, page),
+    job: (id, owners) => jobs.job(id, owners),
+    jobsOf: (ids, owners) => jobs.jobsOf(ids, owners),
+    runs: (filter, page) => jobs.runs(filter, page),
+    run: (id, owners) => jobs.run(id, owners),
+    destinations: (filter, page) => hosts.destinations(filter, page),
+    revisions: (page) => policy.revisions(page),
+    bundle: (revision) => policy.bundle(revision),
+    hours: (fromMs, untilMs, filter) => sums.hours(fromMs, untilMs, filter),
+    repositories: (owners) => sums.repositories(owners),
+    runners: (owners) => sums.runners(owners),
     gateways: () => sums.gateways(),
   };
 }

@@ -7,7 +7,7 @@ import t, { type Test } from 'tap';
 import type { FlowRecord } from '../../flow/flow.ts';
 import { PostgresStore } from '../../store/postgres-store.ts';
 import { StoreReader, type FlowFilter, type StoredFlow } from '../../store/read-store.ts';
-import { SumReader } from '../../store/read-sums.ts';
+import { questionsOf, type Questions } from '../../store/store-port.ts';
 import { SqliteReader } from '../../store/sqlite-reader.ts';
 import { SqliteStore, type SegmentOffset } from '../../store/sqlite-store.ts';
 import { findPostgres, PostgresServer } from '../lab/postgres-server.ts';
@@ -25,7 +25,7 @@ interface Opened {
   offsets(gateway: string): Promise<ReadonlyMap<string, number>>;
   dropDay(day: string): Promise<void>;
   readonly reader: StoreReader;
-  readonly sums: SumReader;
+  readonly sums: Questions;
 }
 
 function openSqlite(t: Test): Opened {
@@ -42,7 +42,7 @@ function openSqlite(t: Test): Opened {
     offsets: async (gateway) => store.offsets(gateway),
     dropDay: async (day) => store.dropDay(day),
     reader: new StoreReader(reading.main, reading.flows),
-    sums: new SumReader(reading.main),
+    sums: questionsOf(reading.main, reading.flows),
   };
 }
 
@@ -56,7 +56,7 @@ async function openPostgres(t: Test, bin: string): Promise<Opened> {
     offsets: (gateway) => store.offsets(gateway),
     dropDay: (day) => store.dropDay(day),
     reader: new StoreReader(store.main, store.flows),
-    sums: new SumReader(store.main),
+    sums: questionsOf(store.main, store.flows),
   };
 }
 
@@ -158,7 +158,7 @@ async function ask(t: Test, store: Opened): Promise<void> {
   const days = { fromDay: first, untilDay: second };
   const hosts = [];
   for (let cursor: string | null = null; ;) {
-    const page: Awaited<ReturnType<SumReader['destinations']>> = await sums.destinations(days, {
+    const page: Awaited<ReturnType<Questions['destinations']>> = await sums.destinations(days, {
       limit: 15,
       cursor,
     });
