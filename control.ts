@@ -19,6 +19,7 @@ import { recordAttribution } from './flow/record-attribution.ts';
 import { uuidv7 } from './flow/uuid.ts';
 import { recordVersion, type FlowRecord } from './flow/flow.ts';
 import { DeclaredJobs } from './jobs/declared.ts';
+import { JobsOfFleet } from './jobs-of-fleet.ts';
 import type { BlockedRow } from './kernel/block-counts.ts';
 import { readBlockLog } from './kernel/block-log.ts';
 import type { NamedBinding } from './kernel/bound-names.ts';
@@ -27,10 +28,10 @@ import { hardenWorker } from './kernel/harden.ts';
 import { pipeFd } from './kernel/supervise.ts';
 import { loadOptionsOf } from './check-config.ts';
 import { decideNetwork } from './policy/decide.ts';
-import { networkPlan } from './policy/network-plan.ts';
 import { effectivePolicy } from './policy/scope.ts';
 import { steeredPorts } from './policy/steered-ports.ts';
 import { virtualPort } from './flow/virtual-port.ts';
+import { PlanInForce } from './plan-in-force.ts';
 import { PolicyInForce } from './policy/policy-in-force.ts';
 import { openLog } from './flow/program-log.ts';
 import { LostFlows } from './store/lost-flows.ts';
@@ -75,6 +76,8 @@ export type KeeperEvent =
   | { readonly kind: 'rules-verified'; readonly ok: boolean }
   | { readonly kind: 'blocked'; readonly rows: readonly BlockedRow[] }
   | { readonly kind: 'bound'; readonly bindings: readonly NamedBinding[] }
+  /** Addresses of one machine each, in both families. */
+  | { readonly kind: 'machines'; readonly machines: readonly (readonly string[])[] }
   | { readonly kind: 'sets'; readonly sizes: Readonly<Record<string, number>> };
 
 const statsFreshMs = 5000;
@@ -94,7 +97,7 @@ class Control {
   readonly #meter = createMeter();
   readonly #sum = new MetricsSum();
   readonly #recorder: SegmentWriter;
-  readonly #jobs: DeclaredJobs;
+  readonly #fleet: JobsOfFleet;
   readonly #virtual: ReturnType<typeof virtualPort>;
   readonly #inForce: PolicyInForce;
   readonly #feed: FeedInForce;
@@ -116,7 +119,15 @@ class Control {
     const segments = { directory: state.segments, maxSegmentBytes, maxTotalBytes, meter: this.#meter };
     this.#recorder = new SegmentWriter({ ...segments, process: 'control' });
     this.#lost = new LostFlows({ ...segments, log: this.#log });
-    this.#jobs = new DeclaredJobs(config.jobs);
+    const declared = new DeclaredJobs(config.jobs);
+    this.#fleet = new JobsOfFleet({
+      declared,
+      state,
+      log: this.#log,
+      meter: this.#meter,
+      workers: () => [...this.#workers.current, ...this.#workers.retiring],
+      onChange: (addresses) => this.#jobsChanged(addresses),
+    });
     this.#virtual = virtualPort(config.steer.pool, keeper);
     this.#meter.gauge('sallyport_build_info', 1, { version: settings.version, node: process.version });
     for (const name of ['sallyport_worker_restarts_total', 'sallyport_rules_repaired_total'] as const) {
@@ -130,11 +141,17 @@ class Control {
       log: this.#log,
       meter: this.#meter,
     });
+    const plan = new PlanInForce({
+      give: (next) => keeper.plan(next),
+      declared: () => declared.ranges(),
+      live: () => this.#fleet.live(),
+    });
     this.#inForce = new PolicyInForce({
       path: config.policy,
       bundleFile: state.bundleFile,
-      loadOptions: loadOptionsOf(config, this.#jobs),
-      plan: (policy) => keeper.plan(networkPlan(policy, this.#jobs.ranges())),
+      loadOptions: loadOptionsOf(config, declared),
+      plan: (policy) => plan.put(policy),
+      planAgain: (policy) => plan.putAgain(policy),
       log: this.#log,
       meter: this.#meter,
     });
@@ -165,6 +182,7 @@ class Control {
     const { pids, atMs } = this.#settings.live;
     this.#lost.closeBefore(atMs, new Set(pids));
     setInterval(() => this.#readStats(), 1000).unref();
+    this.#fleet.start();
     // Last: a large policy takes the kernel a while, and whoever asks is told meanwhile what is missing.
     await this.#inForce.read();
     this.#inForce.adopt();
@@ -178,6 +196,7 @@ class Control {
     if (frame.type === 'drain') {
       // After the rows that came before this.
       setTimeout(() => {
+        this.#fleet.close();
         this.#recorder.close();
         process.exit(0);
       }, 2 * eventDelayMs);
@@ -194,11 +213,21 @@ class Control {
     else if (event.kind === 'rules-verified') this.#areRulesVerified = event.ok;
     else if (event.kind === 'blocked') setTimeout(() => this.#countBlocked(event.rows), eventDelayMs);
     else if (event.kind === 'bound') this.#takeBack(event.bindings);
+    else if (event.kind === 'machines') this.#fleet.setMachines(event.machines);
     else if (event.kind === 'sets') {
       for (const [set, size] of Object.entries(event.sizes)) {
         this.#meter.gauge('sallyport_set_elements', size, { set });
       }
     }
+  }
+
+  /** Whose the flows of these addresses are has changed: so has what the kernel is to let pass for them. */
+  #jobsChanged(addresses: readonly string[]): void {
+    this.#inForce.planAgain();
+    // What a name opened for the last job; nothing is bound where no rule names a host.
+    this.#keeper
+      .review(addresses)
+      .catch((error: unknown) => this.#log.error({ err: error }, 'bindings could not be reviewed'));
   }
 
   async #quarantine(runner: string, durationMs: number, reason: string): Promise<void> {
@@ -229,7 +258,7 @@ class Control {
     const { policy } = this.#inForce;
     if (policy === null) return;
     const closed = bindings.filter((binding) => {
-      const effective = effectivePolicy(policy, this.#jobs.attribute(binding.runner));
+      const effective = effectivePolicy(policy, this.#fleet.attribute(binding.runner));
       const { host, address, port } = binding;
       // On a virtual address every connection is decided by a worker; what is open there is what the name needs.
       if (host !== null && this.#virtual?.contains(address) === true)
@@ -265,7 +294,7 @@ class Control {
   #recordPackets(row: CountedFlow): void {
     const { config } = this.#settings;
     const protocol = protocolNames.get(row.protocolNumber) ?? 'other';
-    const attribution = this.#jobs.attribute(row.runner);
+    const attribution = this.#fleet.attribute(row.runner);
     const decision = packetDecision(row, this.#ask(row, attribution));
     const record: FlowRecord = {
       v: recordVersion,

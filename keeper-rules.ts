@@ -8,7 +8,7 @@ import type { KeeperEvent } from './control.ts';
 import type { NetworkPlan } from './flow/network-plan.ts';
 import type { Binding, VirtualAddresses } from './flow/ports.ts';
 import { DeclaredJobs } from './jobs/declared.ts';
-import { BoundNames } from './kernel/bound-names.ts';
+import { BoundNames, type NamedBinding } from './kernel/bound-names.ts';
 import { choosePins } from './kernel/choose-pins.ts';
 import { openRules, type HeldRules } from './kernel/held-rules.ts';
 import { bindBothFamilies, NeighbourTable } from './kernel/neighbours.ts';
@@ -22,8 +22,11 @@ const verifyEveryMs = 250;
 const countEveryMs = 1_000;
 // At once, and again when workers have put the new policy in force and bind nothing by the old one; the slowest late.
 const bindingReviewsMs = [50, 2_000, 10_000, 60_000] as const;
+const jobReviewsMs = bindingReviewsMs.slice(0, 2);
 const reviewAfterMs = 50;
 const pinEveryMs = 2_000;
+/** Control, which may have begun anew, is told of machines again after so many looks. */
+const machinesAgain = 15;
 const planWaitMs = 5_000;
 const poolEveryMs = 5_000;
 /** Until control has read a policy: everything is redirected to workers that have none, or blocked. */
@@ -67,6 +70,7 @@ export class KeptRules {
   #isReviewing = false;
   #isStopping = false;
   #hasPlan = false;
+  #machines = { text: '', looks: 0 };
 
   /** Everything is blocked when it returns. @throws SallyportError */
   constructor(options: KeptRulesOptions) {
@@ -121,6 +125,12 @@ export class KeptRules {
     this.#rules.update(plan);
     this.#hasPlan = true;
     for (const delayMs of bindingReviewsMs) this.#reviewBindings(delayMs);
+  }
+
+  /** Tells what is bound for these runners, whose jobs came or went: at once, and when workers know as much. */
+  reviewRunners(runners: readonly string[]): void {
+    const wanted = new Set(runners);
+    for (const delayMs of jobReviewsMs) this.#reviewBindings(delayMs, ({ runner }) => wanted.has(runner));
   }
 
   /** @throws SallyportError */
@@ -225,9 +235,9 @@ export class KeptRules {
   }
 
   /** Tells control what is bound, so that it takes back what its policy allows no more. */
-  #reviewBindings(delayMs: number): void {
+  #reviewBindings(delayMs: number, isWanted: (binding: NamedBinding) => boolean = () => true): void {
     const tell = (): void => {
-      const bindings = this.#names.list();
+      const bindings = this.#names.list().filter(isWanted);
       for (let i = 0; i < bindings.length; i += 1000) {
         this.#options.tellControl({ kind: 'bound', bindings: bindings.slice(i, i + 1000) });
       }
@@ -259,7 +269,9 @@ export class KeptRules {
     try {
       const declared = Map.groupBy(this.#jobs.addresses(), ([, attribution]) => attribution);
       const groups = [...declared.values()].map((entries) => entries.map(([address]) => address));
-      const pins = choosePins([...groups, ...this.#neighbours.machines()], {
+      const machines = this.#neighbours.machines();
+      this.#tellMachines(machines);
+      const pins = choosePins([...groups, ...machines], {
         workers: this.#options.config.workers,
         networks: this.#options.config.runners.networks,
       });
@@ -270,6 +282,14 @@ export class KeptRules {
         'runners could not be pinned: the hash of their address decides',
       );
     }
+  }
+
+  /** The addresses of one machine are one job's, also in the family in which nobody heard of it. */
+  #tellMachines(machines: readonly (readonly string[])[]): void {
+    const text = JSON.stringify(machines);
+    const looks = text === this.#machines.text ? this.#machines.looks + 1 : 0;
+    this.#machines = { text, looks: looks % machinesAgain };
+    if (looks % machinesAgain === 0) this.#options.tellControl({ kind: 'machines', machines });
   }
 
   // An interface that goes down and comes back has lost its IPv6 addresses.

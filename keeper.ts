@@ -93,6 +93,7 @@ class Keeper {
         cut: (runner) => rules.cut(runner),
         quarantine: (runner, durationMs) => rules.quarantine(runner, durationMs),
         update: (plan) => rules.update(plan),
+        review: (runners) => rules.reviewRunners(runners),
       },
       onWorkerReady: () => rules.quarantines(),
       onReady: () => this.#announce(),

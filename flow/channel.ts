@@ -14,6 +14,7 @@ export const frameTypes = {
   ready: 7,
   alive: 8,
   upgrade: 9,
+  review: 10,
   assign: 16,
   whose: 17,
   configure: 32,

@@ -12,7 +12,7 @@ const maxOutstanding = 4096;
 const aliveEveryMs = 2000;
 
 /** Goes up with every change of a frame or of a configuration that an older or newer program could not read. */
-export const keeperProtocol = 3;
+export const keeperProtocol = 4;
 
 /** An upgrade may start a program that this keeper is too old for. @throws SallyportError not-supported */
 export function requireProtocol(protocol: number): void {
@@ -98,6 +98,11 @@ export class KeeperClient implements KeeperPort {
   /** Control only: the keeper prints and applies this plan. */
   async plan(plan: NetworkPlan): Promise<void> {
     await this.#request('plan', json(plan), this.#limits.planMs);
+  }
+
+  /** Control only: asks what is bound for these runners, which comes as an event, now and when workers know as much. */
+  async review(runners: readonly string[]): Promise<void> {
+    await this.#request('review', json({ runners }));
   }
 
   /** Control only: starts a new generation of workers from the program as it now lies on disk; the old ones drain. */

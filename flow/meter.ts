@@ -20,6 +20,16 @@ export const metrics = {
     help: 'Closed flows by kind, protocol, verdict, whether it was enforced, and reason.',
     labels: ['kind', 'protocol', 'verdict', 'enforced', 'reason'],
   },
+  sallyport_live_jobs: {
+    kind: 'gauge',
+    help: 'Addresses that live jobs are known to run on, by the source that says so.',
+    labels: ['source'],
+  },
+  sallyport_job_conflicts: {
+    kind: 'gauge',
+    help: 'Addresses that two jobs or agents claim: their flows are nobody’s.',
+    labels: [],
+  },
   sallyport_dns_queries_total: {
     kind: 'counter',
     help: 'DNS queries answered, by response code and verdict.',
@@ -97,6 +107,21 @@ export const metrics = {
   sallyport_pass_through_proposals_total: {
     kind: 'counter',
     help: 'Hosts for which a pass-through was proposed, by cause: client-certificate or client-distrust.',
+    labels: ['cause'],
+  },
+  sallyport_logs_read_total: {
+    kind: 'counter',
+    help: 'Pieces of step logs that were looked through for tokens as they passed, by result: whole, broken (the upload broke off), unreadable (an encoding that could not be undone).',
+    labels: ['result'],
+  },
+  sallyport_log_secrets_total: {
+    kind: 'counter',
+    help: 'Tokens found in step logs as they passed: each kind counts once for each upload.',
+    labels: [],
+  },
+  sallyport_jobs_unread_total: {
+    kind: 'counter',
+    help: 'Jobs that were handed to a runner in a form that cannot be read, by cause: encrypted, unreadable, job-router.',
     labels: ['cause'],
   },
   sallyport_bytes_total: { kind: 'counter', help: 'Bytes relayed, by direction.', labels: ['direction'] },

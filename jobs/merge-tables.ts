@@ -26,7 +26,11 @@ export interface MergeInput {
   readonly machines: readonly (readonly string[])[];
 }
 
-export type Merged = Pick<PublishedTable, 'jobs' | 'recall' | 'managers' | 'conflicts'>;
+export interface Merged extends Pick<PublishedTable, 'jobs' | 'recall' | 'managers' | 'conflicts'> {
+  /** What is left of `gone`, and of `before`. */
+  readonly gone: readonly LiveEntry[];
+  readonly before: readonly LiveEntry[];
+}
 
 /** The order in which sources are believed (flow/job.ts). */
 const ranks: Readonly<Record<AttributionSource, number>> = {
@@ -49,11 +53,11 @@ export function mergeTables(input: MergeInput, nowMs: number): Merged {
   // Whoever took a job on the same address since then knows better.
   const isStill = (entry: LiveEntry): boolean =>
     isAlive(entry) && heardOf.get(entry.address)?.some((other) => !isOne(other, entry)) !== true;
-  const all = newest([...living, ...input.gone.filter(isStill)]);
-  const { jobs, conflicts, managers } = judge(all, input);
-  const known = new Set(jobs.map(keyOf));
-  const recall = newest(input.before.filter(isStill)).filter((entry) => !known.has(keyOf(entry)));
-  return { jobs, recall, managers, conflicts };
+  const gone = newest(input.gone.filter(isStill));
+  const judged = judge(newest([...living, ...gone]), input);
+  const known = new Set(judged.jobs.map(keyOf));
+  const before = newest(input.before.filter(isStill));
+  return { ...judged, recall: before.filter((entry) => !known.has(keyOf(entry))), gone, before };
 }
 
 const keyOf = ({ address, message }: LiveEntry): string =>
@@ -87,7 +91,10 @@ function newest(entries: readonly LiveEntry[]): readonly LiveEntry[] {
 /** Sources that a program on the runner can speak for: they give way, and never make a conflict. */
 const isWeak = ({ source }: LiveEntry): boolean => source === 'hook-claim' || source === 'process';
 
-function judge(all: readonly LiveEntry[], input: MergeInput): Omit<Merged, 'recall'> {
+function judge(
+  all: readonly LiveEntry[],
+  input: MergeInput,
+): Pick<Merged, 'jobs' | 'managers' | 'conflicts'> {
   const machines = new Map(
     input.machines.flatMap((group) => group.map((address) => [address, group] as const)),
   );

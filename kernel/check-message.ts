@@ -8,6 +8,7 @@ import type { Binding } from '../flow/ports.ts';
 
 const maxBindings = 64;
 const maxEntries = 100_000;
+const maxRunners = 65_536;
 /** A canonical name. */
 export const hostShape = /^[a-z0-9._-]{1,253}$/;
 const maxDayMs = 7 * 24 * 3600 * 1000;
@@ -45,6 +46,11 @@ export function readRunner(payload: Buffer): string {
 }
 
 /** @throws SallyportError kernel */
+export function readRunners(payload: Buffer): string[] {
+  return arrayOf(record(parse(payload))['runners'], maxRunners).map(address);
+}
+
+/** @throws SallyportError kernel */
 export function readQuarantine(payload: Buffer): { runner: string; durationMs: number } {
   const value = record(parse(payload));
   return { runner: address(value['runner']), durationMs: integer(value['durationMs'], 0, 365 * maxDayMs) };
@@ -54,7 +60,7 @@ export function readQuarantine(payload: Buffer): { runner: string; durationMs: n
 export function readPlan(payload: Buffer): NetworkPlan {
   const value = record(parse(payload));
   const runners = Object.entries(record(value['runners']));
-  if (runners.length > 65_536) throw invalid('too many runners');
+  if (runners.length > maxRunners) throw invalid('too many runners');
   return {
     revision: string(value['revision'], /^[0-9a-f]{0,64}$/),
     interceptedPorts: arrayOf(value['interceptedPorts'], 1000).map((port) => integer(port, 1, 65_535)),

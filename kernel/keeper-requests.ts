@@ -12,6 +12,7 @@ import {
   readPlan,
   readQuarantine,
   readRunner,
+  readRunners,
 } from './check-message.ts';
 
 export type Child = 'control' | 'worker';
@@ -28,6 +29,8 @@ export interface RequestPorts {
   cut(runner: string): void;
   quarantine(runner: string, durationMs: number): void;
   update(plan: NetworkPlan): void;
+  /** Tells what is bound for these runners. */
+  review(runners: readonly string[]): void;
   /** Resolves when a new generation of workers serves. */
   upgrade(): Promise<void>;
 }
@@ -61,6 +64,7 @@ const requests: Partial<Record<FrameType, Request>> = {
     },
   },
   plan: { from: ['control'], act: (payload, ports) => ports.update(readPlan(payload)) },
+  review: { from: ['control'], act: (payload, ports) => ports.review(readRunners(payload)) },
   // What is started lies where the keeper itself was started: nobody can name another program.
   upgrade: { from: ['control'], act: (_, ports) => ports.upgrade() },
 };

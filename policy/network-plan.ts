@@ -9,18 +9,44 @@ import type { Layer, Policy } from './compile.ts';
 import type { NetworkRule, PortRange } from './rule.ts';
 import { effectivePolicy, type EffectivePolicy } from './scope.ts';
 
-/** The plan for the runners whose attribution is known; all others get the fleet's side. */
-export function networkPlan(policy: Policy, runners: ReadonlyMap<string, Attribution>): NetworkPlan {
+/**
+ * The plan for the runners whose attribution is known; all others get the fleet's side. Addresses of `live`, which lie in
+ * none of the `runners`' ranges, stand in it only where their side is another one: jobs come and go.
+ */
+export function networkPlan(
+  policy: Policy,
+  runners: ReadonlyMap<string, Attribution>,
+  live: ReadonlyMap<string, Attribution> = new Map(),
+): NetworkPlan {
   const sides: Record<string, NetworkSide> = {};
+  const sideOf = planOnce();
+  const fleet = sideOf(effectivePolicy(policy, unattributed));
   for (const [address, attribution] of runners)
-    sides[address] = planSide(effectivePolicy(policy, attribution));
+    sides[address] = sideOf(effectivePolicy(policy, attribution)).side;
+  for (const [address, attribution] of live) {
+    const { side, text } = sideOf(effectivePolicy(policy, attribution));
+    if (text !== fleet.text) sides[address] = side;
+  }
   const listed = policy.blocklist.addresses.filter(({ source }) => !source.audit);
   return {
     revision: policy.revision,
     interceptedPorts: policy.interceptedPorts,
-    fleet: planSide(effectivePolicy(policy, unattributed)),
+    fleet: fleet.side,
     runners: sides,
     blocklist: [...new Set(listed.map(({ cidr }) => formatCidr(cidr)))],
+  };
+}
+
+/** Jobs to which the same scopes apply have one side. */
+function planOnce(): (effective: EffectivePolicy) => { readonly side: NetworkSide; readonly text: string } {
+  const known = new Map<EffectivePolicy, { readonly side: NetworkSide; readonly text: string }>();
+  return (effective) => {
+    let found = known.get(effective);
+    if (found === undefined) {
+      const side = planSide(effective);
+      known.set(effective, (found = { side, text: JSON.stringify(side) }));
+    }
+    return found;
   };
 }
 

@@ -14,6 +14,7 @@ import type { Policy } from './compile.ts';
 import { loadPolicy, type LoadOptions, type PolicyBundle } from './load.ts';
 
 const pollMs = 500;
+const leastPlanMs = 100;
 const retryMs = { first: 1000, most: 30_000 };
 
 /** What of a log is used here. */
@@ -30,6 +31,8 @@ export interface PolicySource {
   readonly loadOptions: LoadOptions;
   /** Puts a policy in force in the kernel. Rejected when that cannot be said for certain. */
   readonly plan: (policy: Policy) => Promise<void>;
+  /** The same for a policy that is in force, where what the plan stands on besides has changed. */
+  readonly planAgain?: (policy: Policy) => Promise<void>;
   readonly log: PolicyLog;
   readonly meter: Meter;
   readonly retryMs?: { readonly first: number; readonly most: number };
@@ -45,6 +48,9 @@ export class PolicyInForce {
   #isSplit = false;
   #retry: NodeJS.Timeout | undefined;
   #delayMs = 0;
+  #isPlanDue = false;
+  #nextPlanMs = 0;
+  #isPlanRefused = false;
 
   constructor(source: PolicySource) {
     this.#source = source;
@@ -63,7 +69,9 @@ export class PolicyInForce {
   /** Why the gateway is not ready on behalf of policy; null when it is. */
   get problem(): string | null {
     if (this.#policy === null) return 'no valid policy has been loaded';
-    return this.#isSplit ? 'the policy that was read last is not in force everywhere' : null;
+    return this.#isSplit || this.#isPlanRefused
+      ? 'the policy that was read last is not in force everywhere'
+      : null;
   }
 
   /** Resolves when the files as they are now have been read, whatever came of it. */
@@ -86,6 +94,33 @@ export class PolicyInForce {
   close(): void {
     this.#watch.close();
     clearTimeout(this.#retry);
+  }
+
+  /** Who runs where has changed: the kernel is to know, after whatever is under way; many changes at once are one. */
+  planAgain(): void {
+    if (this.#isPlanDue) return;
+    this.#isPlanDue = true;
+    const waitMs = Math.max(0, this.#nextPlanMs - performance.now());
+    setTimeout(() => (this.#reading = this.#reading.then(() => this.#planAgain())), waitMs).unref();
+  }
+
+  // Where the policy itself is not in force yet, the attempt that follows plans with what is known by then.
+  async #planAgain(): Promise<void> {
+    this.#isPlanDue = false;
+    const { planAgain, log, retryMs: times = retryMs } = this.#source;
+    if (this.#policy === null || this.#isSplit || planAgain === undefined) return;
+    const beganMs = performance.now();
+    try {
+      await planAgain(this.#policy);
+      this.#isPlanRefused = false;
+    } catch (error) {
+      if (!this.#isPlanRefused) log.error({ err: error }, 'the kernel could not be told who runs where');
+      this.#isPlanRefused = true;
+      setTimeout(() => this.planAgain(), times.first).unref();
+    }
+    // A large policy holds the keeper up for a while: workers are to have most of its time.
+    const tookMs = performance.now() - beganMs;
+    this.#nextPlanMs = performance.now() + Math.max(leastPlanMs, 4 * tookMs);
   }
 
   // A policy with an error changes nothing: the last good one stays, or nothing passes when there was none.

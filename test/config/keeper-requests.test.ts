@@ -13,6 +13,7 @@ const payloads: Partial<Record<FrameType, unknown>> = {
   whose: { address: '10.77.128.1' },
   cut: { runner: '10.0.0.2' },
   quarantine: { runner: '10.0.0.2', durationMs: 0 },
+  review: { runners: ['10.0.0.2', 'fd77::2'] },
   plan: { revision: '', interceptedPorts: [], fleet: side, runners: {}, blocklist: [] },
 };
 
@@ -32,11 +33,12 @@ t.test(
       cut: () => void done.push('cut'),
       quarantine: () => void done.push('quarantine'),
       update: () => void done.push('plan'),
+      review: () => void done.push('review'),
       upgrade: async () => void done.push('upgrade'),
     };
     const allowed = {
       worker: ['sign', 'bind', 'unbind', 'assign', 'whose'],
-      control: ['unbind', 'cut', 'quarantine', 'plan', 'upgrade'],
+      control: ['unbind', 'cut', 'quarantine', 'plan', 'review', 'upgrade'],
     };
     for (const from of ['worker', 'control'] as const) {
       // Object.keys widens the names of the table.
