@@ -30,6 +30,7 @@ export const problems = {
   internal: [500, 'an error of the gateway itself'],
   'not-supported': [501, 'this gateway is not configured for it'],
   'store-away': [503, 'the store does not answer; records are kept and taken in later'],
+  'login-away': [503, 'the OIDC issuer does not answer as it should'],
   'audit-away': [503, 'the write could not be recorded, so it was not done'],
 } as const satisfies Record<string, readonly [status: number, title: string]>;
 

@@ -75,6 +75,5 @@ export class AuditTrail {
 
 /** Without control characters, which a terminal would obey and PostgreSQL would not take. */
 function plain(text: string): string {
-  // eslint-disable-next-line no-control-regex -- these are what goes.
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, ' ').slice(0, longestText);
 }
