@@ -45,6 +45,23 @@ export interface Understanding {
   readonly rewrite?: AnswerRewrite;
   /** An identity token that was found in the body. */
   readonly presented?: Lineage;
+  /** Set when the body, or what is said on the WebSocket that the request opens, is a log. */
+  readonly watch?: BodyWatcher;
+}
+
+/** Reads what a request sends as it passes: it is neither changed nor kept, and nothing waits for it. */
+export interface BodyWatcher {
+  /** Of an encoded body: what goes beyond is not looked at any more. */
+  readonly limits: HoldLimits;
+  /** `whose` says of a token whether it is one of the job's own (`job`, `runtime`, how it was made), or null. */
+  open(whose: (token: string) => string | null): BodyWatch;
+}
+
+export interface BodyWatch {
+  /** Content without framing, decoded and unmasked. Never throws. */
+  push(chunk: Buffer): void;
+  /** Called once; `isWhole`: everything that was sent has passed and could be read. */
+  end(isWhole: boolean): readonly Evidence[];
 }
 
 /** Reads an answer that is kept until it was decided (over HTTP/1 alone). */
@@ -144,6 +161,8 @@ export interface StorageGrant {
   readonly expiresMs: number;
   /** An archive that the platform made for this job: this very path alone, also where rules on repositories say no. */
   readonly isArchive?: true;
+  /** What is sent to the very path is a log, whatever policy says of the answer. */
+  readonly watch?: BodyWatcher;
 }
 
 /** Says what requests mean; null when the request is none of its business. */

@@ -17,6 +17,7 @@ export type EvidenceKind =
   | 'foreign-owner'
   | 'foreign-token'
   | 'secret-in-request'
+  | 'secret-in-log'
   | 'upstream-certificate'
   | 'upstream-proxy'
   | 'first-bytes'

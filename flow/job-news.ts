@@ -24,6 +24,13 @@ export interface StepUpdate {
 export type JobNews =
   /** A program asks for jobs, or says that it will not any more: `agent` names it as the platform does. */
   | { readonly kind: 'polled' | 'left'; readonly server: string; readonly agent: string }
+  /** A job was handed out here and nobody can read whose it is: its address stays what other sources say. */
+  | {
+      readonly kind: 'unread';
+      readonly server: string;
+      readonly agent: string;
+      readonly cause: 'encrypted' | 'unreadable' | 'job-router';
+    }
   /** The platform handed a job out; `runsHere` is false where its runner starts it on another machine. */
   | {
       readonly kind: 'assigned';
