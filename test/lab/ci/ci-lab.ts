@@ -1,16 +1,20 @@
 // A lab with GitHub's and GitLab's services for runners, hosts for the traffic of steps, and programs that speak as
 // runners do. What a program said of its flows comes back with its end.
 
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { waitForExit } from '../../../netns/enter.ts';
+import { waitUntil } from '../gateway.ts';
 import { Lab, type LabOptions } from '../lab.ts';
 import { labAddresses } from '../origins.ts';
 import type { RunnerPlan } from './actions-runner.ts';
 import { GithubService, githubHosts, type GithubServiceOptions } from './github-service.ts';
-import { gitlabHost, GitlabService } from './gitlab-service.ts';
+import { drawPipelineJob, gitlabHost, GitlabService, type LabPipelineJob } from './gitlab-service.ts';
+import { drawJob, type LabJob } from './job.ts';
 import type { PipelinePlan } from './pipeline-runner.ts';
 import { readSaid, type Said } from './said.ts';
 import { Secrets } from './secrets.ts';
+import { Seeded } from './seeded.ts';
 import type { Targets } from './traffic.ts';
 
 /** Hosts that steps talk to. */
@@ -32,6 +36,32 @@ export interface Ran {
   readonly errors: string;
 }
 
+/** A job that is at its step until `end`. */
+export interface HeldJob {
+  readonly id: string;
+  readonly job: LabJob;
+  readonly token: string;
+  readonly ran: Promise<Ran>;
+  /** Lets it come to its end, and its runner leave. */
+  end(): Promise<Ran>;
+}
+
+/** Of no chance. */
+const plainJob: Partial<LabJob> = {
+  repository: 'acme/app',
+  repositoryId: '7',
+  ref: 'refs/heads/main',
+  isProtected: true,
+  event: 'push',
+  workflow: '.github/workflows/ci.yml',
+  name: 'build',
+  environment: null,
+  headRepository: null,
+  calledWorkflow: null,
+  runnerGroup: 'Default',
+  matrix: null,
+};
+
 export class CiLab {
   readonly lab: Lab;
   readonly seed: number;
@@ -39,6 +69,7 @@ export class CiLab {
   readonly github: GithubService;
   readonly gitlab: GitlabService;
   #port = 20_000;
+  #held = 0;
 
   private constructor(
     lab: Lab,
@@ -95,6 +126,55 @@ export class CiLab {
   ): Promise<Ran> {
     const whole: PipelinePlan = { server: gitlabHost, targets: this.#targets(), ...plan };
     return this.#run('pipeline-runner.ts', whole, runner);
+  }
+
+  /** A job of GitHub that stays at its only step. */
+  async hold(runner: number, known: Partial<LabJob>, agent = `held-${this.#held}`): Promise<HeldJob> {
+    const path = this.#holdPath();
+    const random = new Seeded(this.seed + this.#held);
+    const job = drawJob(random, [`traffic 0 hold ${path}`], { ...plainJob, ...known });
+    const offer = this.github.offer(agent, job);
+    const ran = this.runAgents(runner, [{ id: this.#held, name: agent, jobs: 1 }], {
+      seed: random.below(1e9),
+    });
+    await this.#untilRunning(path, ran);
+    return { id: job.jobId, job, token: offer.jobToken, ran, end: () => this.#end(path, ran) };
+  }
+
+  /** The same of GitLab. */
+  async holdPipeline(
+    runner: number,
+    known: Partial<LabPipelineJob>,
+    executor: PipelinePlan['executor'] = 'shell',
+  ) {
+    const path = this.#holdPath();
+    const random = new Seeded(this.seed + this.#held);
+    const job = { ...drawPipelineJob(random, `traffic 0 hold ${path}`), ...known };
+    const offer = this.gitlab.offer(job);
+    const ran = this.runPipelines(runner, {
+      seed: random.below(1e9),
+      name: `held-${this.#held}`,
+      jobs: 1,
+      executor,
+    });
+    await this.#untilRunning(path, ran);
+    return { id: String(job.id), job, token: offer.token, ran, end: () => this.#end(path, ran) };
+  }
+
+  #holdPath(): string {
+    return join(this.lab.directory, `held${++this.#held}`);
+  }
+
+  async #untilRunning(path: string, ran: Promise<Ran>): Promise<void> {
+    let ended: Ran | null = null;
+    void ran.then((value) => (ended = value));
+    await waitUntil(() => existsSync(`${path}.running`) || ended !== null, 15_000);
+    if (!existsSync(`${path}.running`)) throw new Error(`the job does not run: ${JSON.stringify(ended)}`);
+  }
+
+  #end(path: string, ran: Promise<Ran>): Promise<Ran> {
+    writeFileSync(`${path}.go`, '');
+    return ran;
   }
 
   #targets(): Targets {

@@ -1,6 +1,7 @@
 // gitlab-runner with its shell executor as the network sees it, a program: asks for jobs, tells that each runs, runs it on
 // this machine, sends its trace and its end. `pipeline-runner.ts PLAN`, a PipelinePlan as JSON; it writes said.ts.
 
+import { existsSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { call, field, newAgent, textField, type Answered } from './calls.ts';
 import { say } from './said.ts';
@@ -72,6 +73,11 @@ async function run(job: unknown): Promise<void> {
   const steps = field(job, 'steps') as readonly unknown[]; // every job has them
   const script = (field(steps[0], 'script') as readonly string[]).join('\n'); // likewise
   await traffic.make(readScript(script), { ...own, infrastructure: false });
+  const hold = /hold (\S+)/.exec(script)?.[1];
+  if (hold !== undefined) {
+    writeFileSync(`${hold}.running`, '');
+    while (!existsSync(`${hold}.go`)) await sleep(20);
+  }
   const path = `/api/v4/jobs/${id}/trace`;
   const headers = { 'job-token': jobToken, 'content-range': '0-9', 'content-type': 'text/plain' };
   await marked(path, own, `https://${plan.server}${path}?debug_trace=false`, {
