@@ -15,14 +15,12 @@ import {
   parseCidr,
   type Cidr,
 } from './flow/address.ts';
-import { serversOf } from './flow/platform-server.ts';
-import type { DeclaredJobs } from './jobs/declared.ts';
 import { checkExplicit, checkUpstreamProxy } from './check-proxies.ts';
+import { checkAccess } from './check-access.ts';
 import { checkRegistries } from './check-registries.ts';
+import { checkServers } from './check-servers.ts';
 import { checkMalware } from './feed-config.ts';
-import type { LoadOptions } from './policy/load.ts';
 import { readHostPattern } from './policy/match-host.ts';
-import { findKnownKeys } from './policy/match-scope.ts';
 import type { ProblemList, ValuePath } from './policy/problem-list.ts';
 
 type Check = (file: Partial<ConfigFile>, list: ProblemList, directory: string) => void;
@@ -51,7 +49,9 @@ const checks: readonly Check[] = [
   checkKernel,
   checkAuthorities,
   checkRegistries,
+  checkServers,
   checkMalware,
+  checkAccess,
 ];
 
 /** Reports what is wrong or odd in a file that fits the schema; `directory` is the one that its paths start from. */
@@ -417,23 +417,4 @@ function checkAuthority(path: string, at: ValuePath, list: ProblemList, director
     const problem = `"${path}" ${isFile ? 'cannot be read' : 'holds no certificate'}`;
     list.error(at, problem, 'name a readable PEM file');
   }
-}
-
-/** What a configuration says to the checks of a policy. */
-export function loadOptionsOf(config: SteerConfig, declared: DeclaredJobs): LoadOptions {
-  const known = { ...knownKeysOf(declared), servers: serversOf(declared.jobs()) };
-  if (config.mode !== 'steer') return known;
-  return { ...known, steer: config.steer.pool.length > 0 ? 'pool' : 'no-pool' };
-}
-
-/** The part of a configuration that tells how names are steered. */
-export interface SteerConfig {
-  readonly mode: string;
-  readonly steer: { readonly pool: readonly string[] };
-}
-
-/** Where no job is declared every flow is unattributed, and no scope can be said never to apply. */
-function knownKeysOf(declared: DeclaredJobs): LoadOptions {
-  const jobs = [...declared.ranges().values()].flatMap(({ job }) => job ?? []);
-  return jobs.length === 0 ? {} : { knownKeys: findKnownKeys(jobs) };
 }

@@ -2,7 +2,9 @@
 // is written from it (`npm run schema`); what a schema cannot say is in check-config.ts.
 
 import type { FromSchema, JSONSchema } from 'json-schema-to-ts';
+import { accessSchema, operatorTlsSchema } from './access-config-schema.ts';
 import { declaredJobSchema } from './jobs/declared.ts';
+import { serversSchema } from './server-config-schema.ts';
 import { malwareSchema, registriesSchema } from './registry-config-schema.ts';
 
 const text = (description: string, example: string) =>
@@ -133,9 +135,10 @@ export const configSchema = {
       examples: [{ operator: '10.79.0.2:9440' }],
       properties: {
         operator: text(
-          'Address and port of metrics and health, never reachable by runners. Default: `127.0.0.1:9440`.',
+          'Address and port of the operator’s API, metrics and health, never reachable by runners. Default: `127.0.0.1:9440`.',
           '127.0.0.1:9440',
         ),
+        operatorTls: operatorTlsSchema,
         runner: port('CA download for runners, on the gateway’s addresses. Default: `9441`.', 9441, 0),
         explicit: port(
           'Explicit proxy (`HTTPS_PROXY`) on the gateway’s addresses. Default: none, it is off.',
@@ -275,7 +278,9 @@ export const configSchema = {
         },
       },
     },
+    access: accessSchema,
     jobs: declaredJobSchema,
+    servers: serversSchema,
     registries: registriesSchema,
     malware: malwareSchema,
     limits: {

@@ -11,7 +11,9 @@ import {
   leastSegmentBytes,
   mayOpen,
 } from './check-config.ts';
+import { completeAccess, completeOperatorTls } from './check-access.ts';
 import { completeRegistries } from './check-registries.ts';
+import { completeServers } from './check-servers.ts';
 import { completeMalware } from './feed-config.ts';
 import { configSchema, type ConfigFile } from './config-schema.ts';
 import {
@@ -44,7 +46,7 @@ interface UpstreamFile {
   readonly path?: string;
 }
 
-/** The configuration with every default filled in and every path absolute. It holds no secret: it goes to workers. */
+/** The configuration with every default filled in and every path absolute. It holds no secret: it goes to workers, without `access`. */
 export type Config = ReturnType<typeof completeConfig>;
 
 const segmentBytes = 64 * 1024 * 1024;
@@ -82,7 +84,7 @@ function completeConfig(file: ConfigFile, directory: string) {
     },
     steer: { pool: pool.map(formatCidr) },
     external: orNull(file.external, (it) => ({ interface: it.interface, masquerade: it.masquerade ?? true })),
-    listen: completeListen(file.listen),
+    listen: completeListen(file.listen, directory),
     ...completeProxies(file, directory),
     ...completePackages(file, directory),
     dns: {
@@ -110,7 +112,9 @@ function completeConfig(file: ConfigFile, directory: string) {
         authorities: authorities.map((path) => resolve(directory, path)),
       })),
     },
+    access: completeAccess(file.access, directory),
     jobs: file.jobs ?? [],
+    servers: completeServers(file.servers),
     limits: completeLimits(file.limits),
     records: completeRecords(file.records, workers),
     kernel: completeKernel(file.kernel),
@@ -153,9 +157,10 @@ function completeKernel(kernel: ConfigFile['kernel']) {
   };
 }
 
-function completeListen(listen: ConfigFile['listen']) {
+function completeListen(listen: ConfigFile['listen'], directory: string) {
   return {
     operator: listen?.operator ?? '127.0.0.1:9440',
+    operatorTls: completeOperatorTls(listen, directory),
     runner: listen?.runner ?? 9441,
     explicit: listen?.explicit ?? null,
     proxyProtocolPeers: (listen?.proxyProtocolPeers ?? []).flatMap((text) => {

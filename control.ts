@@ -26,7 +26,7 @@ import type { NamedBinding } from './kernel/bound-names.ts';
 import { BlockedFlows, type CountedFlow } from './kernel/blocked-flows.ts';
 import { hardenWorker } from './kernel/harden.ts';
 import { pipeFd } from './kernel/supervise.ts';
-import { loadOptionsOf } from './check-config.ts';
+import { loadOptionsOf } from './load-options.ts';
 import { decideNetwork } from './policy/decide.ts';
 import { effectivePolicy } from './policy/scope.ts';
 import { steeredPorts } from './policy/steered-ports.ts';

@@ -58,7 +58,7 @@ const commands: readonly Command[] = [
         await Promise.all([
           import('./policy/check-command.ts'),
           import('./config.ts'),
-          import('./check-config.ts'),
+          import('./load-options.ts'),
           import('./jobs/declared.ts'),
           import('./feed-status.ts'),
         ]);

@@ -347,7 +347,7 @@ class Worker {
   }
 
   #takePolicy(bundle: PolicyBundle): void {
-    const { policy } = loadPolicy(bundle, { servers: serversOf(this.#jobs.jobs()) });
+    const { policy } = loadPolicy(bundle, { servers: serversOf(this.#jobs.jobs(), this.#settings.config.servers) });
     if (policy.revision === this.#policy?.revision) return;
     this.#interpreter.follow(policy.servers);
     this.#policy = policy;

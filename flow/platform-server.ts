@@ -8,6 +8,8 @@ export interface PlatformServer {
   /** As users name it: `github.com`, `ghes.corp.example`, `acme.ghe.com`, `gitlab.com`. */
   readonly server: string;
   readonly hosts: readonly PlatformHost[];
+  /** False where the operator does not take its word on jobs. */
+  readonly believed?: false;
 }
 
 /** What a host of a platform is for; it decides how paths on it are read. */
@@ -92,9 +94,12 @@ export function findPlatformHost(
   return null;
 }
 
-/** The well-known servers and those that jobs are of, each once. */
-export function serversOf(jobs: Iterable<Job>): readonly PlatformServer[] {
-  const servers = new Map(defaultServers.map((server) => [server.server, server]));
+/** The well-known servers, those of the configuration, in place of them where it names one, and those that jobs are of. */
+export function serversOf(
+  jobs: Iterable<Job>,
+  configured: readonly PlatformServer[] = [],
+): readonly PlatformServer[] {
+  const servers = new Map([...defaultServers, ...configured].map((server) => [server.server, server]));
   for (const { platform, server } of jobs)
     if (!servers.has(server)) servers.set(server, ownServer(platform, server));
   return [...servers.values()];

@@ -6,14 +6,18 @@ import { githubServer } from './github/github-server.ts';
 import { understandGithub } from './github/understand-github.ts';
 import { gitlabServer } from './gitlab/gitlab-server.ts';
 import { understandGitlab } from './gitlab/understand-gitlab.ts';
+import type { Hearing } from './hearing.ts';
 
 type Reader = (request: AskedRequest) => Understanding;
 
 /** Understands what is said to the given servers; a request to any other host is none of its business. */
-export function createPlatformInterpreter(servers: readonly PlatformServer[]): Interpreter {
+export function createPlatformInterpreter(
+  servers: readonly PlatformServer[],
+  hearing: Hearing | null = null,
+): Interpreter {
   const readers = new Map<string, Reader>();
   for (const server of servers) {
-    const read = readerFor(server);
+    const read = readerFor(server, server.believed === false ? null : hearing);
     for (const { host, role } of server.hosts)
       if (!readers.has(host)) readers.set(host, (request) => read(role, request));
   }
@@ -23,12 +27,15 @@ export function createPlatformInterpreter(servers: readonly PlatformServer[]): I
   };
 }
 
-function readerFor(server: PlatformServer): (role: HostRole, request: AskedRequest) => Understanding {
+function readerFor(
+  server: PlatformServer,
+  hearing: Hearing | null,
+): (role: HostRole, request: AskedRequest) => Understanding {
   if (server.platform === 'gitlab') {
-    const gitlab = gitlabServer(server);
+    const gitlab = gitlabServer(server, hearing);
     return (role, request) => understandGitlab(gitlab, role, request);
   }
-  const github = githubServer(server);
+  const github = githubServer(server, hearing);
   return (role, request) => understandGithub(github, role, request);
 }
 

@@ -85,7 +85,8 @@ export class PolicyInForce {
   adopt(): void {
     try {
       const bundle = readBundleFile(this.#source.bundleFile);
-      if (bundle !== null) this.#policy ??= loadPolicy(bundle).policy;
+      const { servers } = this.#source.loadOptions;
+      if (bundle !== null) this.#policy ??= loadPolicy(bundle, servers === undefined ? {} : { servers }).policy;
     } catch (error) {
       this.#source.log.error({ err: error }, 'the policy bundle cannot be read');
     }

@@ -18,7 +18,7 @@ const write = (name: string, text: string): string => {
 const policy = write('policy.yaml', 'version: 1\nmode: block\nhttp: [{id: a, host: a.example}]\n');
 const config = write(
   'sallyport.yaml',
-  'version: 1\npolicy: policy.yaml\nrunners: {interfaces: [lo], networks: [10.0.0.0/8]}\njobs: [{addresses: [10.0.0.0/24], repository: a/b}]\n',
+  'version: 1\npolicy: policy.yaml\nrunners: {interfaces: [lo], networks: [10.0.0.0/24]}\njobs: [{addresses: [10.0.0.0/24], repository: a/b}]\n',
 );
 const broken = write('broken.yaml', 'version: 1\nmode: sideways\n');
 const forks = write(

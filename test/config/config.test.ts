@@ -11,6 +11,10 @@ import { configSchema } from '../../config-schema.ts';
 import { readConfig, type Config } from '../../config.ts';
 import { listConfigKeys } from '../../docs/write-config-reference.ts';
 import { InvalidInputError, type Problem } from '../../flow/errors.ts';
+import { serversOf } from '../../flow/platform-server.ts';
+import { DeclaredJobs } from '../../jobs/declared.ts';
+import { loadOptionsOf } from '../../load-options.ts';
+import { problemsOf } from '../policy/judge.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'config-'));
 t.teardown(() => rmSync(directory, { recursive: true }));
@@ -233,6 +237,19 @@ t.test('what cannot work is refused at its place, and what works by halves is wa
       '6:30 error "*.example.com/npm/*" stands here twice',
       '6:53 error "a.example/a/../b" is no host',
     ],
+    [
+      `${base}servers:\n  - {platform: github, server: "https://x"}\n  - {platform: gitlab, server: github.com}\n  - {platform: github, server: ghes.example, hosts: ["*", api.github.com, a.ghes.example]}\n  - {platform: gitlab, server: GHES.example}\n  - {platform: github, server: api.github.com}\n`,
+      '5:32 error "https://x" is no host; write it like ghes.corp.example',
+      '6:16 error github.com is one of github; write github',
+      '7:54 error "*" is no host',
+      '7:59 error "api.github.com" is a host of github.com; a host belongs to one server',
+      '8:32 error ghes.example is servers[2] too; name it once',
+      '9:32 error api.github.com is a host of github.com; write github.com',
+    ],
+    [
+      `${base}servers: [{platform: gitlab, server: scm.example}]\njobs: [{addresses: [10.77.0.9], server: scm.example}]\n`,
+      '5:41 error scm.example is one of gitlab; write platform: gitlab',
+    ],
     [`${base}registries: [{ecosystem: perl, hosts: [a.example]}]\n`, '4:26 error registries[0].ecosystem'],
     [
       `${base}malware: {files: [/nowhere/feed.ndjson]}\n`,
@@ -288,6 +305,60 @@ t.test('a default follows the keys that it depends on', async (t) => {
       upstreams: [{ address: '10.0.0.53', port: 853, tls: 'ns.corp.example', https: null }],
     },
   ]);
+});
+
+t.test('a server of one’s own has its hosts, and is believed unless it is said not to be', async (t) => {
+  const { servers } = read(
+    `${base}servers:\n  - {platform: gitlab, server: SCM.Corp.example, hosts: [kas.corp.example]}\n  - {platform: gitlab, server: gitlab.com, jobs: false}\n`,
+  ).config!;
+  t.same(servers, [
+    {
+      platform: 'gitlab',
+      server: 'scm.corp.example',
+      hosts: [
+        { host: 'scm.corp.example', role: 'web' },
+        { host: 'registry.scm.corp.example', role: 'container' },
+        { host: 'kas.corp.example', role: 'service' },
+      ],
+    },
+    {
+      platform: 'gitlab',
+      server: 'gitlab.com',
+      hosts: [
+        { host: 'gitlab.com', role: 'web' },
+        { host: 'registry.gitlab.com', role: 'container' },
+      ],
+      believed: false,
+    },
+  ]);
+  t.same(
+    serversOf([], servers).map(({ server }) => server),
+    ['github.com', 'gitlab.com', 'scm.corp.example'],
+  );
+});
+
+t.test('a scope may match by what some source of jobs supplies, and by nothing else', async (t) => {
+  const scopes =
+    'version: 1\nmode: block\nscopes: [{id: a, mode: audit, match: {project: a/b}}, {id: b, mode: audit, match: {runnerGroup: g}}]\n';
+  const noGitlab = 'servers: [{platform: gitlab, server: gitlab.com, jobs: false}]\n';
+  const job = (address: string) => `jobs: [{addresses: [${address}], platform: gitlab, repository: a/b}]\n`;
+  const project = '3:39 error no configured source of jobs supplies "project"';
+  const group = '3:97 warning no job of the configuration says its "runnerGroup"';
+  const rows: readonly (readonly [title: string, text: string, ...expected: string[]])[] = [
+    ['both platforms are believed', ''],
+    ['GitLab is not', noGitlab, project],
+    ['a declared job says it', `${noGitlab}${job('10.77.0.9')}`],
+    ['every runner is declared, and so never asked', job('10.77.0.0/16'), group],
+  ];
+  for (const [title, text, ...expected] of rows) {
+    const config = read(`${base}${text}`).config!;
+    const found = problemsOf(scopes, {}, loadOptionsOf(config, new DeclaredJobs(config.jobs)));
+    const lines = found.map(
+      ({ line, column, severity, message }) => `${line}:${column} ${severity} ${message}`,
+    );
+    t.equal(lines.length, expected.length, `${title}: ${lines.join('; ')}`);
+    expected.forEach((start, index) => t.ok(lines[index]?.startsWith(start), `${title}: ${lines[index]}`));
+  }
 });
 
 t.test('registries of one’s own are named by their host, or by what stands there', async (t) => {
