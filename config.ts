@@ -118,13 +118,14 @@ function completeConfig(file: ConfigFile, directory: string) {
     limits: completeLimits(file.limits),
     records: completeRecords(file.records, workers),
     kernel: completeKernel(file.kernel),
-    users: {
-      control: file.users?.control ?? 64_801,
-      worker: file.users?.worker ?? 64_802,
-      group: file.users?.group ?? 64_801,
-    },
+    users: completeUsers(file.users),
     log: { level: file.log?.level ?? 'info' },
   };
+}
+
+function completeUsers(users: ConfigFile['users']) {
+  const { control = 64_801, worker = 64_802, group = 64_801 } = users ?? {};
+  return { control, worker, group };
 }
 
 function completeLimits(limits: ConfigFile['limits']) {

@@ -3,7 +3,9 @@
 
 import { Socket } from 'node:net';
 import type { Logger } from 'pino';
+import type { AccessSecrets } from './access-in-force.ts';
 import { createMeter, MetricsSum } from './api/metrics.ts';
+import type { OperatorCertificate } from './api/operator-listener.ts';
 import { startOperatorActions } from './api/operator-actions.ts';
 import { startOperatorServer } from './api/operator-server.ts';
 import { startRunnerServer } from './api/runner-server.ts';
@@ -51,6 +53,9 @@ export interface ControlConfiguration {
   /** DNS servers that it asks for the server of a malware feed. */
   readonly upstreams: readonly Upstream[];
   readonly feedSecrets: FeedSecrets;
+  readonly accessSecrets: AccessSecrets;
+  /** Null: the operator’s listener speaks plain HTTP. */
+  readonly operatorCertificate: OperatorCertificate | null;
   readonly fds: {
     readonly operator: number;
     readonly runner: readonly number[];
@@ -72,6 +77,7 @@ export type KeeperEvent =
   | { readonly kind: 'worker-gone'; readonly pid: number }
   | { readonly kind: 'workers'; readonly names: WorkerNames }
   | { readonly kind: 'worker-ready' | 'worker-ended'; readonly worker: string }
+  | ({ readonly kind: 'operator-certificate' } & OperatorCertificate)
   | { readonly kind: 'rules-repaired'; readonly detail: string }
   | { readonly kind: 'rules-verified'; readonly ok: boolean }
   | { readonly kind: 'blocked'; readonly rows: readonly BlockedRow[] }

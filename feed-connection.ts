@@ -1,5 +1,5 @@
-// How control reaches the server of a malware feed: the gateway's own DNS servers, the proxy in front where there is one,
-// authorities of the operator. Loaded only where a feed is fetched.
+// How control reaches a server that the operator named, of a malware feed or an OIDC issuer: the gateway's own DNS servers, the proxy in front where there is one,
+// authorities of the operator. Loaded only where one is asked.
 
 import type { Socket } from 'node:net';
 import type { Config, Upstream } from './config.ts';
@@ -24,6 +24,8 @@ export interface ConnectionOptions {
   readonly upstreams: readonly Upstream[];
   /** `user:secret` for the proxy in front, or null. */
   readonly proxySecret: string | null;
+  /** Who is reached, for messages. */
+  readonly what?: string;
 }
 
 const connectMs = 15_000;
@@ -39,7 +41,12 @@ const named: NameJudgement = {
 const check = { reason: () => null, judge: () => named, opensRanges: false };
 
 /** Opens verified TLS streams that speak HTTP/1.1. @throws SallyportError upstream, of each call */
-export function feedConnector({ config, upstreams, proxySecret }: ConnectionOptions) {
+export function feedConnector({
+  config,
+  upstreams,
+  proxySecret,
+  what = 'the server of the malware feed',
+}: ConnectionOptions) {
   const extra = readExtraAuthorities(config);
   const ownAddresses = machineAddresses();
   const lookup = new Lookup({ ...dnsServers(config, upstreams, extra), meter: noMeter, ownAddresses });
@@ -49,17 +56,14 @@ export function feedConnector({ config, upstreams, proxySecret }: ConnectionOpti
   return async (host: string, port: number, signal: AbortSignal): Promise<Socket> => {
     const target = { host, port, runner: '127.0.0.1', check };
     const dialled = await dial(target, { resolver, connectMs, proxy }, signal);
-    if ('failure' in dialled) throw unreached(dialled);
+    if ('failure' in dialled) throw unreached(dialled, what);
     const wanted = { host, port, resumeKey: `${host}:${port}`, offered: ['http/1.1'], signal };
     const secured = await tls.secure(dialled.socket, wanted);
-    if ('failure' in secured) throw unreached(secured);
+    if ('failure' in secured) throw unreached(secured, what);
     return secured;
   };
 }
 
-function unreached({ failure, detail }: DialFailure): SallyportError {
-  return new SallyportError(
-    'upstream',
-    `the server of the malware feed is not reached: ${failure}, ${detail}`,
-  );
+function unreached({ failure, detail }: DialFailure, what: string): SallyportError {
+  return new SallyportError('upstream', `${what} is not reached: ${failure}, ${detail}`);
 }

@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { readAccessSecrets, withoutAccess } from './access-in-force.ts';
 import type { Config } from './config.ts';
 import { systemUpstreams } from './config.ts';
 import type { ControlConfiguration, KeeperEvent } from './control.ts';
@@ -19,6 +20,7 @@ import { firstInheritedFd, SupervisedChild, type ChildSpec } from './kernel/supe
 import type { StateDirectory } from './store/state-directory.ts';
 import { readFeedSecrets, readProxySecrets } from './proxy-secrets.ts';
 import { withoutFeedUrl } from './feed-config.ts';
+import { OperatorCertificates } from './operator-certificate.ts';
 import type { WorkerConfiguration, WorkerEvent } from './worker.ts';
 
 /** A worker that cannot be kept alive is tried again after this time; its runners fail at once meanwhile. */
@@ -68,6 +70,7 @@ export class Children {
   readonly #live = new Set<number>();
   /** New workers that ended before they served. */
   readonly #failed = new Set<string>();
+  readonly #certificates: OperatorCertificates;
   #control: SupervisedChild | null = null;
   #generation = 0;
   #isUpgrading = false;
@@ -77,6 +80,8 @@ export class Children {
   constructor(options: ChildrenOptions) {
     this.#options = options;
     this.#ports = { ...options.requests, upgrade: () => this.upgrade() };
+    this.#certificates = new OperatorCertificates(options.config, options.log);
+    this.#certificates.watch((pair) => this.tellControl({ kind: 'operator-certificate', ...pair }));
     this.#places = options.listeners.workers.map((sockets, index) => ({
       index,
       sockets,
@@ -212,7 +217,7 @@ export class Children {
     const fds = new InheritedFds();
     const configuration: WorkerConfiguration = {
       protocol: keeperProtocol,
-      config: withoutFeedUrl(config),
+      config: withoutAccess(withoutFeedUrl(config)),
       name,
       state,
       upstreams: config.dns.upstreams ?? systemUpstreams(),
@@ -239,13 +244,14 @@ export class Children {
   #startControl(): SupervisedChild {
     const { config, state, version, listeners, blockLog, operatorSocket } = this.#options;
     const fds = new InheritedFds();
-    const settings: Omit<ControlConfiguration, 'workers' | 'live'> = {
+    const settings: Omit<ControlConfiguration, 'workers' | 'live' | 'operatorCertificate'> = {
       protocol: keeperProtocol,
       config,
       state,
       version,
       upstreams: config.dns.upstreams ?? systemUpstreams(),
       feedSecrets: readFeedSecrets(config),
+      accessSecrets: readAccessSecrets(config),
       fds: {
         operator: fds.add(listeners.operator),
         runner: listeners.runner.map((fd) => fds.add(fd)),
@@ -255,6 +261,7 @@ export class Children {
     };
     const configuration = (): ControlConfiguration => ({
       ...settings,
+      operatorCertificate: this.#certificates.current,
       workers: this.#names(),
       live: { pids: [...this.#live], atMs: Date.now() },
     });

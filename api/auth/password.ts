@@ -16,6 +16,14 @@ const nobody = `scrypt$32768$8$1$${'A'.repeat(22)}$${'A'.repeat(43)}`;
 let running = 0;
 const waiting: (() => void)[] = [];
 
+/** Whether a text is a kept password whose cost this program would take: as much as its own at least. */
+export function isKeptPassword(text: string): boolean {
+  const [, N, r, p] = (shape.exec(text) ?? []).map(Number);
+  if (N === undefined || r === undefined || p === undefined) return false;
+  const isPower = N > 1 && Number.isInteger(Math.log2(N));
+  return isPower && N * r >= cost.N * cost.r && p >= 1 && p <= 4 && 128 * N * r < maxmem;
+}
+
 /** The text to be kept for a password; throws `usage` for one that is empty, longer than 1,024 bytes or has a null byte. */
 export async function hashPassword(password: string): Promise<string> {
   if (!isPossible(password))
