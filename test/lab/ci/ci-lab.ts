@@ -1,6 +1,7 @@
 // A lab with GitHub's and GitLab's services for runners, hosts for the traffic of steps, and programs that speak as
 // runners do. What a program said of its flows comes back with its end.
 
+import type { ChildProcess } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { waitForExit } from '../../../netns/enter.ts';
@@ -44,6 +45,8 @@ export interface HeldJob {
   readonly ran: Promise<Ran>;
   /** Lets it come to its end, and its runner leave. */
   end(): Promise<Ran>;
+  /** The machine dies: nobody is told. */
+  kill(): Promise<Ran>;
 }
 
 /** Of no chance. */
@@ -70,6 +73,8 @@ export class CiLab {
   readonly gitlab: GitlabService;
   #port = 20_000;
   #held = 0;
+  /** The program that was started last. */
+  #child: ChildProcess | null = null;
 
   private constructor(
     lab: Lab,
@@ -137,8 +142,19 @@ export class CiLab {
     const ran = this.runAgents(runner, [{ id: this.#held, name: agent, jobs: 1 }], {
       seed: random.below(1e9),
     });
+    const child = this.#child;
     await this.#untilRunning(path, ran);
-    return { id: job.jobId, job, token: offer.jobToken, ran, end: () => this.#end(path, ran) };
+    return {
+      id: job.jobId,
+      job,
+      token: offer.jobToken,
+      ran,
+      end: () => this.#end(path, ran),
+      kill: () => {
+        child?.kill('SIGKILL');
+        return ran;
+      },
+    };
   }
 
   /** The same of GitLab. */
@@ -187,6 +203,7 @@ export class CiLab {
     const path = join(import.meta.dirname, program);
     const command = [process.execPath, '--disable-warning=ExperimentalWarning', path, JSON.stringify(plan)];
     const child = this.lab.spawn(command, runner);
+    this.#child = child;
     const timer = setTimeout(() => child.kill('SIGKILL'), 120_000);
     let [stdout, errors] = ['', ''];
     child.stdout?.on('data', (chunk) => (stdout += String(chunk)));

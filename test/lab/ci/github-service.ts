@@ -13,6 +13,7 @@ import type { LabJob } from './job.ts';
 import type { Secrets } from './secrets.ts';
 import { Seeded } from './seeded.ts';
 
+/** The hosts of github.com. */
 export const githubHosts = {
   broker: 'broker.actions.githubusercontent.com',
   launch: 'launch.actions.githubusercontent.com',
@@ -56,6 +57,8 @@ const address = '93.184.216.83';
 
 export class GithubService {
   readonly offers: Offer[] = [];
+  /** Answers of hosts whose content a job may make up, by path. */
+  readonly madeUp = new Map<string, Json>();
   /** Bodies of what is kept in storage, by path. */
   readonly stored = new Map<string, string>();
   readonly calls: Call[] = [];
@@ -127,6 +130,8 @@ export class GithubService {
   async #answer(call: Call, response: ServerResponse): Promise<void> {
     this.calls.push(call);
     const { host } = call;
+    const madeUp = this.madeUp.get(call.path);
+    if (madeUp !== undefined) return this.#send(response, 200, madeUp);
     if (host === githubHosts.broker) return this.#answerBroker(call, response);
     if (runHosts.includes(host)) return this.#answerRun(call, response);
     if (host === githubHosts.results) return this.#answerResults(call, response);
