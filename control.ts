@@ -5,7 +5,7 @@ import { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import type { AccessSecrets } from './access-in-force.ts';
 import { createMeter, MetricsSum } from './api/metrics.ts';
-import type { OperatorCertificate } from './api/operator-listener.ts';
+import { renewCertificate, type OperatorCertificate } from './api/operator-listener.ts';
 import { startOperatorActions } from './api/operator-actions.ts';
 import { startOperatorServer } from './api/operator-server.ts';
 import { startRunnerServer } from './api/runner-server.ts';
@@ -112,6 +112,7 @@ class Control {
   #workers: WorkerNames;
   #lostEvents = 0;
   #areRulesVerified = true;
+  #renew: (pair: OperatorCertificate) => void = () => {};
   /** By worker: what its file said last, and when that was news, by a clock that nobody sets. */
   readonly #heard = new Map<string, { readonly said: string | number; readonly atMs: number }>();
 
@@ -164,17 +165,20 @@ class Control {
   }
 
   async start(): Promise<void> {
-    const { fds, state } = this.#settings;
-    await startOperatorServer({
+    const { fds, state, operatorCertificate } = this.#settings;
+    const server = await startOperatorServer({
       fd: fds.operator,
+      certificate: operatorCertificate,
       metrics: () => this.#metrics(),
       problems: () => this.#problems(),
       malwareFeed: () => this.#feed.tell(),
     });
+    this.#renew = (pair) => renewCertificate(server, pair);
     await startOperatorActions({
       fd: fds.actions,
       quarantine: (runner, durationMs, reason) => this.#quarantine(runner, durationMs, reason),
       upgrade: (reason) => this.#upgrade(reason),
+      access: null,
     });
     for (const fd of fds.runner) startRunnerServer(fd, state.public);
     if (fds.blockLog !== null) {
@@ -215,6 +219,7 @@ class Control {
     if (event.kind === 'worker-gone') this.#lost.closeOf(event.pid);
     else if (event.kind === 'workers') this.#setWorkers(event.names);
     else if (event.kind === 'worker-ended') this.#meter.count('sallyport_worker_restarts_total');
+    else if (event.kind === 'operator-certificate') this.#renewCertificate(event);
     else if (event.kind === 'rules-repaired') this.#meter.count('sallyport_rules_repaired_total');
     else if (event.kind === 'rules-verified') this.#areRulesVerified = event.ok;
     else if (event.kind === 'blocked') setTimeout(() => this.#countBlocked(event.rows), eventDelayMs);
@@ -234,6 +239,15 @@ class Control {
     this.#keeper
       .review(addresses)
       .catch((error: unknown) => this.#log.error({ err: error }, 'bindings could not be reviewed'));
+  }
+
+  #renewCertificate(pair: OperatorCertificate): void {
+    try {
+      this.#renew(pair);
+      this.#log.info('the operator’s listener has another certificate');
+    } catch (error) {
+      this.#log.error({ err: error }, 'the new certificate of the operator’s listener is not taken');
+    }
   }
 
   async #quarantine(runner: string, durationMs: number, reason: string): Promise<void> {

@@ -3,7 +3,14 @@
 
 import { exitCodes, formatProblem, InvalidInputError, SallyportError } from './flow/errors.ts';
 import type { PlatformServer } from './flow/platform-server.ts';
-import { defaultConfigPath, packageVersion, runServe, runUpgrade, startGateway } from './serve.ts';
+import {
+  askGateway,
+  defaultConfigPath,
+  packageVersion,
+  runServe,
+  runUpgrade,
+  startGateway,
+} from './serve.ts';
 
 interface Io {
   readonly stdin: NodeJS.ReadStream;
@@ -136,6 +143,21 @@ const commands: readonly Command[] = [
     usage: 'NAME < SECRET',
     summary: 'hash a secret, read from standard input, for a user of the explicit proxy',
     load: async () => (await import('./proxy/proxy-user-command.ts')).runProxyUser,
+  },
+  {
+    name: 'token',
+    usage: 'create --role R --label TEXT | list | revoke ID',
+    summary: 'make, list and revoke tokens for the operator’s API',
+    load: async () => {
+      const { runToken } = await import('./api/token-command.ts');
+      return (args, io) => runToken(args, io, askGateway);
+    },
+  },
+  {
+    name: 'user',
+    usage: 'NAME [--role R] < PASSWORD',
+    summary: 'hash a password for somebody who logs in to the operator’s side',
+    load: async () => (await import('./api/user-command.ts')).runUser,
   },
   {
     name: 'ca',

@@ -156,12 +156,13 @@ export async function startGateway(
     });
     clearTimeout(timer);
   };
-  const quarantine = (runner: string, durationMs: number): Promise<void> =>
-    postAction(join(stateDir, 'operator.sock'), '/v1/quarantine', {
+  const quarantine = async (runner: string, durationMs: number): Promise<void> => {
+    await postAction(join(stateDir, 'operator.sock'), '/v1/quarantine', {
       runner,
       seconds: Math.ceil(durationMs / 1000),
       reason: 'asked for by the program that started the gateway',
     });
+  };
   return { stateDir, operator, pid, quarantine, ended: () => ended, stop };
 }
 
@@ -195,13 +196,23 @@ export async function runUpgrade(args: readonly string[], io: Output): Promise<n
   return exitCodes.ok;
 }
 
-/** Sends one of the operator's actions to a gateway of this machine. @throws SallyportError kernel, internal */
+/** Asks the gateway that runs with a configuration, or in a state directory. @throws SallyportError usage, kernel */
+export async function askGateway(
+  { config, state }: { readonly config?: string; readonly state?: string },
+  path: string,
+  body: object,
+): Promise<unknown> {
+  const directory = state ?? readConfig(config ?? defaultConfigPath).state;
+  return JSON.parse(await postAction(join(resolve(directory), 'operator.sock'), path, body));
+}
+
+/** Sends one of the operator's actions to a gateway of this machine; answers the text of its answer. @throws SallyportError usage, kernel, internal */
 export async function postAction(
   socketPath: string,
   path: string,
   body: object,
   limitMs = 10_000,
-): Promise<void> {
+): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const sent = request({
     socketPath,
@@ -222,4 +233,5 @@ export async function postAction(
   const code = response.statusCode === 409 ? 'internal' : 'kernel';
   if (response.statusCode !== 200)
     throw new SallyportError(code, `the gateway refused: ${text.slice(0, 500)}`);
+  return text;
 }

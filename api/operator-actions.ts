@@ -3,7 +3,10 @@
 
 import { createServer, type Server } from 'node:http';
 import { fastify } from 'fastify';
+import { AuditTrail } from './auth/audit-trail.ts';
+import type { AccessPorts } from './auth/register-access.ts';
 import { guardListener } from './guard-listener.ts';
+import { addTokenActions, rootActor } from './token-actions.ts';
 
 export interface OperatorActions {
   readonly fd: number;
@@ -11,6 +14,8 @@ export interface OperatorActions {
   quarantine(runner: string, durationMs: number, reason: string): Promise<void>;
   /** Resolves when workers of the program as it lies on disk serve. Rejected when they do not: nothing has changed then. */
   upgrade(reason: string): Promise<void>;
+  /** Tokens and the audit log; null where the gateway has no store. */
+  readonly access: AccessPorts | null;
 }
 
 // An upgrade is answered when its workers serve.
@@ -40,7 +45,7 @@ interface QuarantineBody {
   readonly reason: string;
 }
 
-/** Serves `POST /v1/quarantine` and `POST /v1/upgrade` on an inherited listening socket. */
+/** Serves `POST /v1/quarantine`, `POST /v1/upgrade` and those of tokens on an inherited listening socket. */
 export async function startOperatorActions(actions: OperatorActions): Promise<Server> {
   const { promise, resolve } = Promise.withResolvers<Server>();
   const app = fastify({
@@ -56,12 +61,15 @@ export async function startOperatorActions(actions: OperatorActions): Promise<Se
       return server;
     },
   });
+  const record = recorder(actions.access);
   app.post<{ Body: QuarantineBody }>(
     '/v1/quarantine',
     { schema: { body: quarantineBody } },
     async ({ body }, reply) => {
       try {
-        await actions.quarantine(body.runner, body.seconds * 1000, body.reason);
+        await record('quarantine', body.runner, body.reason, () =>
+          actions.quarantine(body.runner, body.seconds * 1000, body.reason),
+        );
       } catch (error) {
         return reply.code(400).send({ error: error instanceof Error ? error.message : String(error) });
       }
@@ -73,15 +81,23 @@ export async function startOperatorActions(actions: OperatorActions): Promise<Se
     { schema: { body: upgradeBody } },
     async ({ body }, reply) => {
       try {
-        await actions.upgrade(body.reason);
+        await record('upgrade', '', body.reason, () => actions.upgrade(body.reason));
       } catch (error) {
         return reply.code(409).send({ error: error instanceof Error ? error.message : String(error) });
       }
       return { upgraded: true };
     },
   );
+  if (actions.access !== null) addTokenActions(app, actions.access);
   await app.ready();
   const server = await promise;
   server.listen({ fd: actions.fd });
   return server;
+}
+
+/** Gives each action its row in the audit log, where there is one. */
+function recorder(access: AccessPorts | null) {
+  const trail = access === null ? null : new AuditTrail(access.store, access.clock, access.log);
+  return (action: string, target: string, reason: string, act: () => Promise<void>): Promise<void> =>
+    trail === null ? act() : trail.record({ ...rootActor, action, target, reason }, act);
 }

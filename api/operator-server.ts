@@ -1,11 +1,14 @@
 // The operator's listener: metrics and health. Runners cannot reach it (kernel rules, loopback by default).
 
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import { fastify } from 'fastify';
 import { guardListener } from './guard-listener.ts';
+import { createOperatorListener, type OperatorCertificate } from './operator-listener.ts';
 
 export interface OperatorOptions {
   readonly fd: number;
+  /** Null: plain HTTP. */
+  readonly certificate?: OperatorCertificate | null;
   metrics(): Promise<string>;
   /** What is not ready, or an empty list. */
   problems(): readonly string[];
@@ -19,15 +22,7 @@ export async function startOperatorServer(options: OperatorOptions): Promise<Ser
   const app = fastify({
     bodyLimit: 1024,
     serverFactory: (handle) => {
-      const server = createServer(
-        {
-          headersTimeout: 5000,
-          requestTimeout: 10_000,
-          connectionsCheckingInterval: 1000,
-          maxHeaderSize: 8192,
-        },
-        handle,
-      );
+      const server = createOperatorListener(handle, options.certificate ?? null);
       guardListener(server, { connections: 64, connectionsPerAddress: 64, idleMs: 15_000 });
       resolve(server);
       return server;

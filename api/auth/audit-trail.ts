@@ -45,6 +45,22 @@ export class AuditTrail {
     }
   }
 
+  /**
+   * Does what root of the machine asks for and tells how it ended. Never kept from it by a store that is away: a runner
+   * must be cut off then too.
+   */
+  async record<T>(write: AskedWrite, act: () => Promise<T>): Promise<T> {
+    const id = await this.begin(write).catch(() => null);
+    try {
+      const done = await act();
+      if (id !== null) await this.end(id, 'done', write.target);
+      return done;
+    } catch (error) {
+      if (id !== null) await this.end(id, 'failed', write.target);
+      throw error;
+    }
+  }
+
   /** Never rejects: what was done stays done, and its row says `begun`. */
   async end(id: string, outcome: AuditOutcome, target: string): Promise<void> {
     try {

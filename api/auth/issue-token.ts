@@ -35,7 +35,7 @@ export const askedTokenFields = {
     type: 'string',
     minLength: 1,
     maxLength: 100,
-    pattern: '^[^\\u0000-\\u001f\\u007f]+$',
+    pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069]+$',
     description: 'What it is for, for people.',
   },
   role: { type: 'string', enum: ['viewer', 'operator', 'admin'], description: 'What it may do.' },
