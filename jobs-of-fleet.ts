@@ -11,7 +11,7 @@ import type { Meter } from './flow/ports.ts';
 import type { DeclaredJobs } from './jobs/declared.ts';
 import type { JobSource, KnownJobs } from './jobs/job-source.ts';
 import { keyIdOf, readTableText, TableWriter } from './jobs/live-table-file.ts';
-import { readPublishedTable, type LiveEntry, type PublishedTable } from './jobs/live-table.ts';
+import { readPublishedTable, withoutTokens, type LiveEntry, type PublishedTable } from './jobs/live-table.ts';
 import { mergeTables, type Heard, type Merged } from './jobs/merge-tables.ts';
 import { PublishedJobs } from './jobs/published-jobs.ts';
 import { WorkerTables } from './jobs/worker-tables.ts';
@@ -72,9 +72,9 @@ export class JobsOfFleet {
   /** Reads what the one before it knew, and begins to look; the table is there when this returns. */
   start(): void {
     this.#recall();
-    this.#look();
+    this.look();
     this.#writer.flush();
-    this.#timer = setInterval(() => this.#look(), lookEveryMs).unref();
+    this.#timer = setInterval(() => this.look(), lookEveryMs).unref();
   }
 
   close(): void {
@@ -118,7 +118,7 @@ export class JobsOfFleet {
     this.#gone = this.#gone.map(withoutTokens);
     this.#before = this.#before.map(withoutTokens);
     this.changed();
-    this.#look();
+    this.look();
     this.#writer.flush();
   }
 
@@ -149,7 +149,8 @@ export class JobsOfFleet {
 
   /** What other sources ask of it. */
   readonly known: KnownJobs = {
-    entriesOf: (address) => this.#jobs.entriesOf(canonical(address)),
+    entriesOf: (address) =>
+      this.#jobs.entriesOf(canonical(address)).filter(({ source }) => source === 'job-message'),
     jobOf: (server, platformJobId) => this.#messageOf(server, platformJobId),
   };
 
@@ -173,7 +174,8 @@ export class JobsOfFleet {
     return [...tables, ...sources];
   }
 
-  #look(): void {
+  /** Looks now, as it does every 100 ms. */
+  look(): void {
     try {
       const isNew = this.#tables.look();
       if (!isNew && !this.#isDirty && Date.now() < this.#nextEndMs) return;
@@ -265,10 +267,6 @@ function keysByAddress({ jobs, managers, conflicts }: Merged): ReadonlyMap<strin
   return keys;
 }
 
-const withoutTokens = (entry: LiveEntry): LiveEntry => ({
-  ...entry,
-  message: { ...entry.message, tokens: { own: null, runtime: null } },
-});
 const withoutTokensOf = <T extends { readonly jobs: readonly LiveEntry[] }>(table: T): T => ({
   ...table,
   jobs: table.jobs.map(withoutTokens),

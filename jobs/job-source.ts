@@ -13,7 +13,7 @@ export interface JobSource {
 
 /** What is known of jobs without that source. */
 export interface KnownJobs {
-  /** What is believed of an address. */
+  /** What was heard of the jobs of an address. */
   entriesOf(address: string): readonly LiveEntry[];
   /** A live job by the platform’s own id, wherever it runs. */
   jobOf(server: string, platformJobId: string): JobMessage | null;

@@ -217,3 +217,8 @@ export function attributionOfEntry({ message, source, certainty, machine }: Live
 export function instanceOf({ job, jobId }: JobMessage): string {
   return jobId === '' ? '' : `${job.server}/${jobId}`;
 }
+
+/** An entry whose hashes were made under another key: its job’s tokens are not known. */
+export function withoutTokens(entry: LiveEntry): LiveEntry {
+  return { ...entry, message: { ...entry.message, tokens: { own: null, runtime: null } } };
+}

@@ -14,10 +14,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { SallyportError } from '../../flow/errors.ts';
+import type { Attribution } from '../../flow/job.ts';
 import { noMeter } from '../../flow/ports.ts';
+import { attributionOfEntry } from '../../jobs/live-table.ts';
+import { PlanInForce } from '../../plan-in-force.ts';
 import { readBundleFile, watchBundleFile, writeBundleFile } from '../../policy/bundle-file.ts';
 import type { PolicyBundle } from '../../policy/load.ts';
 import { PolicyInForce, type PolicySource } from '../../policy/policy-in-force.ts';
+import { liveEntry } from '../lab/live-tables.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'policy-in-force-'));
 // The timers under test keep no process alive.
@@ -202,3 +206,47 @@ t.test('a bundle that the system does not let a worker read is tried again', asy
   await until(() => taken.length > 0);
   t.same(taken, [bundle]);
 });
+
+t.test(
+  'the kernel is told of jobs that come and go where that makes a difference, and once for many',
+  async (t) => {
+    const range = 'network: [{id: db, to: 192.0.2.53/32, port: 5432}]';
+    const scope = (rule: string): string =>
+      `version: 1\nmode: block\nbundles: {b: {${rule}}}\nscopes: [{id: app, match: {repo: acme/app}, use: b}]\n`;
+    const live = new Map<string, Attribution>();
+    for (const [title, text, given] of [
+      ['a scope with a network rule', scope(range), [[], ['192.0.2.7'], []]],
+      ['a scope without', scope('http: [{id: a, host: a.example}]'), [[]]],
+    ] as const) {
+      live.clear();
+      const plans: string[][] = [];
+      let refusals = 0;
+      const plan = new PlanInForce({
+        give: async ({ runners }) => {
+          if (refusals-- > 0) throw new SallyportError('keeper-unavailable', 'no answer');
+          plans.push(Object.keys(runners));
+        },
+        declared: () => new Map(),
+        live: () => live,
+      });
+      const { policy, seen } = open(t, text, {
+        plan: (next) => plan.put(next),
+        planAgain: (next) => plan.putAgain(next),
+        // Beside the policy it would have it read again.
+        bundleFile: join(root, `bundle-${given.length}.json`),
+      });
+      await policy.read();
+      live.set('192.0.2.7', attributionOfEntry(liveEntry({ repository: 'acme/app' })));
+      live.set('192.0.2.8', attributionOfEntry(liveEntry({ repository: 'acme/other' })));
+      refusals = 1;
+      for (let i = 0; i < 5; i++) policy.planAgain();
+      await until(() => plans.length > 1, 1000);
+      live.clear();
+      policy.planAgain();
+      await until(() => plans.length > 2, 300);
+      t.same(plans, given, title);
+      t.equal(seen.errors.length, given.length > 1 ? 1 : 0, 'a refusal is told once, and tried again');
+      t.equal(policy.problem, null);
+    }
+  },
+);
