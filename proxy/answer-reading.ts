@@ -137,6 +137,8 @@ function putInForce(asked: Asked, meaning: AnswerMeaning): void {
   // Where the request itself would have been blocked, what it led to would be too; and anybody answers without TLS.
   if (meaning.grants.length > 0 && decision.verdict === 'allow' && judgement.query?.scheme === 'https')
     openStorage(asked, judgement.query, meaning.grants);
+  if (meaning.grants.length > 0 && judgement.query?.scheme === 'https')
+    asked.connection.core.watched.note(grantHolder(asked.attribution, asked.runner), meaning.grants);
   const minted = keepMinted(asked, meaning.minted ?? []);
   const operation = tellOf(judgement.operation, meaning);
   const evidence =

@@ -17,6 +17,7 @@ import { Proposals } from './proposals.ts';
 import { StorageGrants } from './storage-grants.ts';
 import { Turns } from './turns.ts';
 import { Upstreams } from './upstream.ts';
+import { WatchedUrls } from './watched-urls.ts';
 
 /** Shared state; lives as long as the proxy. */
 export class Core {
@@ -29,6 +30,7 @@ export class Core {
   readonly departures: Departures;
   readonly grants = new FollowGrants();
   readonly storage = new StorageGrants();
+  readonly watched = new WatchedUrls();
   readonly lineages: Lineages;
   readonly turns = new Turns();
   readonly pace: Pace;

@@ -1,5 +1,6 @@
 // One request and its answer: what was judged, what passed, and its two records.
 
+import type { BodyWatcher } from '../flow/asked-request.ts';
 import type { Decision } from '../flow/decision.ts';
 import { blocked } from '../flow/decision.ts';
 import type { Evidence } from '../flow/evidence.ts';
@@ -11,9 +12,11 @@ import type { Reason } from '../flow/reason.ts';
 import { uuidv7 } from '../flow/uuid.ts';
 import type { AnswerReading } from './answer-reading.ts';
 import type { AnswerRewriting } from './answer-rewriting.ts';
+import { BodyWatching } from './body-watching.ts';
 import type { AnswerReviewing } from './reviewing.ts';
 import type { Connection } from './connection.ts';
 import type { DialFailure } from './dial.ts';
+import { HeadFields } from './fields.ts';
 import { byChunks, byLength } from './framing.ts';
 import type { Framer } from './framing.ts';
 import type { RequestHead } from './head.ts';
@@ -62,6 +65,8 @@ export class Exchange implements Told {
   reviewing: AnswerReviewing | null = null;
   /** Sends it on shortened. */
   rewriting: AnswerRewriting | null = null;
+  /** Reads along what it sends. */
+  watching: BodyWatching | null = null;
   /** Its answer may rest for as long as a tunnel. */
   isEventStream = false;
   /** Counted by the limiter. */
@@ -142,6 +147,28 @@ export class Exchange implements Told {
       this.decision = blocked('record-unavailable');
   }
 
+  /** Bytes of its body that go on, framing included. */
+  watch(bytes: Buffer, start: number, end: number): void {
+    const { watch } = this.judgement;
+    if (watch === null) return;
+    this.watching ??= this.#openWatching(watch);
+    this.watching.push(bytes, start, end);
+  }
+
+  #openWatching(watch: BodyWatcher): BodyWatching {
+    const coding = new HeadFields(this.headBytes).header('content-encoding');
+    return new BodyWatching(this, watch, coding, this.head.bodyBytes < 0);
+  }
+
+  /** What was found in what it sent belongs to its record. */
+  #endWatching(isWhole: boolean): void {
+    if (this.watching === null) return;
+    const found = this.watching.end(isWhole);
+    this.watching = null;
+    const { judgement } = this;
+    if (found.length > 0) this.judgement = { ...judgement, evidence: [...judgement.evidence, ...found] };
+  }
+
   /** Why it would be decided otherwise now, the upstream's address included, or null. */
   mustEnd(address = this.upstream?.address ?? null): Reason | null {
     // What waits for its body is decided by the policy of that moment.
@@ -166,6 +193,7 @@ export class Exchange implements Told {
     this.#isClosed = true;
     this.reading?.drop();
     this.rewriting?.drop();
+    this.#endWatching(this.requestFramer.isDone && (this.webSocket === undefined || ended === null));
     // One that ended while it was held has both records all the same.
     if (!this.#isOpened) this.open();
     if (this.isCounted) this.connection.core.limiter.leaveRequest(this.runner);

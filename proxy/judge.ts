@@ -9,6 +9,7 @@ import type {
   AnswerReader,
   AnswerReview,
   AnswerRewrite,
+  BodyWatcher,
   KeepVersion,
   Understanding,
 } from '../flow/asked-request.ts';
@@ -52,6 +53,8 @@ export interface Judgement {
   readonly review: AnswerReview | null;
   /** How the list that is asked for is shortened on its way, over HTTP/1 alone; null: it is not. */
   readonly rewrite: { readonly how: AnswerRewrite; readonly keep: KeepVersion } | null;
+  /** Who reads along what is sent, or null. */
+  readonly watch: BodyWatcher | null;
   readonly allowed: readonly Cidr[];
   readonly maxUploadBytes: number | null;
   /** Set when the answer's Location is to be opened. */
@@ -149,6 +152,7 @@ function decide(
     ...answerOf(connection, understood),
     ...traceOf(carried, understood),
     rewrite: rewriteOf(connection, understood),
+    watch: watchOf(connection, bare, understood),
     originForm: target.originForm,
     detail: '',
   };
@@ -186,6 +190,16 @@ function rewriteOf(
   if (operation === null || rewrite === undefined) return null;
   const keep = core.ports.keepVersion?.(attribution, operation) ?? null;
   return keep === null ? null : { how: rewrite, keep };
+}
+
+/** Who reads along: where the request itself is a log, or goes where an answer said that logs go. */
+function watchOf(
+  { core, holder }: Connection,
+  query: RequestQuery,
+  understood: Understanding | null,
+): BodyWatcher | null {
+  if (understood?.watch !== undefined) return understood.watch;
+  return query.hasBody && query.scheme === 'https' ? core.watched.find(holder, query) : null;
 }
 
 type Settled = Pick<Judgement, 'decision' | 'allowed' | 'maxUploadBytes' | 'follow'>;
@@ -263,7 +277,8 @@ export function rejudge(
   const { answer, review } = isRead ? answerOf(connection, found) : judged;
   const query = { ...judged.query, evidence, operation };
   const trace = found?.presented === undefined ? {} : { lineage: toFlowLineage(found.presented) };
-  const told = { query, evidence, operation, answer, review, ...trace, hold: null };
+  const watch = found?.watch ?? judged.watch;
+  const told = { query, evidence, operation, answer, review, watch, ...trace, hold: null };
   return { ...judged, ...told, ...settle(connection, query, judged.search, override) };
 }
 
@@ -382,6 +397,7 @@ function refused(reason: Reason, detail: string, host: string | null): Judgement
     answer: null,
     review: null,
     rewrite: null,
+    watch: null,
   };
   return {
     ...none,

@@ -61,6 +61,7 @@ export class Sending {
     }
     exchange.sentBytes += end - start;
     exchange.bodyBytes += end - start;
+    exchange.watch(bytes, start, end);
     const maxUpload = exchange.judgement.maxUploadBytes;
     if (maxUpload !== null && exchange.bodyBytes > maxUpload) {
       this.#relay.cutExchange(exchange, 'max-upload');

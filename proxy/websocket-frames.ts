@@ -15,10 +15,21 @@ const continuation = 0;
 const close = 8;
 const maxControlBytes = 125;
 
+/** Who reads along; never throws. */
+export interface FrameReader {
+  take(payload: Buffer): void;
+  /** What comes cannot be read. */
+  refuse(problem: string): void;
+}
+
 /** One direction of a WebSocket; `feed` everything that this side sends. Never throws. */
 export class WebSocketFrames {
   readonly #isMasked: boolean;
   readonly #reserved: number;
+  readonly #reader: FrameReader | null;
+  /** Of the frame under way: where in its head the mask is (-1: it has none that matters), and how much has come. */
+  #maskAt = -1;
+  #payloadCame = 0;
   readonly #head = Buffer.alloc(14);
   #headBytes = 0;
   #payloadLeft = 0;
@@ -34,8 +45,12 @@ export class WebSocketFrames {
     pong: { messages: 0, bytes: 0 },
   };
 
-  /** `hasExtensions` when the handshake agreed on some: only then may reserved bits be set (permessage-deflate: RFC 7692). */
-  constructor(sender: 'client' | 'server', hasExtensions: boolean) {
+  /**
+   * `reader` is given what messages of a client say, unmasked, in the pieces that arrive.
+   * `hasExtensions` when the handshake agreed on some: only then may reserved bits be set (permessage-deflate: RFC 7692).
+   */
+  constructor(sender: 'client' | 'server', hasExtensions: boolean, reader: FrameReader | null = null) {
+    this.#reader = reader;
     this.#isMasked = sender === 'client';
     this.#reserved = hasExtensions ? 0 : 0x70;
   }
@@ -51,6 +66,7 @@ export class WebSocketFrames {
     while (at < bytes.length && this.#problem === null) {
       if (this.#payloadLeft > 0) {
         const taken = Math.min(this.#payloadLeft, bytes.length - at);
+        if (this.#reader !== null && this.#maskAt >= 0) this.#tell(bytes, at, at + taken);
         this.#payloadLeft -= taken;
         at += taken;
         continue;
@@ -60,6 +76,15 @@ export class WebSocketFrames {
       if (this.#problem === null && this.#headBytes >= this.#wanted()) this.#problem = this.#begin();
     }
     return this.#problem;
+  }
+
+  /** Payload of a message without its mask, in a copy: what goes on stays masked. */
+  #tell(bytes: Buffer, start: number, end: number): void {
+    const bare = Buffer.from(bytes.subarray(start, end));
+    for (let at = 0; at < bare.length; at++)
+      bare[at]! ^= this.#head[this.#maskAt + ((this.#payloadCame + at) & 3)]!;
+    this.#payloadCame += bare.length;
+    this.#reader?.take(bare);
   }
 
   /** Length of the frame's head as far as it can be told. */
@@ -101,7 +126,11 @@ export class WebSocketFrames {
     if (opcode === close) this.#isClosing = true;
     if (isLast) this.#counts[kind].messages++;
     this.#counts[kind].bytes += length;
+    // An extension has made something else of it (RFC 7692 compresses).
+    if ((first & 0x70) !== 0) this.#reader?.refuse('a message that an extension has changed');
     this.#payloadLeft = length;
+    this.#maskAt = this.#isMasked && opcode < close ? this.#headBytes - 4 : -1;
+    this.#payloadCame = 0;
     this.#headBytes = 0;
     return null;
   }

@@ -1,6 +1,7 @@
 // A WebSocket over HTTP/1.1: which request may become one, and what of it is counted and checked while it lasts.
 // Anything else that an upgrade would open is a raw tunnel; only audit mode lets one pass.
 
+import { BodyWatching } from './body-watching.ts';
 import type { Exchange } from './exchange.ts';
 import type { TunnelCount } from './splice.ts';
 import { WebSocketFrames } from './websocket-frames.ts';
@@ -35,7 +36,9 @@ export function openTunnel(exchange: Exchange, answer: Buffer): TunnelCount | nu
   }
   const accepted = readAcceptance(exchange.headBytes, answer);
   if (typeof accepted === 'string') return null;
-  const client = new WebSocketFrames('client', accepted.hasExtensions);
+  const { watch } = exchange.judgement;
+  exchange.watching = watch && new BodyWatching(exchange, watch, null, false);
+  const client = new WebSocketFrames('client', accepted.hasExtensions, exchange.watching);
   const server = new WebSocketFrames('server', accepted.hasExtensions);
   exchange.webSocket = { sent: client.counts, received: server.counts };
   return {

@@ -5,6 +5,7 @@ import type { AskedRequest, Understanding } from '../../flow/asked-request.ts';
 import type { Access, CredentialKind, Touch } from '../../flow/operation.ts';
 import { accessByMethod, buildOperation, unknownOperation } from './build-operation.ts';
 import type { GithubServer } from './github-server.ts';
+import { watchLog, type LogOptions } from '../logs/watch-log.ts';
 import { queryValuesWithoutCase } from './split-path.ts';
 import { platformTouch, repositoryTouch } from './touches.ts';
 import { redirectReader } from './understand-download.ts';
@@ -32,7 +33,15 @@ export function understandService(
     return { operation: unknownOperation(server, request, 'service/unknown', touches), evidence: [] };
   }
   const touches = [touchOf([found.name, found.access])];
-  return { operation: buildOperation(server, request, { name: found.name, touches }), evidence: [] };
+  const operation = buildOperation(server, request, { name: found.name, touches });
+  const log = found.name === 'log/upload' ? { watch: watchLog(logOf(segments)) } : {};
+  return { operation, evidence: [], ...log };
+}
+
+/** Whose log it is: lines of a step, by the path of its record; on the WebSocket each message says so. */
+function logOf(segments: readonly string[]): LogOptions {
+  if (segments[0] === '_ws') return { namesSteps: true };
+  return { step: segments.at(-1) === 'feed' ? (segments.at(-2) ?? null) : null };
 }
 
 /** An immutable action, as an image of its repository; resolution hands out what it needs. */
@@ -104,8 +113,10 @@ const calls: readonly ServiceCall[] = [
   call(any, /_apis\/distributedtask\/pools\/[^/]+\/sessions(?:\/[^/]+)?$/, 'runner/session', 'write'),
   call(any, /_apis\/distributedtask\/pools\/[^/]+\/messages(?:\/[^/]+)?$/, 'runner/poll', 'write'),
   call(any, /_apis\/distributedtask\/pools\/[^/]+\/jobrequests\/[^/]+$/, 'runner/renew-job', 'write'),
-  call(writes, /\/plans\/[^/]+\/timelines\/[^/]+\/records(?:\/[^/]+\/feed)?$/, 'job/steps', 'write'),
-  call(writes, /\/plans\/[^/]+\/(?:logs(?:\/[^/]+)?|events)$/, 'log/upload', 'write'),
+  call(writes, /\/plans\/[^/]+\/timelines\/[^/]+\/records$/i, 'job/steps', 'write'),
+  call(writes, /\/plans\/[^/]+\/timelines\/[^/]+\/records\/[^/]+\/feed$/i, 'log/upload', 'write'),
+  call(writes, /\/plans\/[^/]+\/logs(?:\/[^/]+)?$/i, 'log/upload', 'write'),
+  call(/^POST$/, /\/plans\/[^/]+\/(?:events|finishjob)$/i, 'job/events', 'write'),
   call(writes, /_apis\/pipelines\/workflows\/[^/]+\/artifacts$/, 'artifact/upload', 'write'),
   call(reads, /_apis\/pipelines\/workflows\/[^/]+\/artifacts$/, 'artifact/list', 'read'),
   call(writes, /_apis\/resources\/Containers\/[^/]+$/i, 'artifact/upload', 'write'),

@@ -7,11 +7,13 @@ import type { Access, Touch } from '../../flow/operation.ts';
 import { accessByMethod, buildOperation, unknownOperation } from './build-operation.ts';
 import type { GithubServer } from './github-server.ts';
 import { fieldOf, parseJson, textOf } from './read-json.ts';
+import { watchLog } from '../logs/watch-log.ts';
 import { storageGrant } from './storage-grant.ts';
 import { platformTouch } from './touches.ts';
 
 const limits = { maxBytes: 65_536, maxDecodedBytes: 65_536, maxRatio: 10 };
 const maxNameLength = 512;
+const maxIdLength = 64;
 
 type ResultCall = readonly [name: string, access: Access];
 
@@ -41,6 +43,12 @@ const calls: Readonly<Record<string, ResultCall>> = {
   'Receiver/CreateJobDiagLogsMetadata': ['log/upload', 'write'],
 };
 
+/** Those whose answer says where a log goes. */
+const logs: ReadonlySet<string> = new Set([
+  'Receiver/GetStepLogsSignedBlobURL',
+  'Receiver/GetJobLogsSignedBlobURL',
+]);
+
 /** `segments` are the service and the method. */
 export function understandTwirp(
   server: GithubServer,
@@ -54,11 +62,17 @@ export function understandTwirp(
     const touches = [platformTouch(accessByMethod(request.method))];
     return { operation: unknownOperation(server, request, 'service/unknown', touches), evidence: [] };
   }
+  // The storage that is handed out takes a log, of a step where the body names one.
+  const withLogs = (body: Held): Understanding => {
+    const step = textOf(parseJson(body), ['step_backend_id', 'stepBackendId'], maxIdLength);
+    return { ...understood(null), answer: grantReader(server, step) };
+  };
   const understood = (detail: string | null): Understanding => ({
     operation: buildOperation(server, request, { name: found[0], touches: [touchOf(found)], detail }),
     evidence: [],
     answer: grantReader(server),
   });
+  if (logs.has(key)) return { ...understood(null), hold: { ...limits, withBody: withLogs } };
   if (!/^(?:artifact|cache)\//.test(found[0])) return understood(null);
   return {
     ...understood(null),
@@ -75,23 +89,31 @@ export function touchOf([name, access]: ResultCall): Touch {
   return { kind: 'repository', access, owner: null, name: null, id: null, refs: null };
 }
 
-const uploads = ['signed_upload_url', 'signedUploadUrl', 'logs_url', 'logsUrl', 'summary_url', 'summaryUrl'];
+const uploads = ['signed_upload_url', 'signedUploadUrl', 'summary_url', 'summaryUrl'];
+const logUploads = ['logs_url', 'logsUrl'];
 const diagnostics = ['diag_logs_url', 'diagLogsUrl'];
 const downloads = ['signed_download_url', 'signedDownloadUrl', 'signed_url', 'signedUrl', 'archiveLocation'];
 
-/** Reads an answer of the results service or of the older cache: the storage that it hands out. */
-export function grantReader(server: GithubServer): AnswerReader {
+/**
+ * Reads an answer of the results service or of the older cache: the storage that it hands out. `step` is whose log it is
+ * to be, where it is one.
+ */
+export function grantReader(server: GithubServer, step: string | null = null): AnswerReader {
   return {
     limits,
     wantsBody: (head) => head.status === 200,
-    read: (_head, body) => ({ grants: readGrants(server, body), accepted: null, evidence: [] }),
+    read: (_head, body) => ({ grants: readGrants(server, body, step), accepted: null, evidence: [] }),
   };
 }
 
-function readGrants(server: GithubServer, body: Held | null): StorageGrant[] {
+function readGrants(server: GithubServer, body: Held | null, step: string | null): StorageGrant[] {
   const value = parseJson(body);
   const granted = [
     ...[...uploads, ...diagnostics].map((key) => storageGrant(server, fieldOf(value, key), ['PUT'])),
+    ...logUploads.map((key) => {
+      const grant = storageGrant(server, fieldOf(value, key), ['PUT']);
+      return grant && { ...grant, watch: watchLog({ step }) };
+    }),
     ...downloads.map((key) => storageGrant(server, fieldOf(value, key), ['GET', 'HEAD'])),
   ];
   return granted.filter((grant) => grant !== null);

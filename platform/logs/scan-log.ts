@@ -67,9 +67,12 @@ export class LogScan {
 
   /** The log has ended, or a piece of it: whatever is long enough by now counts. The next piece may follow. */
   end(): void {
-    const whole = this.#candidates.filter((candidate) => candidate.isWhole);
-    for (const candidate of whole) this.#find(candidate);
-    this.#candidates = this.#candidates.filter((candidate) => !whole.includes(candidate));
+    const told = new Set<string>();
+    for (const candidate of this.#candidates.filter(({ isWhole }) => isWhole)) {
+      if (!told.has(candidate.slug)) this.#find(candidate);
+      told.add(candidate.slug);
+    }
+    for (const slug of told) this.#leave(slug);
   }
 
   /** Nothing more comes: what was kept is erased. */

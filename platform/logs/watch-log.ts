@@ -13,21 +13,40 @@ const limits: HoldLimits = {
   maxRatio: 100,
 };
 const maxKinds = 8;
+const stepField = /"stepId":"([0-9A-Fa-f-]{36})"/g;
+const maxFieldBytes = 48;
 const words: Readonly<Record<string, string>> = {
   job: 'the job’s own token',
   runtime: 'the token of the job’s runtime',
 };
 
+export interface LogOptions {
+  /** Id of the step, where all of the log is one step’s. */
+  readonly step?: string | null;
+  /** Where in the whole log its first piece begins. */
+  readonly from?: number;
+  /** Its messages are JSON and name their step behind its lines (`/_ws/ingest.sock`). */
+  readonly namesSteps?: true;
+}
+
+/** Reads one log, and says whether it waits for the next piece of it. */
+export interface LogWatcher extends BodyWatcher {
+  readonly isWaiting: boolean;
+}
+
 /**
  * Watches the bodies that are one log, piece after piece: what is cut by the end of one is found with the next, as long
- * as they come one after the other. `step` is its id, where it is known.
+ * as they come one after the other.
  */
-export function watchLog(step: string | null = null): BodyWatcher {
+export function watchLog(options: LogOptions = {}): LogWatcher {
   let waiting: LogReading | null = null;
   return {
     limits,
+    get isWaiting() {
+      return waiting !== null;
+    },
     open(whose): BodyWatch {
-      const reading = waiting ?? new LogReading(step);
+      const reading = waiting ?? new LogReading(options);
       waiting = null;
       reading.whose = whose;
       return {
@@ -46,17 +65,20 @@ export function watchLog(step: string | null = null): BodyWatcher {
 interface Found {
   readonly hit: Hit;
   count: number;
+  readonly step: string | null;
 }
 
 class LogReading {
   whose: Whose | null = null;
-  readonly #step: string | null;
+  readonly #options: LogOptions;
   readonly #scan: LogScan;
   #found = new Map<string, Found>();
   #further = 0;
+  #tail = '';
+  #bytes = 0;
 
-  constructor(step: string | null) {
-    this.#step = step;
+  constructor(options: LogOptions) {
+    this.#options = options;
     this.#scan = new LogScan(
       (hit) => this.#note(hit),
       (token) => this.whose?.(token) ?? null,
@@ -65,6 +87,26 @@ class LogReading {
 
   push(chunk: Buffer): void {
     this.#scan.push(chunk);
+    if (this.#options.namesSteps === true) this.#readSteps(chunk);
+  }
+
+  /** Quotes in a line are escaped: what looks like the field is the field, and is said of the lines before it. */
+  #readSteps(chunk: Buffer): void {
+    const text = this.#tail + chunk.toString('latin1');
+    this.#bytes += chunk.length;
+    for (const { index, 1: step = '' } of text.matchAll(stepField))
+      this.#assign(step, this.#bytes - text.length + index);
+    this.#tail = text.slice(-maxFieldBytes);
+  }
+
+  #assign(step: string, before: number): void {
+    for (const [key, found] of this.#found) {
+      if (found.step !== null || found.hit.offset >= before) continue;
+      this.#found.delete(key);
+      const known = this.#found.get(`${key} ${step}`);
+      if (known === undefined) this.#found.set(`${key} ${step}`, { ...found, step });
+      else known.count += found.count;
+    }
   }
 
   /** What was found in this piece. */
@@ -89,21 +131,22 @@ class LogReading {
     if (known !== undefined) known.count++;
     // What is the job’s own is told even where others have taken the room.
     else if (this.#found.size < maxKinds || (hit.whose !== null && this.#found.size < 2 * maxKinds))
-      this.#found.set(key, { hit, count: 1 });
+      this.#found.set(key, { hit, count: 1, step: this.#options.step ?? null });
     else this.#further++;
   }
 
-  #tell({ hit, count }: Found): Evidence {
+  #tell({ hit, count, step }: Found): Evidence {
     const { token, shown, offset, whose } = hit;
     const what =
       whose === null
         ? token.row.name
         : `${words[whose] ?? 'a token that was made for this job'}, ${token.row.name}`;
     const times = count === 1 ? '' : `, ${count} times`;
-    const step = this.#step === null ? '' : `, step ${this.#step}`;
+    const where = step === null ? '' : `, step ${step}`;
+    const at = offset + (this.#options.from ?? 0);
     return {
       kind: 'secret-in-log',
-      detail: `${what} (${shown}…) in the log at byte ${offset}${times}${step}`,
+      detail: `${what} (${shown}…) in the log at byte ${at}${times}${where}`,
     };
   }
 }

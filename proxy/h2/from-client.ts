@@ -30,7 +30,7 @@ export class FromClient implements FrameTaker {
   readonly #relay: Http2Relay;
   readonly #resets: Bucket;
   readonly #idle: Bucket;
-  /** The WebSocket whose DATA frame is on its way, and whether it is the last. */
+  /** The WebSocket, or body that is read along, whose DATA frame is on its way; and whether that is the last. */
   #watched: Stream | null = null;
   #endsWatched = false;
 
@@ -50,7 +50,7 @@ export class FromClient implements FrameTaker {
   }
 
   get isWatching(): boolean {
-    return this.#relay.webSockets > 0;
+    return this.#relay.webSockets + this.#relay.watchedBodies > 0;
   }
 
   fail(code: number): void {
@@ -92,6 +92,8 @@ export class FromClient implements FrameTaker {
     const judgement = judge(connection, request, 'https', false, fields);
     if (judgement.hold !== null || judgement.answer !== null) fields.keep();
     const stream = new Stream(connection, upstream, id, request, judgement);
+    if (judgement.hold !== null || judgement.watch !== null)
+      stream.contentCoding = fields.header('content-encoding');
     stream.isClientDone = isLast;
     stream.sentBytes = size;
     const limit = connection.core.limiter.enterRequest(connection.runner);
@@ -146,9 +148,9 @@ export class FromClient implements FrameTaker {
     const { firstByteMs, bodyIdleMs } = relay.connection.core.limits;
     stream.deadlineMs = relay.connection.core.nowMs + (isLast ? firstByteMs : bodyIdleMs);
     if (stream.request.upgrade === 'websocket') {
-      stream.webSocket = new WebSocket(block);
+      stream.webSocket = new WebSocket(block, stream.watchFrames());
       relay.webSockets++;
-    }
+    } else if (!isLast && stream.watchBody()) relay.watchedBodies++;
     const id = relay.numbers.next(stream.number);
     relay.streams.forward(stream, id);
     return relay.requestTables.pass(block, id, isLast, relay.serverSettings.maxFrameBytes);
@@ -236,8 +238,9 @@ export class FromClient implements FrameTaker {
       return false;
     }
     stream.webSocket?.payloadSent.begin(length, padBytes);
+    stream.watchedBody?.payload.begin(length, padBytes);
     if (stream.upstreamNumber !== id) bytes.writeUInt32BE(stream.upstreamNumber, at + 5);
-    this.#watched = stream.webSocket === null ? null : stream;
+    this.#watched = stream.webSocket === null && stream.watchedBody === null ? null : stream;
     this.#endsWatched = isLast;
     if (isLast && this.#watched === null) this.#endRequest(stream);
     else {
@@ -260,8 +263,14 @@ export class FromClient implements FrameTaker {
 
   takePassing(_id: number, bytes: Buffer, start: number, end: number): void {
     const stream = this.#watched;
-    const { webSocket } = stream ?? {};
-    if (stream === null || webSocket === null || webSocket === undefined) return;
+    if (stream === null) return;
+    const { watchedBody, webSocket } = stream;
+    if (watchedBody !== null) {
+      watchedBody.send(bytes, start, end);
+      if (this.#endsWatched && !watchedBody.payload.isCut) this.#endRequest(stream);
+      return;
+    }
+    if (webSocket === null) return;
     if (!webSocket.send(bytes, start, end)) this.#relay.streams.cut(stream, 'malformed-websocket');
     else if (this.#endsWatched && !webSocket.payloadSent.isCut) this.#endRequest(stream);
   }

@@ -70,6 +70,11 @@ export class HeldRequest {
     return fits && this.taken < this.#capBytes;
   }
 
+  /** What was kept of the body, as it came. */
+  get raw(): readonly Buffer[] {
+    return this.#hold.raw;
+  }
+
   endBy(trailers: HpackBlock | null): void {
     this.#trailers = trailers;
     this.isWhole = true;

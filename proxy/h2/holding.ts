@@ -131,6 +131,10 @@ export class Holding {
     const { limits, nowMs } = relay.connection.core;
     const id = relay.numbers.next(stream.number);
     relay.streams.forward(stream, id);
+    if (stream.watchBody()) {
+      relay.watchedBodies++;
+      for (const piece of held.raw) stream.watchedBody?.watching.take(piece);
+    }
     this.#forget(stream, held);
     stream.deadlineMs = nowMs + (held.isWhole ? limits.firstByteMs : limits.bodyIdleMs);
     const { maxFrameBytes } = relay.serverSettings;

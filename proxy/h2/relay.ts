@@ -60,6 +60,8 @@ export class Http2Relay implements Carrier, UpstreamOwner, Leaving {
   readonly numbers: Numbers;
   /** WebSockets that began: their bytes are followed. */
   webSockets = 0;
+  /** Bodies that were read along. */
+  watchedBodies = 0;
   /** Frames are taken no more; what is written still leaves. */
   isOver = false;
   readonly #fromClient: Walker;

@@ -9,6 +9,7 @@ import type { FlowLineage } from '../../flow/lineage.ts';
 import type { Operation } from '../../flow/operation.ts';
 import type { Reason } from '../../flow/reason.ts';
 import { uuidv7 } from '../../flow/uuid.ts';
+import { BodyWatching } from '../body-watching.ts';
 import type { Connection } from '../connection.ts';
 import { reasonToEnd } from '../judge.ts';
 import type { Judgement } from '../judge.ts';
@@ -18,6 +19,7 @@ import type { Upstream } from '../upstream.ts';
 import type { HeldRequest } from './held-request.ts';
 import type { ReadFrames } from './read-frames.ts';
 import type { RequestBlock } from './request-block.ts';
+import { WatchedBody } from './watched-body.ts';
 import type { WebSocket } from './web-socket.ts';
 
 const none: readonly FlowLineage[] = [];
@@ -45,6 +47,11 @@ export class Stream implements Told {
   held: HeldRequest | null = null;
   /** What follows its bytes when it is to be a WebSocket. */
   webSocket: WebSocket | null = null;
+  /** What reads along what it sends as a body, or on the WebSocket that it is. */
+  watchedBody: WatchedBody | null = null;
+  watchedFrames: BodyWatching | null = null;
+  /** Content-Encoding of its body, where somebody may read that. */
+  contentCoding: string | null = null;
   /** What reads its answer on the way. */
   reading: ReadFrames | null = null;
   /** Its HEADERS have gone to the upstream. */
@@ -149,6 +156,26 @@ export class Stream implements Told {
     );
   }
 
+  /** From here on its body is read along, where somebody does. */
+  watchBody(): boolean {
+    const { watch } = this.judgement;
+    if (watch !== null) this.watchedBody = new WatchedBody(this, watch, this.contentCoding);
+    return watch !== null;
+  }
+
+  /** The same for what the client says on its WebSocket. */
+  watchFrames(): BodyWatching | null {
+    const { watch } = this.judgement;
+    return (this.watchedFrames = watch && new BodyWatching(this, watch, null, false));
+  }
+
+  /** What was found in what it sent belongs to its record. */
+  #endWatching(isWhole: boolean): void {
+    const found = (this.watchedBody?.watching ?? this.watchedFrames)?.end(isWhole) ?? [];
+    const { judgement } = this;
+    if (found.length > 0) this.judgement = { ...judgement, evidence: [...judgement.evidence, ...found] };
+  }
+
   markFirstByte(): void {
     if (this.#firstByteMs !== null) return;
     this.#firstByteMs = performance.now() - this.#startedAt;
@@ -159,6 +186,7 @@ export class Stream implements Told {
   close(ended: Reason | null): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#endWatching(this.isClientDone || (this.watchedFrames !== null && ended === null));
     // One that was held until now: its end is its decision.
     if (!this.#isOpened) this.open();
     if (this.isCounted) this.connection.core.limiter.leaveRequest(this.runner);

@@ -2,7 +2,7 @@
 // blanked, since its frame of HTTP/2 may be half sent, and the stream is cut.
 
 import type { FlowHttp } from '../../flow/flow.ts';
-import { WebSocketFrames } from '../websocket-frames.ts';
+import { WebSocketFrames, type FrameReader } from '../websocket-frames.ts';
 import type { HpackBlock } from './hpack.ts';
 import { Payload } from './payload.ts';
 
@@ -18,9 +18,11 @@ export class WebSocket {
   readonly #sent: WebSocketFrames;
   #received: WebSocketFrames | null = null;
 
-  constructor(request: HpackBlock) {
+  /** `reader` is given what the client says. */
+  constructor(request: HpackBlock, reader: FrameReader | null) {
     // What the server agreed to is not known yet when the first frames come: what was offered may be used.
-    this.#sent = new WebSocketFrames('client', fieldOf(request, 'sec-websocket-extensions') !== '');
+    const mayExtend = fieldOf(request, 'sec-websocket-extensions') !== '';
+    this.#sent = new WebSocketFrames('client', mayExtend, reader);
   }
 
   accept(answer: HpackBlock): void {
