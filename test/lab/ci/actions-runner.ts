@@ -3,7 +3,7 @@
 // `actions-runner.ts PLAN`, a RunnerPlan as JSON; it writes what it does (said.ts).
 
 import { randomUUID } from 'node:crypto';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { call, field, newAgent, textField, type Answered, type Asked } from './calls.ts';
 import { say } from './said.ts';
@@ -274,7 +274,7 @@ class Worker {
     });
     if (/forge (\S+)/.test(script)) await forge(script, whose);
     const hold = /hold (\S+)/.exec(script)?.[1];
-    if (hold !== undefined) await stay(hold);
+    if (hold !== undefined) await stay(hold, this.#taken);
     if (die === 'worker') throw new WorkerCrash();
     if (random.chance(0.3)) await this.#keepLog('GetStepLogsSignedBlobURL', textField(step, 'id'));
     if (random.chance(0.2)) await renew(this.#taken);
@@ -381,10 +381,16 @@ function scriptOf(step: unknown): string {
   return texts.find((text) => text.includes('traffic')) ?? '';
 }
 
-/** Stays at a step until the test lets it go on: `hold PATH`. */
-async function stay(path: string): Promise<void> {
+/** Stays at a step until the test lets it go on: `hold PATH`; renews the job when it is told to. */
+async function stay(path: string, taken: Taken): Promise<void> {
   writeFileSync(`${path}.running`, '');
-  while (!existsSync(`${path}.go`)) await sleep(20);
+  while (!existsSync(`${path}.go`)) {
+    if (existsSync(`${path}.renew`)) {
+      await renew(taken);
+      rmSync(`${path}.renew`);
+    }
+    await sleep(20);
+  }
 }
 
 /** A job that would be another one: `forge URL` has a message of its own made up by a server of its own. */

@@ -45,6 +45,8 @@ export interface HeldJob {
   readonly ran: Promise<Ran>;
   /** Lets it come to its end, and its runner leave. */
   end(): Promise<Ran>;
+  /** Has it renewed, as its runner does each minute. */
+  renew(): Promise<void>;
   /** The machine dies: nobody is told. */
   kill(): Promise<Ran>;
 }
@@ -150,6 +152,7 @@ export class CiLab {
       token: offer.jobToken,
       ran,
       end: () => this.#end(path, ran),
+      renew: () => this.#renew(path),
       kill: () => {
         child?.kill('SIGKILL');
         return ran;
@@ -186,6 +189,11 @@ export class CiLab {
     void ran.then((value) => (ended = value));
     await waitUntil(() => existsSync(`${path}.running`) || ended !== null, 15_000);
     if (!existsSync(`${path}.running`)) throw new Error(`the job does not run: ${JSON.stringify(ended)}`);
+  }
+
+  async #renew(path: string): Promise<void> {
+    writeFileSync(`${path}.renew`, '');
+    if (!(await waitUntil(() => !existsSync(`${path}.renew`), 10_000))) throw new Error('it was not renewed');
   }
 
   #end(path: string, ran: Promise<Ran>): Promise<Ran> {

@@ -100,6 +100,21 @@ export class GithubService {
 
   /** Hands a job to the agent of this name as soon as it asks. */
   offer(agentName: string, job: LabJob, paddingBytes?: number): Offer {
+    const offer = this.#make(job, paddingBytes);
+    const agent = this.#agent(agentName);
+    agent.waiting.push(offer);
+    agent.poll?.();
+    return offer;
+  }
+
+  /** As if somebody had been told of the job: it may be acquired. */
+  handOver(job: LabJob): Offer {
+    const offer = this.#make(job);
+    offer.state = 'sent';
+    return offer;
+  }
+
+  #make(job: LabJob, paddingBytes?: number): Offer {
     const key = String(1_000_000 + this.offers.length * 7 + this.#random.below(7));
     const runUrl = `https://${this.#random.pick(runHosts)}/${key}/`;
     const hosts = {
@@ -110,9 +125,6 @@ export class GithubService {
     const made = makeMessage(job, hosts, this.#options.secrets, this.#random, paddingBytes);
     const offer: Offer = { ...made, job, key, runUrl, state: 'waiting' };
     this.offers.push(offer);
-    const agent = this.#agent(agentName);
-    agent.waiting.push(offer);
-    agent.poll?.();
     return offer;
   }
 
