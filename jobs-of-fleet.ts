@@ -216,8 +216,10 @@ export class JobsOfFleet {
 
   #count(): void {
     const { meter } = this.#options;
-    const bySource = Map.groupBy(this.#merged.jobs, ({ source }) => source);
-    for (const source of ['job-message', 'kubernetes', 'confirmed-claim', 'hook-claim'] as const)
+    const managers = new Set(this.#merged.managers);
+    const placed = this.#merged.jobs.filter(({ address }) => !managers.has(address));
+    const bySource = Map.groupBy(placed, ({ source }) => source);
+    for (const source of ['job-message', 'kubernetes', 'job-token', 'confirmed-claim', 'hook-claim'] as const)
       meter.gauge('sallyport_live_jobs', bySource.get(source)?.length ?? 0, { source });
     meter.gauge('sallyport_job_conflicts', this.#merged.conflicts.length);
   }

@@ -106,7 +106,10 @@ function judge(
   for (const [, entries] of Map.groupBy(all, ({ address }) => groupOf(address).join(' '))) {
     const group = groupOf(entries[0]!.address); // groups are not empty
     const firm = entries.filter((entry) => !isWeak(entry));
-    if (firm.some((entry) => !isOne(entry, firm[0]!))) for (const address of group) conflicts.add(address);
+    // A manager has as many as it likes: none of them runs there.
+    const isManager = group.some((address) => managers.has(address));
+    if (!isManager && firm.some((entry) => !isOne(entry, firm[0]!)))
+      for (const address of group) conflicts.add(address);
     jobs.push(...(group.length > 1 ? onMachine(entries, group) : entries));
   }
   return { jobs, managers: [...managers].toSorted(), conflicts: [...conflicts].toSorted() };
