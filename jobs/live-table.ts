@@ -25,6 +25,7 @@ export interface LiveEntry {
   /** Program that asked for the job, as its platform names it; null: not known. */
   readonly agent: string | null;
   readonly source: AttributionSource;
+  /** `unknown`: it runs elsewhere, started by the manager at this address. */
   readonly certainty: Certainty;
   /** Milliseconds since 1970. */
   readonly sinceMs: number;

@@ -105,7 +105,7 @@ function judge(
   const jobs: LiveEntry[] = [];
   for (const [, entries] of Map.groupBy(all, ({ address }) => groupOf(address).join(' '))) {
     const group = groupOf(entries[0]!.address); // groups are not empty
-    const firm = entries.filter((entry) => !isWeak(entry));
+    const firm = entries.filter((entry) => !isWeak(entry) && entry.certainty !== 'unknown');
     // A manager has as many as it likes: none of them runs there.
     const isManager = group.some((address) => managers.has(address));
     if (!isManager && firm.some((entry) => !isOne(entry, firm[0]!)))

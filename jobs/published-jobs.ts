@@ -8,19 +8,25 @@ const inConflict: Attribution = { job: null, source: 'job-message', certainty: '
 
 export class PublishedJobs {
   readonly #entries: ReadonlyMap<string, readonly LiveEntry[]>;
-  readonly #nobodys: ReadonlySet<string>;
+  readonly #conflicts: ReadonlySet<string>;
+  readonly #managers: ReadonlySet<string>;
   readonly #attributions = new Map<string, Attribution>();
 
   constructor({ jobs, managers, conflicts }: Pick<PublishedTable, 'jobs' | 'managers' | 'conflicts'>) {
     this.#entries = Map.groupBy(jobs, ({ address }) => address);
-    this.#nobodys = new Set([...managers, ...conflicts]);
+    this.#conflicts = new Set(conflicts);
+    this.#managers = new Set(managers);
   }
 
   /** By a canonical address; the same object for the same address. An entry past its time says nothing. */
   attribute(address: string, nowMs: number): Attribution {
-    if (this.#nobodys.has(address)) return inConflict;
-    const entry = this.#entries.get(address)?.find(({ untilMs }) => untilMs > nowMs);
+    if (this.#conflicts.has(address)) return inConflict;
+    // Of a manager's jobs, which run elsewhere, nothing is certain.
+    const entry = this.#entries
+      .get(address)
+      ?.find((one) => one.untilMs > nowMs && one.certainty !== 'unknown');
     if (entry === undefined) return unattributed;
+    if (this.#managers.has(address)) return inConflict;
     const known = this.#attributions.get(address);
     if (known !== undefined && known.job === entry.message.job) return known;
     const attribution = attributionOfEntry(entry);
@@ -35,6 +41,6 @@ export class PublishedJobs {
 
   /** Every address of which something is known. */
   addresses(): readonly string[] {
-    return [...new Set([...this.#entries.keys(), ...this.#nobodys])];
+    return [...new Set([...this.#entries.keys(), ...this.#conflicts])];
   }
 }

@@ -146,6 +146,11 @@ t.test('whose an address is, when several speak of it', async (t) => {
     ['two workers, two jobs', { living: [heard(app), heard(other)] }, 'conflict'],
     ['a worker that says so', { living: [heard(app), { ...heard(), conflicts: [a] }] }, 'conflict'],
     ['a manager of two', { living: [{ ...heard(app, other), managers: [a] }] }, 'conflict'],
+    [
+      'a manager’s jobs, which run elsewhere',
+      { living: [{ ...heard({ ...app, certainty: 'unknown' }), managers: [a] }] },
+      'nobody',
+    ],
     ['a manager', { living: [{ ...heard(app), managers: [a] }] }, 'conflict'],
     ['a pod of the same job', { living: [heard(pod), heard(app)] }, 'acme/app job-message certain'],
     ['a pod of another', { living: [heard(pod), heard(other)] }, 'conflict'],
