@@ -206,6 +206,6 @@ t.test('both addresses of a machine are its job’s, and two jobs on them are no
   const other = liveEntry({ address: v6, id: '2', repository: 'acme/other' });
   const both = merge({ living: [heard(app, other)], machines });
   t.same([who(both, v4), who(both, v6)], ['conflict', 'conflict']);
-  const manager = merge({ living: [{ ...heard(), managers: [v4] }], machines });
-  t.equal(who(manager, v6), 'conflict');
+  const manager = merge({ living: [{ ...heard({ ...app, address: v6 }), managers: [v4] }], machines });
+  t.same([who(manager, v4), who(manager, v6)], ['conflict', 'conflict'], 'a manager, and a job where it is');
 });
