@@ -2,8 +2,7 @@
 // side asks for (api/auth/access-port.ts); only digests of what gets in are here.
 
 import type { Kysely, Selectable } from 'kysely';
-import { readCursor, pageOf } from './page-cursor.ts';
-import type { Page, PageRequest } from './page-cursor.ts';
+import { SallyportError } from '../flow/errors.ts';
 import type { StoreTables } from './tables.ts';
 
 type KeptRole = 'viewer' | 'operator' | 'admin';
@@ -32,26 +31,27 @@ export interface KeptLogin {
   readonly usedMs: number;
 }
 
-/** A write that was asked for, and what became of it. */
+/** A write that was asked for, and what became of it; ids are UUIDv7. */
 export interface KeptEntry {
+  readonly id: string;
   readonly atMs: number;
   readonly actor: string;
   readonly address: string;
   readonly action: string;
   readonly target: string;
   readonly reason: string;
-  readonly outcome: 'done' | 'refused' | 'failed';
+  readonly outcome: EntryOutcome;
 }
 
-/** An entry with its number, by which pages go on. */
-export interface ListedEntry extends KeptEntry {
-  readonly id: number;
-}
+type EntryOutcome = 'begun' | 'done' | 'refused' | 'failed';
 
-export interface EntryFilter {
+/** Which entries are wanted, before one of them, and how many. */
+export interface EntryQuestion {
+  readonly beforeId?: string;
+  readonly limit: number;
   readonly actor?: string;
   readonly action?: string;
-  readonly outcome?: KeptEntry['outcome'];
+  readonly outcome?: EntryOutcome;
   readonly fromMs?: number;
   readonly untilMs?: number;
 }
@@ -85,7 +85,8 @@ export class AccessStore {
   }
 
   async touchToken(id: string, usedMs: number): Promise<void> {
-    await this.#main.updateTable('api_token').set({ used_ms: usedMs }).where('id', '=', id).execute();
+    const set = this.#main.updateTable('api_token').set({ used_ms: usedMs }).where('id', '=', id);
+    await set.where((is) => is.or([is('used_ms', 'is', null), is('used_ms', '<', usedMs)])).execute();
   }
 
   /** False where there is none, or it was revoked before. */
@@ -117,41 +118,53 @@ export class AccessStore {
   }
 
   async touchLogin(digest: string, usedMs: number): Promise<void> {
-    await this.#main.updateTable('login').set({ used_ms: usedMs }).where('digest', '=', digest).execute();
+    const set = this.#main.updateTable('login').set({ used_ms: usedMs }).where('digest', '=', digest);
+    await set.where('used_ms', '<', usedMs).execute();
   }
 
   async removeLogin(digest: string): Promise<void> {
     await this.#main.deleteFrom('login').where('digest', '=', digest).execute();
   }
 
-  /** Forgets logins that nobody used since, and tokens that ended before then. */
-  async forgetBefore(ms: number): Promise<void> {
-    await this.#main.deleteFrom('login').where('used_ms', '<', ms).execute();
-    await this.#main.deleteFrom('api_token').where('expires_ms', '<', ms).execute();
+  /** Forgets logins that began before this time. */
+  async dropLogins(createdBeforeMs: number): Promise<void> {
+    await this.#main.deleteFrom('login').where('created_ms', '<', createdBeforeMs).execute();
   }
 
-  async addEntry({ atMs, actor, address, action, target, reason, outcome }: KeptEntry): Promise<void> {
-    const row = { at_ms: atMs, actor, address, action, target, reason, outcome };
+  /** Forgets tokens that ended before this time. */
+  async dropTokens(expiredBeforeMs: number): Promise<void> {
+    await this.#main.deleteFrom('api_token').where('expires_ms', '<', expiredBeforeMs).execute();
+  }
+
+  /** Forgets entries of before this time. */
+  async dropEntries(beforeMs: number): Promise<void> {
+    await this.#main.deleteFrom('audit').where('at_ms', '<', beforeMs).execute();
+  }
+
+  async addEntry({ id, atMs, actor, address, action, target, reason, outcome }: KeptEntry): Promise<void> {
+    const row = { id, at_ms: atMs, actor, address, action, target, reason, outcome };
     await this.#main.insertInto('audit').values(row).execute();
   }
 
+  /** Says how a write ended. @throws SallyportError internal where there is no such entry */
+  async endEntry(id: string, outcome: EntryOutcome, target: string): Promise<void> {
+    const set = this.#main.updateTable('audit').set({ outcome, target }).where('id', '=', id);
+    const { numUpdatedRows } = await set.executeTakeFirst();
+    if (numUpdatedRows === 0n) throw new SallyportError('internal', `the audit log has no entry ${id}`);
+  }
+
   /** What was asked for, the newest first. */
-  async entries(filter: EntryFilter, { limit, cursor }: PageRequest): Promise<Page<ListedEntry>> {
-    const after = readCursor(cursor);
-    if (after === undefined) return { items: [], next: null };
-    const { actor, action, outcome, fromMs, untilMs } = filter;
+  async entries(question: EntryQuestion): Promise<readonly KeptEntry[]> {
+    const { beforeId, limit, actor, action, outcome, fromMs, untilMs } = question;
     let query = this.#main.selectFrom('audit').selectAll();
-    if (after !== null) query = query.where('id', '<', after[0]);
+    if (beforeId !== undefined) query = query.where('id', '<', beforeId);
     if (actor !== undefined) query = query.where('actor', '=', actor);
     if (action !== undefined) query = query.where('action', '=', action);
     if (outcome !== undefined) query = query.where('outcome', '=', outcome);
     if (fromMs !== undefined) query = query.where('at_ms', '>=', fromMs);
     if (untilMs !== undefined) query = query.where('at_ms', '<', untilMs);
-    const rows = await query
-      .orderBy('id', 'desc')
-      .limit(limit + 1)
-      .execute();
-    return pageOf(rows.map(toEntry), limit, ({ id }) => [id, 0]);
+    const rows = await query.orderBy('id', 'desc').limit(limit).execute();
+    return rows.map(toEntry);
   }
 }
 
@@ -172,8 +185,9 @@ function toToken(row: Selectable<StoreTables['api_token']>): KeptToken {
   return { id, digest, label, role: roleOf(row.role), owners: readOwners(row.owners), ...times, ...ends };
 }
 
-function toEntry(row: Selectable<StoreTables['audit']>): ListedEntry {
+function toEntry(row: Selectable<StoreTables['audit']>): KeptEntry {
   const { id, at_ms: atMs, actor, address, action, target, reason } = row;
-  const outcome = row.outcome === 'done' || row.outcome === 'refused' ? row.outcome : 'failed';
+  const known: readonly EntryOutcome[] = ['begun', 'done', 'refused'];
+  const outcome = known.find((name) => name === row.outcome) ?? 'failed';
   return { id, atMs, actor, address, action, target, reason, outcome };
 }

@@ -10,6 +10,8 @@ export async function addDeltas(client: ClientBase, deltas: Deltas): Promise<voi
   await addJobs(client, deltas.jobs);
   await addSeen(client, 'seen', ['definition_id', 'host_id'], deltas.seen);
   await addSeen(client, 'seen_host', ['host_id'], deltas.hosts);
+  await addSeen(client, 'job_host', ['job_id', 'host_id'], deltas.hostsOfJobs);
+  await addCoverage(client, deltas.coverage);
   await setEnds(client, 'runner', deltas.runners);
   await setEnds(client, 'gateway', deltas.gateways);
 }
@@ -68,6 +70,16 @@ async function addSeen(
       on conflict (${keys.join(', ')}) do update set first_ms = least(t.first_ms, excluded.first_ms),
       last_ms = greatest(t.last_ms, excluded.last_ms), n = t.n + excluded.n`,
     transpose(rows, types.length),
+  );
+}
+
+async function addCoverage(client: ClientBase, found: Values): Promise<void> {
+  const rows = sorted(found);
+  if (rows.length === 0) return;
+  await client.query(
+    `insert into roll_day_runner as t (runner_id, day, is_attributed, n) ${unnest(['integer', 'text', 'integer', 'bigint'])}
+      on conflict (runner_id, day, is_attributed) do update set n = t.n + excluded.n`,
+    transpose(rows, 4),
   );
 }
 

@@ -32,8 +32,11 @@ export interface Deltas {
   readonly seen: Record<string, Seen>;
   /** The same by host, and by runner and gateway. */
   readonly hosts: Record<string, Seen>;
+  readonly hostsOfJobs: Record<string, Seen>;
   readonly runners: Record<string, Seen>;
   readonly gateways: Record<string, Seen>;
+  /** By runner, day and whether a job is known: flows. */
+  readonly coverage: Record<string, [number]>;
 }
 
 type Seen = [firstMs: number, lastMs: number, n: number];
@@ -43,8 +46,9 @@ const hourMs = 3_600_000;
 export function emptyDeltas(): Deltas {
   const none = <T>(): Record<string, T> => Object.create(null) as Record<string, never>;
   const sums = { hours: none<Sums>(), hoursOfRepositories: none<Sums>(), days: none<Sums>() };
-  const seen = { seen: none<Seen>(), hosts: none<Seen>(), runners: none<Seen>(), gateways: none<Seen>() };
-  return { ...sums, ...seen, repositories: none(), jobs: none() };
+  const hosts = { seen: none<Seen>(), hosts: none<Seen>(), hostsOfJobs: none<Seen>() };
+  const places = { runners: none<Seen>(), gateways: none<Seen>(), coverage: none<[number]>() };
+  return { ...sums, ...hosts, ...places, repositories: none(), jobs: none() };
 }
 
 /** Adds a flow that has ended. */
@@ -74,7 +78,9 @@ export function addFlow(deltas: Deltas, flow: EndedFlow): void {
   }
   see(deltas.gateways, `${flow.gatewayId}`, flow);
   see(deltas.runners, `${flow.runnerId}`, flow);
+  (deltas.coverage[`${flow.runnerId} ${day} ${jobId === null ? 0 : 1}`] ??= [0])[0]++;
   if (hostId === null) return;
+  if (jobId !== null) see(deltas.hostsOfJobs, `${jobId} ${hostId}`, flow);
   see(deltas.hosts, `${hostId}`, flow);
   if (definitionId !== null) see(deltas.seen, `${definitionId} ${hostId}`, flow);
 }

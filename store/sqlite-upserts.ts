@@ -28,7 +28,16 @@ export class SqliteUpserts {
   }
 }
 
-const byKey = ['hours', 'hoursOfRepositories', 'days', 'repositories', 'seen', 'hosts'] as const;
+const byKey = [
+  'hours',
+  'hoursOfRepositories',
+  'days',
+  'repositories',
+  'seen',
+  'hosts',
+  'hostsOfJobs',
+  'coverage',
+] as const;
 
 const integer = 'cast(? as integer)';
 const sums = 'n = n + excluded.n, sent = sent + excluded.sent, received = received + excluded.received';
@@ -54,6 +63,10 @@ const upserts = {
     values (${integer}, ${integer}, ?, ?, ?) on conflict (definition_id, host_id) do update set ${seen}`,
   hosts: `insert into seen_host (host_id, first_ms, last_ms, n) values (${integer}, ?, ?, ?)
     on conflict (host_id) do update set ${seen}`,
+  hostsOfJobs: `insert into job_host (job_id, host_id, first_ms, last_ms, n)
+    values (${integer}, ${integer}, ?, ?, ?) on conflict (job_id, host_id) do update set ${seen}`,
+  coverage: `insert into roll_day_runner (runner_id, day, is_attributed, n) values (${integer}, ?, ${integer}, ?)
+    on conflict (runner_id, day, is_attributed) do update set n = n + excluded.n`,
   runners: `update runner set ${ends}`,
   gateways: `update gateway set ${ends}`,
   offset: `insert into segment (gateway, name, bytes) values (?, ?, ?)

@@ -22,6 +22,8 @@ export interface StoreTables {
   roll_day: Sums & { day: string; host_id: number; verdict: number };
   roll_day_repository: Sums & { repository_id: number; day: string; host_id: number; verdict: number };
   roll_hour_repository: Sums & { repository_id: number; hour_ms: number; kind: number; verdict: number };
+  roll_day_runner: { runner_id: number; day: string; is_attributed: number; n: number };
+  job_host: { job_id: number; host_id: number; first_ms: number; last_ms: number; n: number };
   seen_host: { host_id: number; first_ms: number; last_ms: number; n: number };
   seen: { definition_id: number; host_id: number; first_ms: number; last_ms: number; n: number };
   segment: { gateway: string; name: string; bytes: number };
@@ -37,7 +39,7 @@ export interface StoreTables {
     gateway: string;
   };
   audit: {
-    id: Generated<number>;
+    id: string;
     at_ms: number;
     actor: string;
     address: string;

@@ -61,6 +61,24 @@ create table seen_host (
   last_ms integer not null,
   n integer not null
 ) strict;
+create index seen_host_id on seen (host_id);
+-- Flows of a runner with and without a job.
+create table roll_day_runner (
+  runner_id integer not null references runner (id),
+  day text not null,
+  is_attributed integer not null,
+  n integer not null,
+  primary key (runner_id, day, is_attributed)
+) strict, without rowid;
+create table job_host (
+  job_id integer not null references job (id),
+  host_id integer not null references host (id),
+  first_ms integer not null,
+  last_ms integer not null,
+  n integer not null,
+  primary key (job_id, host_id)
+) strict, without rowid;
+create index job_host_host on job_host (host_id, last_ms desc);
 create table policy_bundle (revision text primary key, at_ms integer not null, bundle text not null) strict, without rowid;
 create table policy_revision (
   id integer primary key,
@@ -70,7 +88,8 @@ create table policy_revision (
   gateway text not null
 ) strict;
 create table audit (
-  id integer primary key,
+  -- UUIDv7: in the order in which they were begun.
+  id text primary key,
   at_ms integer not null,
   actor text not null,
   address text not null,
@@ -78,8 +97,7 @@ create table audit (
   target text not null,
   reason text not null,
   outcome text not null
-) strict;
-create index audit_at on audit (at_ms);
+) strict, without rowid;
 create table api_token (
   id text primary key,
   digest text not null,
