@@ -1,20 +1,47 @@
-// What policies mean, by the table of cases, through `explain`.
+// What policies mean, by the table of cases, through `explain`: the same for jobs that are declared and for live ones.
 
 import t from 'tap';
+import type { Attribution, Job } from '../../flow/job.ts';
+import { DeclaredJobs } from '../../jobs/declared.ts';
+import { readLiveTable } from '../../jobs/live-table.ts';
+import { mergeTables } from '../../jobs/merge-tables.ts';
+import { PublishedJobs } from '../../jobs/published-jobs.ts';
+import { liveEntry, liveTable } from '../lab/live-tables.ts';
 import { J, sections } from './case-table.ts';
 import { ask, policyOf } from './judge.ts';
 
-for (const [section, cases] of Object.entries(sections)) {
-  void t.test(section, (t) => {
-    for (const [title, text, rows, files] of cases) {
-      const policy = policyOf(text, files);
-      for (const [who, question, answer] of rows) {
-        t.equal(ask(policy, who, question), answer, `${title}: ${question}`);
+const address = '10.0.0.9';
+const sourceNames: Readonly<Record<string, string>> = { declared: 'declared', live: 'job-message' };
+/** Whoever it is, as each source that scopes decide by says it. */
+const sources: Readonly<Record<string, (who: Attribution) => Attribution>> = {
+  declared: ({ job, conflict }) => {
+    const text = job === null ? [] : [{ addresses: [address], ...withoutNulls(job) }];
+    return { ...new DeclaredJobs(text).attribute(address), conflict };
+  },
+  // What one worker wrote into its file, as control tells it to all.
+  live: ({ job, conflict }) => {
+    const jobs = job === null ? [] : [liveEntry({ address, job })];
+    const table = readLiveTable(JSON.stringify(liveTable({ jobs, conflicts: conflict ? [address] : [] })))!;
+    const merged = mergeTables({ living: [table], gone: [], before: [], machines: [] }, 5_000);
+    return new PublishedJobs(merged).attribute(address, 5_000);
+  },
+};
+const withoutNulls = (job: Job) =>
+  Object.fromEntries(Object.entries(job).filter(([, value]) => value !== null));
+
+for (const [source, heardAs] of Object.entries(sources))
+  for (const [section, cases] of Object.entries(sections))
+    void t.test(`${section}, of ${source} jobs`, (t) => {
+      for (const [title, text, rows, files] of cases) {
+        const policy = policyOf(text, files);
+        for (const [who, question, answer] of rows) {
+          const heard = heardAs(who);
+          t.equal(heard.source, who.job === null && !who.conflict ? 'none' : sourceNames[source]);
+          t.equal(ask(policy, heard, question), answer, `${title}: ${question}`);
+        }
       }
-    }
-    t.end();
-  });
-}
+      t.end();
+    });
 
 void t.test('the order of rules and scopes never matters', (t) => {
   const rules = [
