@@ -1,10 +1,12 @@
-// The runner-facing listener: the authority's certificate in the forms that tools want, and nothing else.
+// The runner-facing listener: the authority's certificate in the forms that tools want, what hooks say of their machine's
+// job, and nothing else.
 // Its clients are hostile: everything is read once, and they share a bounded number of connections.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { guardListener } from './guard-listener.ts';
+import { answerClaim, claimMethods, type ClaimsPort } from './runner-claims.ts';
 
 interface PublicFile {
   readonly file: string;
@@ -23,12 +25,12 @@ const headers = {
 } as const;
 const checkEveryMs = 1000;
 
-/** Serves the public folder on an inherited listening socket. */
-export function startRunnerServer(fd: number, publicFolder: string): Server {
+/** Serves the public folder on an inherited listening socket, and takes claims where there is a port for them. */
+export function startRunnerServer(fd: number, publicFolder: string, claims: ClaimsPort | null = null): Server {
   const read = createReader(publicFolder);
   const server = createServer(
     { headersTimeout: 5000, requestTimeout: 5000, connectionsCheckingInterval: 1000, maxHeaderSize: 8192 },
-    (request, response) => answer(request, response, read),
+    (request, response) => answer(request, response, read, claims),
   );
   guardListener(server, { connections: 256, connectionsPerAddress: 16, idleMs: 10_000 });
   server.listen({ fd });
@@ -37,7 +39,12 @@ export function startRunnerServer(fd: number, publicFolder: string): Server {
 
 type Reader = (file: string) => Buffer | null;
 
-function answer(request: IncomingMessage, response: ServerResponse, read: Reader): void {
+function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  read: Reader,
+  claims: ClaimsPort | null,
+): void {
   const end = (status: number, type: string, content: Buffer | string): void => {
     response.writeHead(status, {
       ...headers,
@@ -46,6 +53,8 @@ function answer(request: IncomingMessage, response: ServerResponse, read: Reader
     });
     response.end(request.method === 'HEAD' ? undefined : content);
   };
+  const methods = claims === null ? null : claimMethods(request.url ?? '');
+  if (methods !== null && claims !== null) return answerAboutJob(request, response, { methods, claims, end });
   const found = files.get(request.url ?? '');
   if (found === undefined && request.url !== '/health') return end(404, 'text/plain', 'not found\n');
   if (request.method !== 'GET' && request.method !== 'HEAD') {
@@ -56,6 +65,29 @@ function answer(request: IncomingMessage, response: ServerResponse, read: Reader
   const content = read(found.file);
   if (content === null) return end(503, 'text/plain', 'not published yet\n');
   end(200, found.type, content);
+}
+
+interface AboutJob {
+  readonly methods: string;
+  readonly claims: ClaimsPort;
+  end(status: number, type: string, content: string): void;
+}
+
+function answerAboutJob(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { methods, claims, end }: AboutJob,
+): void {
+  if (!methods.split(', ').includes(request.method ?? '')) {
+    response.setHeader('allow', methods);
+    return end(405, 'text/plain', `only ${methods}\n`);
+  }
+  void answerClaim(request, claims).then(({ status, text }) => {
+    // What is left of a body that was too long is not read.
+    if (status === 413) response.setHeader('connection', 'close');
+    if (status === 429) response.setHeader('retry-after', '5');
+    end(status, 'application/json', `${JSON.stringify({ claim: text })}\n`);
+  });
 }
 
 /** Reads files of the folder anew when they change, which is looked at once a second and not at every request. */

@@ -35,6 +35,8 @@ export interface ApiRoute {
   readonly body?: Schema;
   /** The schema of a good answer; null: 204 without a body. Left out where `stream` says what comes. */
   readonly answer?: Schema | null;
+  /** Other media types that the answer may have, written by the route itself. */
+  readonly alsoAs?: readonly string[];
   /** Status of a good answer; 200, or 204 without a body, unless told. */
   readonly status?: number;
   /** Media type of an answer that is no JSON; the route writes it by itself. */
@@ -57,8 +59,7 @@ export function objectOf(properties: Fields, description = ''): Schema {
 /** The same schema, or null. */
 export function orNull(schema: Schema): Schema {
   const { type, enum: words } = schema;
-  if (words !== undefined) return { ...schema, type: [type, 'null'], enum: [...(words as unknown[]), null] };
-  return typeof type === 'string' && type !== 'object'
-    ? { ...schema, type: [type, 'null'] }
-    : { anyOf: [schema, { type: 'null' }] };
+  const nullable = { ...schema, type: [type, 'null'].flat() };
+  // as: an enum is a list.
+  return words === undefined ? nullable : { ...nullable, enum: [...(words as unknown[]), null] };
 }
