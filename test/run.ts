@@ -51,6 +51,7 @@ const programsOf: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'musl-gcc': 'musl-tools',
   },
   'test/e2e/storage': { 'git-lfs': 'git-lfs' },
+  'test/e2e/logs': { '/usr/bin/python3': 'python3-minimal', [module('websockets')]: 'python3-websockets' },
   'test/e2e/gitlab': { 'git-lfs': 'git-lfs' },
   'test/e2e/octokit': { gh: 'gh' },
   'test/e2e/containers': { skopeo: 'skopeo', 'docker-registry': 'docker-registry' },

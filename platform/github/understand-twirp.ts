@@ -64,7 +64,8 @@ export function understandTwirp(
   }
   // The storage that is handed out takes a log, of a step where the body names one.
   const withLogs = (body: Held): Understanding => {
-    const step = textOf(parseJson(body), ['step_backend_id', 'stepBackendId'], maxIdLength);
+    const isOfStep = method === 'GetStepLogsSignedBlobURL';
+    const step = isOfStep ? textOf(parseJson(body), ['step_backend_id', 'stepBackendId'], maxIdLength) : null;
     return { ...understood(null), answer: grantReader(server, step) };
   };
   const understood = (detail: string | null): Understanding => ({

@@ -2,6 +2,7 @@
 
 import type { PlatformServer } from '../../flow/platform-server.ts';
 import { RepositoryTwins } from '../github/repository-twins.ts';
+import { Traces } from './watch-trace.ts';
 import type { GithubServer } from '../github/github-server.ts';
 
 export interface GitlabServer {
@@ -13,6 +14,8 @@ export interface GitlabServer {
   isOwnHost(host: string): boolean;
   /** The same server to readers of protocols that both forges speak: git, LFS, image registries. */
   readonly shared: GithubServer;
+  /** Logs of its jobs on their way. */
+  readonly traces: Traces;
 }
 
 export function gitlabServer(server: PlatformServer): GitlabServer {
@@ -24,5 +27,6 @@ export function gitlabServer(server: PlatformServer): GitlabServer {
     registryHost: registry,
     isOwnHost,
     shared: { name: server.server, hasApiHost: false, twins: new RepositoryTwins(), isOwnHost },
+    traces: new Traces(),
   };
 }

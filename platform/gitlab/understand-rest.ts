@@ -25,7 +25,8 @@ export function understandRest(
   if (packages !== null) return packages;
   const route = isOverridden(request) ? null : findRoute(request.method, segments);
   if (route === null) return unplaced(server, request, segments);
-  if (route.crosses === null) return placed(server, request, segments, route, []);
+  if (route.crosses === null)
+    return heard(server, request, segments, route, placed(server, request, segments, route, []));
   const parameter = route.crosses;
   const withBody = (crossed: Touch[]): Understanding => placed(server, request, segments, route, crossed);
   const fromQuery = findCrossing(server, request, parameter, null);
@@ -37,6 +38,20 @@ export function understandRest(
       withBody: (held) => withBody(findCrossing(server, request, parameter, held)),
     },
   };
+}
+
+/** Logs of jobs are read along. */
+function heard(
+  { traces }: GitlabServer,
+  request: AskedRequest,
+  segments: readonly string[],
+  route: Route,
+  placedCall: Understanding,
+): Understanding {
+  const [first, second = ''] = segments;
+  const jobId = first === 'jobs' && /^\d{1,20}$/.test(second) ? second : null;
+  const isLog = route.name === 'runner/append-trace' && jobId !== null;
+  return isLog ? traces.watch(placedCall, request, jobId) : placedCall;
 }
 
 function placed(

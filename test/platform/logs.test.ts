@@ -50,7 +50,7 @@ const tokens: readonly (readonly [slug: string, begins: string, rest: string])[]
   ['slack', 'xoxb-', '123456789012-1234567890123-AbCdEfGhIjKl'],
   ['slack', 'https://hooks.slack.com/services/T', '0AB12CD34/B0EF56GH78/AbCdEfGh12345678IjKlMnOp'],
   ['discord', 'https://discord.com/api/webhooks/', `123456789012345678/${a36}_-${a36}`],
-  ['telegram', '1234567890:AA', `${a36.slice(0, 33)}`],
+  ['telegram', '1234567890:AA', a36.slice(0, 33)],
   ['stripe', 'sk_live_', a36.slice(0, 24)],
   ['stripe', 'rk_live_', a36.slice(0, 24)],
   ['sendgrid', 'SG.', `${a36.slice(0, 22)}.${a36}AbCd123`],
