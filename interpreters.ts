@@ -19,6 +19,7 @@ import { platformRegistries } from './flow/platform-registries.ts';
 import { publicRegistries, RegistryHosts, type RegistryServer } from './flow/registry-server.ts';
 import { inOrder } from './flow/understand-whole.ts';
 import { createAwsCustomerInterpreter, createAwsInterpreter } from './platform/aws/interpreter.ts';
+import type { Hearing } from './platform/hearing.ts';
 import { createPlatformInterpreter } from './platform/interpreter.ts';
 import { withLineage } from './platform/lineage/interpreter.ts';
 import { packageEvidence, type MalwareLookup } from './registry/evidence.ts';
@@ -37,13 +38,14 @@ export function createInterpreter(
   servers: readonly PlatformServer[],
   registries: readonly RegistryServer[],
   knowledge: PackageKnowledge | null = null,
+  hearing: Hearing | null = null,
 ): Interpreter {
   const registry = createRegistryInterpreter({
     registries: [...registries, ...platformRegistries(servers)],
     times: knowledge?.times ?? null,
   });
   const all = inOrder([
-    withPackages(withActions(createPlatformInterpreter(servers)), (request) =>
+    withPackages(withActions(createPlatformInterpreter(servers, hearing)), (request) =>
       registry.understandNamed(request),
     ),
     createAwsInterpreter(),
@@ -137,16 +139,22 @@ const heldUploads: ReadonlySet<string> = new Set(['pypi', 'nuget', 'cargo', 'gem
 export class CurrentInterpreter implements Interpreter {
   readonly #knowledge: PackageKnowledge;
   readonly #registries: readonly RegistryServer[];
+  readonly #hearing: Hearing | null;
   #hosts: RegistryHosts;
   #servers = '';
   #known: readonly PlatformServer[] = defaultServers;
   #interpreter: Interpreter;
 
-  constructor(feed: () => MalwareLookup | null, registries: readonly RegistryServer[] = []) {
+  constructor(
+    feed: () => MalwareLookup | null,
+    registries: readonly RegistryServer[] = [],
+    hearing: Hearing | null = null,
+  ) {
+    this.#hearing = hearing;
     this.#registries = registries;
     this.#hosts = hostsOf(defaultServers, registries);
     this.#knowledge = { times: new PackageTimes(), feed };
-    this.#interpreter = createInterpreter(defaultServers, registries, this.#knowledge);
+    this.#interpreter = createInterpreter(defaultServers, registries, this.#knowledge, hearing);
   }
 
   follow(servers: readonly PlatformServer[]): void {
@@ -156,7 +164,7 @@ export class CurrentInterpreter implements Interpreter {
     this.#servers = text;
     this.#known = servers;
     this.#hosts = hostsOf(servers, this.#registries);
-    this.#interpreter = createInterpreter(servers, this.#registries, this.#knowledge);
+    this.#interpreter = createInterpreter(servers, this.#registries, this.#knowledge, this.#hearing);
   }
 
   understand(request: AskedRequest): Understanding | null {

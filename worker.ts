@@ -20,12 +20,13 @@ import { Resolver } from './dns/resolver.ts';
 import { RefusalError } from './dns/question.ts';
 import { startDns, type DnsServer } from './dns/server.ts';
 import { TunnelWatch } from './dns/tunnel.ts';
-import { cidrContains, formatAddress, parseAddress, parseCidr, unmapAddress } from './flow/address.ts';
+import { formatAddress, parseAddress, parseCidr, unmapAddress } from './flow/address.ts';
 import type { Frame } from './flow/channel.ts';
-import type { Attribution, AttributionPort } from './flow/job.ts';
+import type { Attribution } from './flow/job.ts';
 import type { Operation } from './flow/operation.ts';
 import { KeeperClient, requireProtocol } from './flow/keeper-client.ts';
-import { DeclaredJobs } from './jobs/declared.ts';
+import { peerPort } from './incoming.ts';
+import { JobsInForce } from './jobs-in-force.ts';
 import { serversOf } from './flow/platform-server.ts';
 import { CurrentInterpreter } from './interpreters.ts';
 import { hardenWorker } from './kernel/harden.ts';
@@ -34,7 +35,6 @@ import { localDestination, originalDestination } from './kernel/original-destina
 import { pipeFd } from './kernel/supervise.ts';
 import { watchBundleFile } from './policy/bundle-file.ts';
 import { readCarriedTokens } from './platform/lineage/carried-tokens.ts';
-import { readCredential } from './platform/read-credential.ts';
 import type { Policy } from './policy/compile.ts';
 import { judgesImages, keepVersionOf, shortensLists } from './policy/keep-version.ts';
 import { decideName } from './policy/decide.ts';
@@ -100,7 +100,7 @@ class Worker {
   readonly #meter = createMeter();
   readonly #recorder: SegmentWriter;
   readonly #keeper: KeeperClient;
-  readonly #jobs: DeclaredJobs;
+  readonly #jobs: JobsInForce;
   readonly #interpreter: CurrentInterpreter;
   readonly #tunnels: TunnelWatch;
   readonly #virtual: VirtualPort | null;
@@ -126,9 +126,19 @@ class Worker {
       maxTotalBytes: config.records.maxTotalBytes,
       meter: this.#meter,
     });
-    this.#jobs = new DeclaredJobs(config.jobs);
+    this.#jobs = new JobsInForce({
+      config,
+      state,
+      name: settings.name,
+      log: this.#log,
+      record: (record) => this.#recorder.job(record),
+      onChange: (address, ended) => {
+        this.#dns?.forgetBindings();
+        this.#proxy?.reattribute(address, ended);
+      },
+    });
     const feed = followFeeds(config.malware, state, this.#log);
-    this.#interpreter = new CurrentInterpreter(feed, config.registries);
+    this.#interpreter = new CurrentInterpreter(feed, config.registries, this.#jobs.hearing);
     const networks = config.runners.networks.flatMap((text) => parseCidr(text) ?? []);
     this.#keptOut = new KeptOut(settings.standing === null ? null : networks);
     this.#virtual = virtualPort(config.steer.pool, keeper);
@@ -149,8 +159,8 @@ class Worker {
     const resolver = new Resolver({ lookup, ipv6: hasIpv6(), tunnels: this.#tunnels });
     this.#proxy = startProxy({
       currentPolicy: () => this.#policy,
+      ...this.#jobs.ports(),
       ...this.#meanings(),
-      attribution: this.#jobs,
       resolver,
       leafIssuer: new LeafIssuer({
         authority: readPublicAuthority(readFileSync(join(state.public, 'authority.pem'), 'utf8')),
@@ -229,6 +239,7 @@ class Worker {
 
   async #end(): Promise<void> {
     await this.#dns?.close();
+    this.#jobs.close();
     this.#recorder.close();
     await this.#writeStats();
     process.exit(0);
@@ -256,7 +267,15 @@ class Worker {
           this.#proxy?.grantedHost(attribution, runner, name) ?? null,
       },
       currentPolicy: () => this.#policy,
-      attribution: this.#attributionOfAskers(),
+      attribution: {
+        // A question of a runner that is kept out ends here, recorded with its reason.
+        attribute: (address) => {
+          const reason = this.#keptOut.reason(address);
+          if (reason !== null) throw new RefusalError(reason);
+          return this.#jobs.sources.attribute(address);
+        },
+      },
+      steps: this.#jobs.sources,
       recorder: this.#recorder,
       keeper: this.#keeper,
       tunnels: this.#tunnels,
@@ -286,27 +305,13 @@ class Worker {
     });
   }
 
-  // A question of a runner that is kept out ends here, recorded with its reason.
-  #attributionOfAskers(): AttributionPort {
-    return {
-      attribute: (address) => {
-        const reason = this.#keptOut.reason(address);
-        if (reason !== null) throw new RefusalError(reason);
-        return this.#jobs.attribute(address);
-      },
-    };
-  }
-
   #meanings() {
     const { state, name, tokenKey } = this.#settings;
     const onError = limitErrors(this.#log, 'the table of seen references cannot be used');
     return {
       actionFacts: new ActionFacts(new SeenRefFiles(state.seen, name.replace(/\.\d+$/, ''), onError)),
       interpreter: this.#interpreter,
-      credential: (attribution: Attribution, header: (name: string) => string | null) =>
-        readCredential(header, (token) => this.#jobs.isOwnToken(attribution, token)),
       tokens: readCarriedTokens,
-      runtime: (attribution: Attribution) => this.#jobs.runtimeToken(attribution),
       ...(tokenKey === undefined ? {} : { tokenKey: Buffer.from(tokenKey, 'base64') }),
       keepVersion: (attribution: Attribution, operation: Operation) =>
         this.#policy === null
@@ -347,7 +352,9 @@ class Worker {
   }
 
   #takePolicy(bundle: PolicyBundle): void {
-    const { policy } = loadPolicy(bundle, { servers: serversOf(this.#jobs.jobs(), this.#settings.config.servers) });
+    const { policy } = loadPolicy(bundle, {
+      servers: serversOf(this.#jobs.declared.jobs(), this.#settings.config.servers),
+    });
     if (policy.revision === this.#policy?.revision) return;
     this.#interpreter.follow(policy.servers);
     this.#policy = policy;
@@ -372,20 +379,6 @@ class Worker {
       this.#log.warn({ err: error }, 'statistics cannot be written');
     }
   }
-}
-
-// An address in both is a balancer within the runners' own network.
-function peerPort({ listen, runners }: Config, isOwn: (address: string) => boolean) {
-  const isIn = (texts: readonly string[]) => {
-    const ranges = texts.flatMap((text) => parseCidr(text) ?? []);
-    return (address: string): boolean => {
-      const bytes = ranges.length === 0 ? null : parseAddress(address);
-      return bytes !== null && ranges.some((range) => cidrContains(range, bytes));
-    };
-  };
-  const [isPeer, isInside] = [isIn(listen.proxyProtocolPeers), isIn(runners.networks)];
-  const isRunner = (address: string) => isInside(address) && !isPeer(address) && !isOwn(address);
-  return { isPeer, isRunner };
 }
 
 function canonicalText(address: string): string {

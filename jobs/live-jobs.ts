@@ -7,16 +7,25 @@ import { formatAddress, parseAddress, unmapAddress } from '../flow/address.ts';
 import { unattributed, type Attribution, type AttributionPort } from '../flow/job.ts';
 import type { JobMessage } from '../flow/job-message.ts';
 import type { JobName, JobNews, StepUpdate } from '../flow/job-news.ts';
+import { jobInstance } from '../flow/job-record.ts';
+import { JobProgress } from './job-progress.ts';
 
 export interface LiveJobsOptions {
   /** Milliseconds since 1970. */
   readonly now?: () => number;
-  /** A job that this gateway or another one has heard of, where its renewal is the first that is heard here. */
-  readonly recall?: (name: JobName) => JobMessage | null;
+  /** A job that was heard of on this very address before, where its renewal is the first that is heard here. */
+  readonly recall?: (name: JobName, address: string) => JobMessage | null;
   /** Called when an address is no longer what it was: flows and grants of its job are to be cut. */
   readonly onChange?: (address: string, attribution: Attribution) => void;
   readonly onEnd?: (address: string, job: LiveJob, conclusion: string | null) => void;
+  /** What is new of a job that lives here: that it came, that it goes on, that its steps do. */
+  readonly onNews?: (address: string, job: LiveJob, news: LiveNews) => void;
 }
+
+export type LiveNews =
+  | { readonly kind: 'assigned' }
+  | { readonly kind: 'renewed' }
+  | { readonly kind: 'steps'; readonly steps: readonly StepUpdate[] };
 
 /** A job on an address. */
 export interface LiveJob {
@@ -24,7 +33,9 @@ export interface LiveJob {
   readonly agent: string | null;
   readonly sinceMs: number;
   readonly untilMs: number;
-  readonly steps: ReadonlyMap<string, StepUpdate>;
+  /** The same object for as long as it lives on the address. */
+  readonly attribution: Attribution;
+  readonly progress: JobProgress;
 }
 
 /** Without another word the platform gives a job up after this time (renewed each minute for ten). */
@@ -33,7 +44,8 @@ const leaseMs = 600_000;
 const maxLeaseMs = 3_600_000;
 const maxAddresses = 65_536;
 const maxJobsPerAddress = 64;
-const maxStepsPerJob = 2_000;
+/** Jobs that one runner has started elsewhere. */
+const maxManaged = 1_024;
 const maxAgents = 16;
 /** A program that has asked for jobs counts for so long; each asks again within a minute. */
 const agentMs = 120_000;
@@ -42,8 +54,9 @@ interface Place {
   readonly jobs: Map<string, LiveJob>;
   /** Programs that ask for jobs here, and when they did last: more than one is a conflict. */
   readonly agents: Map<string, number>;
-  /** A runner here starts its jobs elsewhere. */
+  /** A runner here starts its jobs elsewhere, and these are the ones that it was handed. */
   isManager: boolean;
+  readonly managed: Map<string, LiveJob>;
 }
 
 /** Bounded memory of who runs where; an address that falls out is nobody's. */
@@ -51,37 +64,76 @@ export class LiveJobs implements AttributionPort {
   readonly #options: LiveJobsOptions;
   readonly #now: () => number;
   readonly #places = new LRUCache<string, Place>({ max: maxAddresses });
+  /** Addresses with a job, or more than one program that asks: what may change with time. */
+  readonly #busy = new Set<string>();
 
   constructor(options: LiveJobsOptions = {}) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
   }
 
+  /** The same object until something changes. */
   attribute(runnerAddress: string): Attribution {
-    const place = this.#places.get(canonical(runnerAddress));
+    const address = canonicalAddress(runnerAddress);
+    const place = this.#places.get(address);
     if (place === undefined) return unattributed;
-    this.#expire(canonical(runnerAddress), place);
+    this.#review(address, place, () => {});
     return attributionOf(place);
+  }
+
+  /** Ends what nobody has renewed in time; to be called about once a second. */
+  sweep(): void {
+    for (const address of this.#busy) {
+      const place = this.#places.peek(address);
+      if (place === undefined) this.#busy.delete(address);
+      else this.#review(address, place, () => {});
+    }
+  }
+
+  /** Every live job with its address, or that of its runner where that starts it elsewhere. */
+  *all(): Generator<readonly [address: string, job: LiveJob]> {
+    for (const [address, { jobs, managed }] of this.#places.entries())
+      for (const job of [...jobs.values(), ...managed.values()]) yield [address, job];
+  }
+
+  /** True for an address whose flows no other source may give to a job: several runners, or one for many machines. */
+  isShared(runnerAddress: string): boolean {
+    const place = this.#places.get(canonicalAddress(runnerAddress));
+    return place !== undefined && (place.isManager || place.agents.size > 1);
+  }
+
+  /** Addresses in conflict, and those whose runner starts its jobs elsewhere. */
+  nobodys(): { readonly conflicts: readonly string[]; readonly managers: readonly string[] } {
+    const places = [...this.#places.entries()];
+    const isNobodys = ([, place]: [string, Place]): boolean => attributionOf(place).conflict;
+    return {
+      conflicts: places.filter((one) => isNobodys(one) && !one[1].isManager).map(([address]) => address),
+      managers: places.filter(([, { isManager }]) => isManager).map(([address]) => address),
+    };
   }
 
   /** The live jobs of an address. */
   jobsOf(runnerAddress: string): readonly LiveJob[] {
-    const place = this.#places.get(canonical(runnerAddress));
-    if (place === undefined) return [];
-    this.#expire(canonical(runnerAddress), place);
-    return [...place.jobs.values()];
+    return [...(this.#places.get(canonicalAddress(runnerAddress))?.jobs.values() ?? [])];
   }
 
   /** Takes note of what was heard on a connection of this address, from a platform that is believed. */
   hear(runnerAddress: string, news: JobNews): void {
-    const address = canonical(runnerAddress);
-    const place = this.#places.get(address) ?? { jobs: new Map(), agents: new Map(), isManager: false };
+    const address = canonicalAddress(runnerAddress);
+    const place = this.#places.get(address) ?? newPlace();
     this.#places.set(address, place);
-    this.#expire(address, place);
+    this.#review(address, place, () => this.#note(address, place, news));
+  }
+
+  #review(address: string, place: Place, change: () => void): void {
     const before = attributionOf(place);
-    this.#note(address, place, news);
+    this.#expire(address, place);
+    change();
+    const mayChange = place.jobs.size > 0 || place.managed.size > 0 || place.agents.size > 1;
+    if (mayChange) this.#busy.add(address);
+    else this.#busy.delete(address);
     const after = attributionOf(place);
-    if (!isSame(before, after)) this.#options.onChange?.(address, after);
+    if (before !== after) this.#options.onChange?.(address, after);
   }
 
   #note(address: string, place: Place, news: JobNews): void {
@@ -91,11 +143,11 @@ export class LiveJobs implements AttributionPort {
       case 'left':
         return void place.agents.delete(nameOfAgent(news.server, news.agent));
       case 'assigned':
-        return this.#assign(place, news);
+        return this.#assign(address, place, news);
       case 'renewed':
-        return this.#renew(place, news);
+        return this.#renew(address, place, news);
       case 'steps':
-        return update(place, news, (job) => ({ ...job, steps: withSteps(job.steps, news.steps) }));
+        return this.#step(address, place, news);
       case 'ended':
         return this.#end(address, place, news);
     }
@@ -105,64 +157,98 @@ export class LiveJobs implements AttributionPort {
     if (agents.has(agent) || agents.size < maxAgents) agents.set(agent, this.#now());
   }
 
-  #renew(place: Place, news: JobName & { readonly untilMs: number }): void {
+  #renew(address: string, place: Place, news: JobName & { readonly untilMs: number }): void {
     const key = nameOfJob(news);
-    const recalled = place.jobs.has(key) ? null : this.#recalled(news);
-    if (recalled !== null && place.jobs.size < maxJobsPerAddress) place.jobs.set(key, recalled);
-    const untilMs = Math.min(news.untilMs, this.#now() + maxLeaseMs);
-    update(place, news, (job) => ({ ...job, untilMs }));
+    const into = place.managed.has(key) ? place.managed : place.jobs;
+    const job = into.get(key) ?? this.#recalled(news, address);
+    if (job === null || (!into.has(key) && into.size >= maxJobsPerAddress)) return;
+    const renewed = { ...job, untilMs: Math.min(news.untilMs, this.#now() + maxLeaseMs) };
+    into.set(key, renewed);
+    this.#options.onNews?.(address, renewed, { kind: 'renewed' });
+  }
+
+  #step(address: string, place: Place, news: JobName & { readonly steps: readonly StepUpdate[] }): void {
+    const job = place.jobs.get(nameOfJob(news));
+    const steps = job?.progress.note(news.steps) ?? [];
+    if (job !== undefined && steps.length > 0) this.#options.onNews?.(address, job, { kind: 'steps', steps });
   }
 
   #end(address: string, place: Place, news: JobName & { readonly conclusion: string | null }): void {
-    const job = place.jobs.get(nameOfJob(news));
+    const key = nameOfJob(news);
+    const from = place.managed.has(key) ? place.managed : place.jobs;
+    const job = from.get(key);
     if (job === undefined) return;
-    place.jobs.delete(nameOfJob(news));
+    from.delete(key);
     // It asks again before its next job, or was made for this one alone.
     if (job.agent !== null) place.agents.delete(nameOfAgent(news.server, job.agent));
     this.#options.onEnd?.(address, job, news.conclusion);
   }
 
-  #assign(place: Place, { message, agent, runsHere }: Extract<JobNews, { kind: 'assigned' }>): void {
-    if (!runsHere) {
-      place.isManager = true;
-      return;
-    }
+  #assign(
+    address: string,
+    place: Place,
+    { message, agent, runsHere }: Extract<JobNews, { kind: 'assigned' }>,
+  ): void {
+    place.isManager ||= !runsHere;
+    const [into, max] = runsHere ? [place.jobs, maxJobsPerAddress] : [place.managed, maxManaged];
     const now = this.#now();
-    if (place.jobs.size >= maxJobsPerAddress) return;
-    place.jobs.set(nameOfJob({ server: message.job.server, jobId: message.jobId }), {
-      message,
-      agent,
-      sinceMs: now,
-      untilMs: Math.min(message.leaseMs ?? now + leaseMs, now + maxLeaseMs),
-      steps: new Map(),
-    });
+    const key = nameOfJob({ server: message.job.server, jobId: message.jobId });
+    const known = into.get(key);
+    // Handed out once more: whoever had it first keeps it, and another program that asks for it is one too many.
+    if (known !== undefined && agent !== null) this.#ask(place, nameOfAgent(message.job.server, agent));
+    if (known !== undefined || into.size >= max) return;
+    const untilMs = Math.min(message.leaseMs ?? now + leaseMs, now + maxLeaseMs);
+    const job = newJob(message, agent, { now, untilMs, hasBegun: false });
+    into.set(key, job);
+    this.#options.onNews?.(address, job, { kind: 'assigned' });
   }
 
-  #recalled(name: JobName): LiveJob | null {
-    const message = this.#options.recall?.(name) ?? null;
+  #recalled(name: JobName, address: string): LiveJob | null {
+    const message = this.#options.recall?.(name, address) ?? null;
     if (message === null) return null;
     const now = this.#now();
-    return { message, agent: null, sinceMs: now, untilMs: now + leaseMs, steps: new Map() };
+    return newJob(message, null, { now, untilMs: now + leaseMs, hasBegun: true });
   }
 
   #expire(address: string, place: Place): void {
     const now = this.#now();
-    for (const [key, job] of place.jobs) {
-      if (job.untilMs > now) continue;
-      place.jobs.delete(key);
-      this.#options.onEnd?.(address, job, null);
-    }
+    for (const jobs of [place.jobs, place.managed])
+      for (const [key, job] of jobs) {
+        if (job.untilMs > now) continue;
+        jobs.delete(key);
+        this.#options.onEnd?.(address, job, null);
+      }
     for (const [agent, heardMs] of place.agents) if (heardMs <= now - agentMs) place.agents.delete(agent);
   }
 }
 
+const newPlace = (): Place => ({ jobs: new Map(), agents: new Map(), isManager: false, managed: new Map() });
 const nameOfAgent = (server: string, agent: string): string => `${server} ${agent}`;
 const nameOfJob = ({ server, jobId }: JobName): string => `${server} ${jobId}`;
 
-function update({ jobs }: Place, name: JobName, change: (job: LiveJob) => LiveJob): void {
-  const job = jobs.get(nameOfJob(name));
-  if (job !== undefined) jobs.set(nameOfJob(name), change(job));
+function newJob(
+  message: JobMessage,
+  agent: string | null,
+  { now, untilMs, hasBegun }: { readonly now: number; readonly untilMs: number; readonly hasBegun: boolean },
+): LiveJob {
+  const { job, jobId, steps } = message;
+  return {
+    message,
+    agent,
+    sinceMs: now,
+    untilMs,
+    attribution: {
+      job,
+      source: 'job-message',
+      certainty: 'certain',
+      conflict: false,
+      jobId: jobInstance(job.server, jobId),
+    },
+    progress: new JobProgress(steps, hasBegun),
+  };
 }
+
+const inConflict: Attribution = { job: null, source: 'job-message', certainty: 'unknown', conflict: true };
 
 function attributionOf({ jobs, agents, isManager }: Place): Attribution {
   const [first] = jobs.values();
@@ -170,23 +256,11 @@ function attributionOf({ jobs, agents, isManager }: Place): Attribution {
   const all = new Set(agents.keys());
   for (const { agent, message } of jobs.values())
     if (agent !== null) all.add(nameOfAgent(message.job.server, agent));
-  if (jobs.size > 1 || all.size > 1 || isManager)
-    return { job: null, source: 'job-message', certainty: 'unknown', conflict: true };
-  return { job: first.message.job, source: 'job-message', certainty: 'certain', conflict: false };
+  return jobs.size > 1 || all.size > 1 || isManager ? inConflict : first.attribution;
 }
 
-const isSame = (a: Attribution, b: Attribution): boolean => a.job === b.job && a.conflict === b.conflict;
-
-function withSteps(
-  known: ReadonlyMap<string, StepUpdate>,
-  updates: readonly StepUpdate[],
-): ReadonlyMap<string, StepUpdate> {
-  const steps = new Map(known);
-  for (const step of updates) if (steps.has(step.id) || steps.size < maxStepsPerJob) steps.set(step.id, step);
-  return steps;
-}
-
-function canonical(address: string): string {
+/** The text by which an address is known: IPv4 ones that are mapped into IPv6 as IPv4. */
+export function canonicalAddress(address: string): string {
   const parsed = parseAddress(address);
   return parsed === null ? address : formatAddress(unmapAddress(parsed));
 }

@@ -145,6 +145,19 @@ function putInForce(asked: Asked, meaning: AnswerMeaning): void {
     meaning.evidence.length === 0 ? judgement.evidence : [...judgement.evidence, ...meaning.evidence];
   // The question that policy was asked stays what it was.
   asked.judgement = { ...judgement, operation, evidence, ...(minted.length === 0 ? {} : { minted }) };
+  hearJobs(asked, meaning.news ?? []);
+}
+
+/** Whoever reads who runs where is told; what changes by it changes before the answer's last byte goes on. */
+function hearJobs({ judgement, connection, runner }: Asked, news: NonNullable<AnswerMeaning['news']>): void {
+  const { core } = connection;
+  if (news.length === 0 || judgement.query?.scheme !== 'https') return;
+  core.teller = connection;
+  try {
+    core.ports.hearJobs?.(runner, news);
+  } finally {
+    core.teller = null;
+  }
 }
 
 const maxMinted = 32;

@@ -6,7 +6,7 @@ import type { Cidr } from '../flow/address.ts';
 import { blocked, isOpen } from '../flow/decision.ts';
 import type { Decision } from '../flow/decision.ts';
 import type { Evidence } from '../flow/evidence.ts';
-import type { Destination, FlowTls, Protocol } from '../flow/flow.ts';
+import type { Destination, FlowStep, FlowTls, Protocol } from '../flow/flow.ts';
 import { unattributed } from '../flow/job.ts';
 import type { Attribution } from '../flow/job.ts';
 import type { Reason } from '../flow/reason.ts';
@@ -53,6 +53,12 @@ export class Connection implements Told {
   readonly runner: string;
   readonly runnerPort: number;
   attribution: Attribution = unattributed;
+  /** What the job was at when it was opened. */
+  step: FlowStep | null = null;
+  /** Requests that it carried, and how many of them were the runner program's own. */
+  readonly carried = { requests: 0, ofRunner: 0 };
+  /** Its job is another one than it was decided for: decided anew once what it carries has gone on. */
+  isDue = false;
   /** The address that the client aimed at in gateway mode; null when only a name can tell. */
   originalAddress: string | null = null;
   /** Canonical name, or null when the flow is decided by address. */
@@ -129,6 +135,12 @@ export class Connection implements Told {
     return this.#check;
   }
 
+  /** Whoever used it was the runner program, each time. */
+  get infrastructure(): boolean {
+    const { requests, ofRunner } = this.carried;
+    return requests > 0 && requests === ofRunner;
+  }
+
   get destination(): Destination {
     const address = this.dialledAddress ?? this.address ?? this.originalAddress;
     return { host: this.host, address, port: this.port === 0 ? null : this.port, protocol: this.protocol };
@@ -145,6 +157,7 @@ export class Connection implements Told {
   open(): boolean {
     if (this.#isRecorded) return true;
     this.#isRecorded = true;
+    this.step = this.core.ports.steps?.stepOf(this.attribution) ?? null;
     const isWritten = recordOpened(this.core.ports, this);
     if (!isWritten) this.decision = blocked('record-unavailable');
     return isWritten;
@@ -218,6 +231,25 @@ export class Connection implements Told {
     this.dialFailure = null;
     const reason = this.carrier?.mustEnd() ?? null;
     if (reason !== null) this.abort(reason);
+  }
+
+  /** False where what was put off comes out otherwise: what it carried has gone on, and it carries nothing more. */
+  mayGoOn(): boolean {
+    const before = this.hostDecision;
+    if (!this.isDue || before === null) return true;
+    this.isDue = false;
+    const after = this.askHost();
+    if (after === null || isOpen(after) !== isOpen(before) || after.treatment !== before.treatment)
+      return false;
+    this.hostDecision = after;
+    return true;
+  }
+
+  /** Decides anew what was put off, where nothing is in flight. */
+  catchUp(): void {
+    if (this.carrier?.isIdle() === false) return;
+    this.isDue = false;
+    this.redecide();
   }
 
   /** Ends it at once for this reason. */

@@ -1,11 +1,12 @@
 // What all connections of one proxy share: ports, limits, pool, grants, the table of open connections and
 // one coarse clock. Deadlines are numbers that the clock's tick compares, so that a request sets no timer.
 
+import type { Attribution } from '../flow/job.ts';
 import { AlpnMemory } from './alpn.ts';
 import { Authorities } from './authorities.ts';
 import type { Connection } from './connection.ts';
 import { Departures } from './departures.ts';
-import { FollowGrants } from './follow.ts';
+import { FollowGrants, grantHolder } from './follow.ts';
 import type { FollowGrant } from './follow.ts';
 import { Limiter } from './limiter.ts';
 import { Lineages } from './lineages.ts';
@@ -38,6 +39,8 @@ export class Core {
   /** Monotonic milliseconds, as of the last tick. */
   nowMs = performance.now();
   isDraining = false;
+  /** Carries the answer of which others are just told: it is decided anew when the answer has gone on. */
+  teller: Connection | null = null;
   readonly #tickMs: number;
   #timer: NodeJS.Timeout | null = null;
   #revision: string | null = null;
@@ -103,6 +106,7 @@ export class Core {
     this.nowMs = performance.now();
     for (const connection of this.connections) {
       if (connection.deadlineMs <= this.nowMs) this.guard(connection, () => connection.expire());
+      else if (connection.isDue) this.guard(connection, () => connection.catchUp());
     }
     this.upstreams.sweep(this.nowMs);
     this.ports.meter.gauge('sallyport_open_connections', this.connections.size);
@@ -124,6 +128,36 @@ export class Core {
       if (runner === null || connection.runner === runner)
         this.guard(connection, () => connection.redecide());
     }
+  }
+
+  /**
+   * The flows of a runner's address belong to somebody else: what is open is decided anew, and closed where it comes out
+   * otherwise. What was handed out to `ended`, or to nobody in particular, opens nothing any more.
+   */
+  reattribute(runner: string, ended: readonly Attribution[]): void {
+    for (const holder of [`runner ${runner}`, ...ended.map((one) => grantHolder(one, runner))])
+      this.forget(holder);
+    this.upstreams.cut(runner);
+    for (const connection of this.connections) {
+      if (connection.runner !== runner) continue;
+      this.guard(connection, () => this.#askAnew(connection, connection === this.teller));
+    }
+  }
+
+  #askAnew(connection: Connection, isTelling: boolean): void {
+    const answer = this.ports.attribution.attribute(connection.runner, connection.runnerPort);
+    // Sources that have to be waited for are asked when they know.
+    if (answer instanceof Promise || answer === connection.attribution) return;
+    connection.attribution = answer;
+    if (isTelling) connection.isDue = true;
+    else connection.redecide();
+  }
+
+  /** Grants, storage and lineages of a holder are over. */
+  forget(holder: string): void {
+    this.grants.clear(holder);
+    this.storage.clear(holder);
+    this.lineages.clear(holder);
   }
 
   /** Runs a step of a flow; whatever it throws blocks that flow with internal-error. */

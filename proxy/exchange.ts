@@ -4,7 +4,7 @@ import type { BodyWatcher } from '../flow/asked-request.ts';
 import type { Decision } from '../flow/decision.ts';
 import { blocked } from '../flow/decision.ts';
 import type { Evidence } from '../flow/evidence.ts';
-import type { Destination, FlowHttp } from '../flow/flow.ts';
+import type { Destination, FlowHttp, FlowStep } from '../flow/flow.ts';
 import type { Attribution } from '../flow/job.ts';
 import type { FlowLineage } from '../flow/lineage.ts';
 import type { Operation } from '../flow/operation.ts';
@@ -21,6 +21,7 @@ import { byChunks, byLength } from './framing.ts';
 import type { Framer } from './framing.ts';
 import type { RequestHead } from './head.ts';
 import type { HeldBody } from './held-body.ts';
+import { isOfRunnerProgram } from './infrastructure.ts';
 import { reasonToEnd } from './judge.ts';
 import type { Judgement } from './judge.ts';
 import { recordClosed, recordOpened, recordOpenedTogether } from './record.ts';
@@ -38,6 +39,8 @@ export class Exchange implements Told {
   readonly parent: string;
   readonly runner: string;
   readonly attribution: Attribution;
+  readonly step: FlowStep | null;
+  readonly infrastructure: boolean;
   readonly connection: Connection;
   readonly head: RequestHead;
   /** The head's bytes as they arrived. */
@@ -93,6 +96,8 @@ export class Exchange implements Told {
     this.parent = connection.id;
     this.runner = connection.runner;
     this.attribution = connection.attribution;
+    this.step = connection.core.ports.steps?.stepOf(connection.attribution) ?? null;
+    this.infrastructure = isOfRunnerProgram(connection, judgement);
     this.head = head;
     this.headBytes = headBytes;
     this.judgement = judgement;

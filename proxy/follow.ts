@@ -34,10 +34,14 @@ export interface FollowedUrl {
   readonly pathAndQuery: string;
 }
 
-/** Who a grant belongs to: the job when one is known for sure, else the runner's address. */
+/**
+ * Who a grant belongs to: the job when one is known for sure, else the runner's address. A job that its platform names is
+ * itself alone, also where the next one says the same of itself.
+ */
 export function grantHolder(attribution: Attribution, runner: string): string {
   const job = provenJob(attribution);
   if (job === null) return `runner ${runner}`;
+  if (attribution.jobId !== undefined) return `job ${attribution.jobId}`;
   // Storage may be reached over the other family than the answer that handed it out.
   const machine = attribution.machine ?? runner;
   return `job ${job.server} ${job.repository} ${job.runId} ${job.name} ${job.runId === null ? machine : ''}`;

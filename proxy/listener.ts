@@ -23,6 +23,8 @@ export interface Proxy {
   cut(runner: string): Promise<void>;
   /** Closes everything of a runner at once, for this reason: it was quarantined. */
   end(runner: string, reason: Reason): void;
+  /** A runner's flows belong to another job, or to none, from now on; what `ended` was given opens nothing any more. */
+  reattribute(runner: string, ended: readonly Attribution[]): void;
   /** Decides every open connection anew; a new policy revision does so by itself. */
   redecide(): void;
   /** The rule whose request was answered with a URL on this host and port 443 that is open to the asker now, or null. */
@@ -44,6 +46,7 @@ export function createProxy(ports: ProxyPorts): Proxy {
     acceptExplicit: (socket) => void carry(core, socket, 'explicit'),
     cut: (runner) => cut(core, runner),
     end: (runner, reason) => end(core, runner, reason),
+    reattribute: (runner, ended) => core.reattribute(runner, ended),
     redecide: () => core.redecide(null),
     grantedHost: (attribution, runner, host) => core.grantOfHost(grantHolder(attribution, runner), host, 443),
     drain: () => drain(core),
@@ -62,27 +65,21 @@ export function acceptOn(fd: number, accept: (socket: Socket) => void): Server {
 async function cut(core: Core, runner: string): Promise<void> {
   for (const connection of core.connections) {
     if (connection.runner !== runner) continue;
-    forgetGrants(core, connection.holder);
+    core.forget(connection.holder);
     connection.attribution = await core.ports.attribution.attribute(runner, connection.runnerPort);
   }
-  forgetGrants(core, `runner ${runner}`);
+  core.forget(`runner ${runner}`);
   core.redecide(runner);
 }
 
 function end(core: Core, runner: string, reason: Reason): void {
   for (const connection of core.connections) {
     if (connection.runner !== runner) continue;
-    forgetGrants(core, connection.holder);
+    core.forget(connection.holder);
     connection.abort(reason);
   }
-  forgetGrants(core, `runner ${runner}`);
+  core.forget(`runner ${runner}`);
   core.upstreams.cut(runner);
-}
-
-function forgetGrants(core: Core, holder: string): void {
-  core.grants.clear(holder);
-  core.storage.clear(holder);
-  core.lineages.clear(holder);
 }
 
 async function drain(core: Core): Promise<void> {

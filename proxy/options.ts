@@ -7,9 +7,10 @@ import type { Cidr } from '../flow/address.ts';
 import type { ActionFactsPort } from '../flow/action-facts.ts';
 import type { Evidence } from '../flow/evidence.ts';
 import type { Attribution, AttributionPort } from '../flow/job.ts';
+import type { JobNews } from '../flow/job-news.ts';
 import type { Interpreter, KeepVersion } from '../flow/asked-request.ts';
 import type { CredentialKind, Operation } from '../flow/operation.ts';
-import type { Meter, NameJudgement, Recorder, ResolverPort, VirtualPort } from '../flow/ports.ts';
+import type { Meter, NameJudgement, Recorder, ResolverPort, StepPort, VirtualPort } from '../flow/ports.ts';
 import type { Reason } from '../flow/reason.ts';
 import type { Decision } from '../flow/decision.ts';
 import type { HostDecision, RequestDecision } from '../policy/decide.ts';
@@ -92,6 +93,19 @@ export interface ProxyPorts {
   /** The policy in force, or null while none has been loaded: everything is then blocked. */
   decider(): Decider | null;
   readonly attribution: AttributionPort;
+  /** Absent: nobody knows what jobs are at. */
+  readonly steps?: StepPort;
+  /** Told of what a platform said to a runner of jobs, over TLS that was verified, before the answer's last byte goes on. */
+  hearJobs?(runner: string, news: readonly JobNews[]): void;
+  /**
+   * True for a request of the runner program itself; `handedOutBy` is what was asked where an answer handed out this very
+   * URL. Absent: nobody tells them from the job's.
+   */
+  isOfRunnerProgram?(
+    attribution: Attribution,
+    operation: Operation | null,
+    handedOutBy: Operation | null,
+  ): boolean;
   readonly resolver: ResolverPort;
   readonly leafIssuer: LeafPort;
   readonly recorder: Recorder;

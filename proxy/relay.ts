@@ -363,7 +363,7 @@ export class Relay implements Carrier {
   /** The exchange is over and the connection stays: the next head, if it is here already. */
   next(): void {
     this.connection.setDeadline(this.connection.core.limits.idleMs);
-    if (this.connection.core.isDraining) return this.finish();
+    if (this.connection.core.isDraining || !this.connection.mayGoOn()) return this.finish();
     this.#scanned = 0;
     this.#release();
     if (!this.#isPumping)

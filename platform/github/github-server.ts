@@ -2,6 +2,7 @@
 // answers told.
 
 import type { PlatformServer } from '../../flow/platform-server.ts';
+import type { Hearing } from '../hearing.ts';
 import { RepositoryTwins } from './repository-twins.ts';
 
 export interface GithubServer {
@@ -12,14 +13,17 @@ export interface GithubServer {
   readonly twins: RepositoryTwins;
   /** True for every host of this server: what policy decides by rules on repositories needs no other grant. */
   isOwnHost(host: string): boolean;
+  /** Null: what its runners and it tell each other of jobs is not listened to. */
+  readonly hearing: Hearing | null;
 }
 
-export function githubServer(server: PlatformServer): GithubServer {
+export function githubServer(server: PlatformServer, hearing: Hearing | null = null): GithubServer {
   const known = new Set(server.hosts.map(({ host }) => host));
   return {
     name: server.server,
     hasApiHost: server.hosts.some(({ role }) => role === 'api'),
     twins: new RepositoryTwins(),
     isOwnHost: (host) => known.has(host) || known.has(`*${host.slice(host.indexOf('.'))}`),
+    hearing,
   };
 }

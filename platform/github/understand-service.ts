@@ -5,6 +5,7 @@ import type { AskedRequest, Understanding } from '../../flow/asked-request.ts';
 import type { Access, CredentialKind, Touch } from '../../flow/operation.ts';
 import { accessByMethod, buildOperation, unknownOperation } from './build-operation.ts';
 import type { GithubServer } from './github-server.ts';
+import { hearJobs } from './hear-jobs.ts';
 import { watchLog, type LogOptions } from '../logs/watch-log.ts';
 import { queryValuesWithoutCase } from './split-path.ts';
 import { platformTouch, repositoryTouch } from './touches.ts';
@@ -15,7 +16,21 @@ import { touchOf, understandTwirp } from './understand-twirp.ts';
 const runtimes: readonly CredentialKind[] = ['job', 'runtime', 'derived', 'unknown'];
 const maxAudiences = 8;
 
+/** What a call means, and what is heard of jobs in it: over TLS alone, since anybody could answer without. */
 export function understandService(
+  server: GithubServer,
+  request: AskedRequest,
+  segments: readonly string[],
+): Understanding {
+  const meaning = understandCall(server, request, segments);
+  const { name: ofServer, hearing } = server;
+  const hash = request.scheme === 'https' ? (hearing?.hash() ?? null) : null;
+  if (hearing === null || hash === null || meaning.operation === null) return meaning;
+  const { now } = hearing;
+  return hearJobs(meaning, meaning.operation.name, request, { server: ofServer, hash, now });
+}
+
+function understandCall(
   server: GithubServer,
   request: AskedRequest,
   segments: readonly string[],

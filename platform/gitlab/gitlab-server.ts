@@ -1,6 +1,7 @@
 // One GitLab as this gateway knows it: its name and the host of its container registry.
 
 import type { PlatformServer } from '../../flow/platform-server.ts';
+import type { Hearing } from '../hearing.ts';
 import { RepositoryTwins } from '../github/repository-twins.ts';
 import { Traces } from './watch-trace.ts';
 import type { GithubServer } from '../github/github-server.ts';
@@ -14,11 +15,13 @@ export interface GitlabServer {
   isOwnHost(host: string): boolean;
   /** The same server to readers of protocols that both forges speak: git, LFS, image registries. */
   readonly shared: GithubServer;
+  /** Null: what its runners and it tell each other of jobs is not listened to. */
+  readonly hearing: Hearing | null;
   /** Logs of its jobs on their way. */
   readonly traces: Traces;
 }
 
-export function gitlabServer(server: PlatformServer): GitlabServer {
+export function gitlabServer(server: PlatformServer, hearing: Hearing | null = null): GitlabServer {
   const known = new Set(server.hosts.map(({ host }) => host));
   const isOwnHost = (host: string): boolean => known.has(host);
   const registry = server.hosts.find(({ role }) => role === 'container')?.host ?? `registry.${server.server}`;
@@ -26,7 +29,14 @@ export function gitlabServer(server: PlatformServer): GitlabServer {
     name: server.server,
     registryHost: registry,
     isOwnHost,
-    shared: { name: server.server, hasApiHost: false, twins: new RepositoryTwins(), isOwnHost },
+    shared: {
+      name: server.server,
+      hasApiHost: false,
+      twins: new RepositoryTwins(),
+      isOwnHost,
+      hearing: null,
+    },
+    hearing,
     traces: new Traces(),
   };
 }

@@ -8,6 +8,7 @@ import { ownerTouch, platformTouch } from '../github/touches.ts';
 import { buildOperation, unknownOperation } from './build-operation.ts';
 import { findRoute, highestAt, mayBeOverridden } from './find-route.ts';
 import type { GitlabServer } from './gitlab-server.ts';
+import { hearGitlabJobs } from './hear-jobs.ts';
 import { crossingLimits, findCrossing } from './read-crossing.ts';
 import type { Route } from './read-routes.ts';
 import { restAnswerReader } from './project-answer.ts';
@@ -40,9 +41,9 @@ export function understandRest(
   };
 }
 
-/** Logs of jobs are read along. */
+/** What is heard of jobs in a call of a runner (over TLS alone, since anybody could answer without), and logs. */
 function heard(
-  { traces }: GitlabServer,
+  { name: server, hearing, traces }: GitlabServer,
   request: AskedRequest,
   segments: readonly string[],
   route: Route,
@@ -51,7 +52,10 @@ function heard(
   const [first, second = ''] = segments;
   const jobId = first === 'jobs' && /^\d{1,20}$/.test(second) ? second : null;
   const isLog = route.name === 'runner/append-trace' && jobId !== null;
-  return isLog ? traces.watch(placedCall, request, jobId) : placedCall;
+  const meaning = isLog ? traces.watch(placedCall, request, jobId) : placedCall;
+  const hash = request.scheme === 'https' ? (hearing?.hash() ?? null) : null;
+  if (hearing === null || hash === null) return meaning;
+  return hearGitlabJobs(meaning, route.name, jobId, { server, hash, now: hearing.now });
 }
 
 function placed(

@@ -3,7 +3,7 @@
 import type { Decision } from '../../flow/decision.ts';
 import { blocked } from '../../flow/decision.ts';
 import type { Evidence } from '../../flow/evidence.ts';
-import type { Destination, FlowHttp } from '../../flow/flow.ts';
+import type { Destination, FlowHttp, FlowStep } from '../../flow/flow.ts';
 import type { Attribution } from '../../flow/job.ts';
 import type { FlowLineage } from '../../flow/lineage.ts';
 import type { Operation } from '../../flow/operation.ts';
@@ -11,6 +11,7 @@ import type { Reason } from '../../flow/reason.ts';
 import { uuidv7 } from '../../flow/uuid.ts';
 import { BodyWatching } from '../body-watching.ts';
 import type { Connection } from '../connection.ts';
+import { isOfRunnerProgram } from '../infrastructure.ts';
 import { reasonToEnd } from '../judge.ts';
 import type { Judgement } from '../judge.ts';
 import { recordClosed, recordOpenedTogether } from '../record.ts';
@@ -33,6 +34,8 @@ export class Stream implements Told {
   readonly parent: string;
   readonly runner: string;
   readonly attribution: Attribution;
+  readonly step: FlowStep | null;
+  readonly infrastructure: boolean;
   policyRevision: string | null;
   readonly connection: Connection;
   /** Null where the whole connection is answered here. */
@@ -96,6 +99,8 @@ export class Stream implements Told {
     this.parent = connection.id;
     this.runner = connection.runner;
     this.attribution = connection.attribution;
+    this.step = connection.core.ports.steps?.stepOf(connection.attribution) ?? null;
+    this.infrastructure = isOfRunnerProgram(connection, judgement);
     this.policyRevision = connection.core.decider?.revision ?? null;
     this.number = number;
     this.upstreamNumber = number;

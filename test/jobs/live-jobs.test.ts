@@ -120,7 +120,11 @@ t.test('a runner that starts its jobs elsewhere is no job’s address', async (t
 });
 
 t.test('memory is bounded whatever is heard', async (t) => {
-  const jobs = new LiveJobs({ now: () => 0 });
+  let noted = 0;
+  const jobs = new LiveJobs({
+    now: () => 0,
+    onNews: (_, __, news) => (noted += news.kind === 'steps' ? news.steps.length : 0),
+  });
   for (let serial = 0; serial < 200; serial++)
     jobs.hear(address, { ...assigned(1), message: { ...message(1), jobId: `j${serial}` } });
   t.equal(jobs.jobsOf(address).length, 64);
@@ -133,5 +137,5 @@ t.test('memory is bounded whatever is heard', async (t) => {
     endedMs: null,
   }));
   jobs.hear(address, { kind: 'steps', server: 'github.com', jobId: 'j0', steps });
-  t.equal(jobs.jobsOf(address)[0]!.steps.size, 2_000);
+  t.equal(noted, 2_000);
 });

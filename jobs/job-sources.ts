@@ -1,0 +1,324 @@
+// Who is talking, of everything that this worker knows: what the operator declared, what it heard itself, what control
+// published, tokens that it met, in this order. Whoever is claimed by two is nobody; nobody is ever replaced by another.
+
+import { LRUCache } from 'lru-cache';
+import { unattributed, type Attribution, type AttributionPort } from '../flow/job.ts';
+import type { HashToken, JobMessage } from '../flow/job-message.ts';
+import type { JobName, JobNews } from '../flow/job-news.ts';
+import { jobInstance, type JobRecord } from '../flow/job-record.ts';
+import type { FlowStep } from '../flow/flow.ts';
+import type { StepPort } from '../flow/ports.ts';
+import type { DeclaredJobs } from './declared.ts';
+import { EndedJobs } from './ended-jobs.ts';
+import { JobRecords } from './job-records.ts';
+import { canonicalAddress, LiveJobs, type LiveJob } from './live-jobs.ts';
+import { attributionOfEntry, instanceOf, type LiveEntry, type LiveTable } from './live-table.ts';
+import type { PublishedTable } from './live-table.ts';
+import { keyIdOf } from './live-table-file.ts';
+import type { JobPhase } from './runner-program.ts';
+import { isSameJob } from './same-job.ts';
+import { TokenBinding } from './token-binding.ts';
+import { hashTokensBy } from './token-hash.ts';
+
+export interface JobSourcesOptions {
+  readonly declared: DeclaredJobs;
+  readonly gateway: string;
+  readonly fleet: string;
+  /** Of hashes of tokens, 32 bytes; null: not known yet, and until then nothing is heard. */
+  readonly key: Uint8Array | null;
+  readonly record: (record: JobRecord) => void;
+  /** The flows of an address belong to somebody else from now on; `ended` are those whose grants are over. */
+  readonly onChange: (address: string, ended: readonly Attribution[]) => void;
+  /** The table is another one. */
+  readonly onTable: (what: 'jobs' | 'renewed') => void;
+  readonly now?: () => number;
+}
+
+/** What is known of the job behind an attribution. */
+interface Known {
+  readonly message: JobMessage;
+  /** The key under which its hashes were made. */
+  readonly key: Uint8Array | null;
+  readonly live: LiveJob | null;
+}
+
+const maxKnown = 16_384;
+const maxListed = 16_384;
+const inConflict: Attribution = { job: null, source: 'job-message', certainty: 'unknown', conflict: true };
+
+export class JobSources implements AttributionPort, StepPort {
+  readonly #options: JobSourcesOptions;
+  readonly #now: () => number;
+  readonly #startedMs: number;
+  readonly #live: LiveJobs;
+  readonly #ended = new EndedJobs();
+  readonly #records: JobRecords;
+  readonly #binding: TokenBinding;
+  /** What was answered last, by address as it was asked for. */
+  readonly #answers = new LRUCache<string, Attribution>({ max: maxKnown });
+  readonly #ofEntries = new LRUCache<string, { readonly text: string; readonly attribution: Attribution }>({
+    max: maxKnown,
+  });
+  readonly #about = new WeakMap<Attribution, Known>();
+  #key: Uint8Array | null;
+  #hash: HashToken | null;
+  #published: ReadonlyMap<string, readonly LiveEntry[]> = new Map();
+  #recall: ReadonlyMap<string, readonly LiveEntry[]> = new Map();
+  #conflicts: ReadonlySet<string> = new Set();
+  #managers: ReadonlySet<string> = new Set();
+  #ending: readonly Attribution[] = [];
+
+  constructor(options: JobSourcesOptions) {
+    this.#options = options;
+    const { gateway, fleet, record: write, key } = options;
+    this.#now = options.now ?? Date.now;
+    this.#startedMs = this.#now();
+    this.#key = key;
+    this.#hash = key === null ? null : hashTokensBy(key);
+    this.#records = new JobRecords({ gateway, fleet, write, now: this.#now });
+    this.#binding = new TokenBinding({
+      jobOf: (hash) => this.#managedBy(hash),
+      isTaken: (address) => this.#isTaken(address),
+    });
+    this.#live = new LiveJobs({
+      now: this.#now,
+      recall: (name, address) => this.#recalled(name, address),
+      onChange: (address) => this.#changed(address),
+      onEnd: (address, job, conclusion) => this.#end(address, job, conclusion),
+      onNews: (address, job, news) => {
+        this.#about.set(job.attribution, { message: job.message, key: this.#key, live: job });
+        this.#records.news(address, job, news);
+        if (news.kind !== 'steps') options.onTable(news.kind === 'assigned' ? 'jobs' : 'renewed');
+      },
+    });
+  }
+
+  /** Makes the hashes by which tokens are known; null while there is no key. */
+  get hash(): HashToken | null {
+    return this.#hash;
+  }
+
+  /** The same object for the same job on the same address. */
+  attribute(address: string): Attribution {
+    const known = this.#answers.get(address);
+    if (known !== undefined) return known;
+    const found = this.#find(address);
+    this.#answers.set(address, found);
+    return found;
+  }
+
+  /** Takes note of what a platform told a runner at this address, over TLS that was verified. */
+  hear(address: string, news: readonly JobNews[]): void {
+    for (const one of news) {
+      if (one.kind === 'ended') this.#note(canonicalAddress(address), jobInstance(one.server, one.jobId));
+      this.#live.hear(address, one);
+    }
+  }
+
+  /** Takes what control makes of all sources. */
+  follow({ key, jobs, recall, managers, conflicts }: PublishedTable): void {
+    const bytes = Buffer.from(key, 'base64');
+    if (this.#key === null || !bytes.equals(this.#key)) {
+      this.#key = bytes;
+      this.#hash = hashTokensBy(bytes);
+    }
+    const believed = ({ certainty }: LiveEntry): boolean => certainty !== 'unknown';
+    this.#published = Map.groupBy(jobs, ({ address }) => address);
+    this.#recall = Map.groupBy([...jobs, ...recall].filter(believed), ({ address }) => address);
+    this.#conflicts = new Set(conflicts);
+    this.#managers = new Set(managers);
+    this.#reviewAll();
+  }
+
+  /** Ends what is past its time; to be called about once a second. */
+  sweep(): void {
+    this.#live.sweep();
+    this.#reviewAll();
+  }
+
+  /** Takes note of a job's own token on a request of nobody: jobs that a runner started elsewhere are found by it. */
+  meet(address: string, token: string): void {
+    if (this.#hash === null) return;
+    const canonical = canonicalAddress(address);
+    if (this.#binding.met(canonical, this.#hash(token), this.#now()) !== null) this.#changed(canonical);
+  }
+
+  isOwnToken(attribution: Attribution, token: string): boolean {
+    if (this.#options.declared.isOwnToken(attribution, token)) return true;
+    const own = this.#tokensOf(attribution)?.own ?? null;
+    return own !== null && this.#hash?.(token) === own;
+  }
+
+  /** Tells the token of the job's runtime from others; null where nobody knows it. */
+  runtimeToken(attribution: Attribution): ((token: string) => boolean) | null {
+    const declared = this.#options.declared.runtimeToken(attribution);
+    const runtime = this.#tokensOf(attribution)?.runtime ?? null;
+    const hash = this.#hash;
+    return declared ?? (runtime === null || hash === null ? null : (token) => hash(token) === runtime);
+  }
+
+  stepOf(attribution: Attribution): FlowStep | null {
+    return this.#about.get(attribution)?.live?.progress.step ?? null;
+  }
+
+  phaseOf(attribution: Attribution): JobPhase {
+    const live = this.#about.get(attribution)?.live ?? null;
+    return { hasJob: attribution.job !== null, hasBegun: live?.progress.hasBegun ?? true };
+  }
+
+  /** What this worker has to say of who runs where. */
+  table(): LiveTable {
+    const nowMs = this.#now();
+    const { conflicts, managers } = this.#live.nobodys();
+    const isManager = new Set(managers);
+    const own = [...this.#live.all()].map(([address, { agent, sinceMs, untilMs, ...job }]): LiveEntry => {
+      const certainty = isManager.has(address) ? 'unknown' : 'certain';
+      // Hashes under another key would be taken for those of another job's tokens.
+      const isHashed = this.#about.get(job.attribution)?.key === this.#key;
+      const message = isHashed ? job.message : { ...job.message, tokens: { own: null, runtime: null } };
+      return { address, agent, source: 'job-message', certainty, sinceMs, untilMs, message };
+    });
+    return {
+      v: 1,
+      startedMs: this.#startedMs,
+      atMs: nowMs,
+      keyId: this.#key === null ? '' : keyIdOf(this.#key),
+      jobs: [...own, ...this.#binding.entries(nowMs)].slice(0, maxListed),
+      managers,
+      conflicts,
+      ended: this.#ended.list(nowMs),
+    };
+  }
+
+  #find(address: string): Attribution {
+    const declared = this.#options.declared.attribute(address);
+    if (declared !== unattributed) return declared;
+    const canonical = canonicalAddress(address);
+    const live = this.#live.attribute(canonical);
+    const others = this.#candidates(canonical, live);
+    const firm = others.filter(isFirm);
+    const isShared = this.#live.isShared(canonical) || this.#managers.has(canonical);
+    if (live.conflict || this.#conflicts.has(canonical)) return inConflict;
+    if (isShared) return live === unattributed && firm.length === 0 ? unattributed : inConflict;
+    if (live !== unattributed) return firm.some((entry) => !isOfJob(entry, live)) ? inConflict : live;
+    const [first] = others;
+    if (first === undefined) return unattributed;
+    // The intersection of what several say: where they contradict each other nothing is left.
+    return firm.some((entry) => !isOne(entry, first)) ? inConflict : this.#ofEntry(canonical, first);
+  }
+
+  /** What others say of an address, the surest first, without what has ended and what is known better here. */
+  #candidates(address: string, live: Attribution): readonly LiveEntry[] {
+    const nowMs = this.#now();
+    const published = (this.#published.get(address) ?? []).filter(
+      ({ untilMs, certainty, message }) =>
+        untilMs > nowMs &&
+        certainty !== 'unknown' &&
+        !this.#ended.has(address, instanceOf(message)) &&
+        (live.jobId === undefined || instanceOf(message) !== live.jobId),
+    );
+    const bound = this.#binding.entryOf(address, nowMs);
+    return bound === null ? published : [...published, bound];
+  }
+
+  /** The same object for as long as the entry says the same. */
+  #ofEntry(address: string, entry: LiveEntry): Attribution {
+    const { message, source, certainty, machine } = entry;
+    const text = JSON.stringify([message.job, message.jobId, source, certainty, machine]);
+    const known = this.#ofEntries.get(address);
+    const attribution = known?.text === text ? known.attribution : attributionOfEntry(entry);
+    if (known?.text !== text) this.#ofEntries.set(address, { text, attribution });
+    this.#about.set(attribution, { message, key: this.#key, live: null });
+    return attribution;
+  }
+
+  #tokensOf(attribution: Attribution): JobMessage['tokens'] | null {
+    const known = attribution.conflict ? undefined : this.#about.get(attribution);
+    // Hashes under another key say nothing, neither that a token is the job's nor that it is not.
+    return known === undefined || known.key !== this.#key ? null : known.message.tokens;
+  }
+
+  #end(address: string, job: LiveJob, conclusion: string | null): void {
+    this.#records.ended(address, job, conclusion);
+    this.#ending = [...this.#ending, job.attribution];
+    const { server } = job.message.job;
+    this.#note(address, jobInstance(server, job.message.jobId));
+    for (const other of this.#binding.endOf(server, job.message.jobId)) this.#changed(other);
+  }
+
+  #note(address: string, job: string): void {
+    this.#ended.add(address, job, this.#now());
+    this.#options.onTable('jobs');
+    this.#changed(address);
+  }
+
+  #recalled({ server, jobId }: JobName, address: string): JobMessage | null {
+    if (this.#managers.has(address)) return null;
+    const job = jobInstance(server, jobId);
+    const entry = this.#recall.get(address)?.find(({ message }) => instanceOf(message) === job);
+    if (entry === undefined || this.#ended.has(address, job)) return null;
+    return entry.message;
+  }
+
+  #managedBy(hash: string): LiveEntry | null {
+    for (const [address, { message, agent, sinceMs, untilMs }] of this.#live.all()) {
+      if (message.tokens.own !== hash || !this.#live.isShared(address)) continue;
+      return { address, agent, source: 'job-message', certainty: 'unknown', sinceMs, untilMs, message };
+    }
+    for (const address of this.#managers)
+      for (const entry of this.#published.get(address) ?? [])
+        if (entry.message.tokens.own === hash) return entry;
+    return null;
+  }
+
+  #isTaken(address: string): boolean {
+    if (this.#options.declared.attribute(address) !== unattributed) return true;
+    if (this.#live.attribute(address) !== unattributed || this.#live.isShared(address)) return true;
+    if (this.#conflicts.has(address) || this.#managers.has(address)) return true;
+    return (this.#published.get(address) ?? []).some(
+      ({ source }) => source !== 'job-token' && source !== 'hook-claim',
+    );
+  }
+
+  #reviewAll(): void {
+    const asked = Array.from(this.#answers.keys());
+    for (const address of asked) if (this.#mayChange(address)) this.#changed(address);
+  }
+
+  /** Only what comes from elsewhere: of what is heard here each change is told. */
+  #mayChange(address: string): boolean {
+    const before = this.#answers.peek(address);
+    return before !== undefined && this.#find(address) !== before;
+  }
+
+  #changed(address: string): void {
+    const before = this.#answers.peek(address);
+    this.#answers.delete(address);
+    this.#answers.delete(`::ffff:${address}`);
+    const after = this.attribute(address);
+    const ended = this.#ending;
+    this.#ending = [];
+    if (before === after && ended.length === 0) return;
+    if (after.conflict && before?.conflict !== true)
+      this.#records.conflict(address, this.#live.jobsOf(address));
+    this.#options.onTable('jobs');
+    const isOver = before !== undefined && before.jobId !== after.jobId && before.job !== null;
+    this.#options.onChange(address, isOver && !ended.includes(before) ? [...ended, before] : ended);
+  }
+}
+
+/** Sources that a program on the runner can speak for: they give way, and never make a conflict. */
+const isFirm = ({ source }: LiveEntry): boolean => source !== 'hook-claim' && source !== 'process';
+
+function isOfJob({ message }: LiveEntry, { job, jobId }: Attribution): boolean {
+  if (job === null) return false;
+  return message.jobId === '' || jobId === undefined
+    ? isSameJob(message.job, job)
+    : instanceOf(message) === jobId;
+}
+
+function isOne(a: LiveEntry, b: LiveEntry): boolean {
+  return a.message.jobId === '' || b.message.jobId === ''
+    ? isSameJob(a.message.job, b.message.job)
+    : instanceOf(a.message) === instanceOf(b.message);
+}
