@@ -6,7 +6,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { SallyportError } from '../flow/errors.ts';
 import { createRequestCheck } from './check-request.ts';
 import { ProblemError, problems, problemSchema, sendProblem, type ProblemCode } from './problem.ts';
-import type { ApiRoute, Fields, Schema } from './routes/api-route.ts';
+import type { ApiRoute, Fields, Scalars, Schema } from './routes/api-route.ts';
 import { RouteTable, type Route } from './routes/route.ts';
 import { registerSending } from './send-answer.ts';
 
@@ -52,7 +52,7 @@ function register(app: FastifyInstance, route: ApiRoute): void {
     handler: async (request, reply) => {
       const { actor, query, params, body } = request;
       // Checked by the schemas above; without one of its own a part is empty.
-      const [fields, names] = [query as Record<string, unknown>, params as Record<string, unknown>];
+      const [fields, names] = [query as Scalars, params as Scalars];
       const answer = await route.handle({ actor, query: fields, params: names, body, request, reply });
       if (reply.sent || answer === reply) return reply;
       if (route.answer === null) return reply.code(route.status ?? 204).send();

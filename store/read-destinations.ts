@@ -27,8 +27,8 @@ export interface StoredDestination extends Totals {
   /** Whenever it was, in milliseconds since 1970; null where it was never asked for by a job of these repositories. */
   readonly firstSeenMs: number | null;
   readonly lastSeenMs: number | null;
-  /** Jobs of workflows that ever went there, and their repositories. */
-  readonly jobs: number;
+  /** Jobs as workflows define them that ever went there, and their repositories. */
+  readonly workflowJobs: number;
   readonly repositories: number;
 }
 
@@ -78,9 +78,39 @@ export class DestinationReader {
         received: row.received,
         firstDay: row.first_day,
         lastDay: row.last_day,
-        ...(seen.get(row.id) ?? { firstSeenMs: null, lastSeenMs: null, jobs: 0, repositories: 0 }),
+        ...(seen.get(row.id) ?? { firstSeenMs: null, lastSeenMs: null, workflowJobs: 0, repositories: 0 }),
       })),
     };
+  }
+
+  /** How many jobs and runs went to a host, and the numbers of the jobs that did last, ten at most. */
+  async visits(
+    host: string,
+    { owners = null, repository }: Pick<DestinationFilter, 'owners' | 'repository'>,
+  ) {
+    let query = this.#main
+      .selectFrom('job_host')
+      .innerJoin('host', 'host.id', 'job_host.host_id')
+      .innerJoin('job', 'job.id', 'job_host.job_id')
+      .innerJoin('repository', 'repository.id', 'job.repository_id')
+      .where('host.name', '=', host);
+    if (owners !== null) query = query.where(isOwned('repository.path', owners));
+    if (repository !== undefined) query = query.where('job.repository_id', '=', repository);
+    const counts = await query
+      .select((is) => is.fn.countAll<number>().as('jobs'))
+      .select(
+        sql<number>`count(distinct coalesce(job.repository_id || ':' || job.run_id, 'j' || job.id))`.as(
+          'runs',
+        ),
+      )
+      .executeTakeFirst();
+    const last = await query
+      .select('job_host.job_id as id')
+      .orderBy('job_host.last_ms', 'desc')
+      .orderBy('job_host.job_id', 'desc')
+      .limit(10)
+      .execute();
+    return { jobs: counts?.jobs ?? 0, runs: counts?.runs ?? 0, last: last.map(({ id }) => id) };
   }
 
   async #seen(hosts: readonly number[], { repository, owners = null }: DestinationFilter) {
@@ -92,7 +122,7 @@ export class DestinationReader {
       .select('seen.host_id')
       .select((is) => [is.fn.min<number>('first_ms').as('first'), is.fn.max<number>('last_ms').as('last')])
       .select((is) => [
-        is.fn.countAll<number>().as('jobs'),
+        is.fn.countAll<number>().as('workflowJobs'),
         is.fn.count<number>('definition.repository_id').distinct().as('repositories'),
       ])
       .where('seen.host_id', 'in', [...hosts])
@@ -117,7 +147,7 @@ export class DestinationReader {
           {
             firstSeenMs: time?.first_ms ?? row?.first ?? null,
             lastSeenMs: time?.last_ms ?? row?.last ?? null,
-            jobs: row?.jobs ?? 0,
+            workflowJobs: row?.workflowJobs ?? 0,
             repositories: row?.repositories ?? 0,
           },
         ];
@@ -126,7 +156,7 @@ export class DestinationReader {
   }
 }
 
-type Seen = Pick<StoredDestination, 'firstSeenMs' | 'lastSeenMs' | 'jobs' | 'repositories'>;
+type Seen = Pick<StoredDestination, 'firstSeenMs' | 'lastSeenMs' | 'workflowJobs' | 'repositories'>;
 
 const sumOf = (verdict: number) =>
   sql<number>`sum(case when verdict = ${sql.lit(verdict)} then n else 0 end)`;

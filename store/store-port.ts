@@ -11,7 +11,8 @@ import type { StoreTables } from './tables.ts';
 type FlowQuestions = Pick<StoreReader, 'flows' | 'flow' | 'flowsOf'>;
 type JobQuestions = Pick<JobReader, 'jobs' | 'job' | 'jobsOf' | 'runs' | 'run'>;
 type SumQuestions = Pick<SumReader, 'hours' | 'repositories' | 'runners' | 'gateways'>;
-type OtherQuestions = Pick<DestinationReader, 'destinations'> & Pick<PolicyReader, 'revisions' | 'bundle'>;
+type OtherQuestions = Pick<DestinationReader, 'destinations' | 'visits'> &
+  Pick<PolicyReader, 'revisions' | 'bundle'>;
 
 /** Everything that can be asked. */
 export type Questions = FlowQuestions & JobQuestions & SumQuestions & OtherQuestions;
@@ -55,11 +56,12 @@ export function questionsOf(main: Kysely<StoreTables>, source: FlowSource): Ques
     runs: (filter, page) => jobs.runs(filter, page),
     run: (id, owners) => jobs.run(id, owners),
     destinations: (filter, page) => hosts.destinations(filter, page),
+    visits: (host, filter) => hosts.visits(host, filter),
     revisions: (page) => policy.revisions(page),
     bundle: (revision) => policy.bundle(revision),
     hours: (fromMs, untilMs, filter) => sums.hours(fromMs, untilMs, filter),
-    repositories: (owners) => sums.repositories(owners),
-    runners: (owners) => sums.runners(owners),
+    repositories: (filter, page) => sums.repositories(filter, page),
+    runners: (filter, page) => sums.runners(filter, page),
     gateways: () => sums.gateways(),
   };
 }

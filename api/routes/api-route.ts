@@ -11,12 +11,15 @@ export type Schema = Readonly<Record<string, unknown>>;
 /** The properties of a query, of a path or of an object. */
 export type Fields = Readonly<Record<string, Schema>>;
 
+/** What texts of a query or a path have become. */
+export type Scalars = Readonly<Record<string, string | number | boolean | undefined>>;
+
 export interface Call {
   /** Null on the routes that are for everybody. */
   readonly actor: Actor | null;
   /** Checked by the route's schema. */
-  readonly query: Readonly<Record<string, unknown>>;
-  readonly params: Readonly<Record<string, unknown>>;
+  readonly query: Scalars;
+  readonly params: Scalars;
   readonly body: unknown;
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;

@@ -48,7 +48,7 @@ t.test('what is appended can be asked for, and again after a restart', async (t)
     oldestDay: '2026-11-23',
   });
   await store.close();
-  await t.rejects(store.ask('runners'), /the store is closed/);
+  await t.rejects(store.ask('runners', {}, page), /the store is closed/);
 
   const again = await EmbeddedStore.open(options);
   t.teardown(() => again.close());
@@ -64,7 +64,7 @@ t.test('what is appended can be asked for, and again after a restart', async (t)
     again.ask('flows', { host: { toString: 1 } as unknown as string }, page),
     'a question that is none',
   );
-  t.equal((await again.ask('runners')).length, 5, 'the others are answered');
+  t.equal((await again.ask('runners', {}, page)).items.length, 5, 'the others are answered');
 });
 
 t.test('a file that is no database is refused and left alone', async (t) => {
