@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { FlowRecord } from '../../flow/flow.ts';
+import type { JobRecord } from '../../flow/job-record.ts';
 import type { Job } from '../../flow/job.ts';
 import type { DeclaredJob } from '../../netns/gateway-port.ts';
 import { canonicaliseHost } from '../../policy/canonicalise-host.ts';
@@ -108,15 +109,18 @@ export class RecordTail {
     this.#directory = join(stateDirectory, 'segments');
   }
 
-  /** All records so far, in the order of their files. */
+  /** All records of flows so far, in the order of their files. */
   update(): readonly FlowRecord[] {
     for (const name of readdirSync(this.#directory).filter((name) => name.endsWith('.jsonl'))) {
       const file = this.#read.get(name) ?? { at: 0, rest: '' };
       this.#read.set(name, file);
       const lines = (file.rest + readFrom(join(this.#directory, name), file)).split('\n');
       file.rest = lines.pop() ?? '';
-      // Lines of a segment have this shape (store/serialise-record.ts).
-      for (const line of lines) this.records.push(JSON.parse(line) as FlowRecord);
+      for (const line of lines) {
+        // Lines of a segment have one of these shapes (store/serialise-record.ts).
+        const record = JSON.parse(line) as FlowRecord | JobRecord;
+        if (record.kind !== 'job') this.records.push(record);
+      }
     }
     return this.records;
   }
