@@ -33,7 +33,7 @@ export function readJobMessage(bytes: Buffer, server: string, hash: HashToken): 
     ...(['messageType', 'jobId', 'plan', 'lockedUntil', 'contextData', 'variables'] as const),
     ...(['resources', 'actionsEnvironment', 'steps'] as const),
   );
-  const text = (span: Span): string | null => textOf(bytes, span, maxTextBytes);
+  const text = (span: Span): string | null => contextText(bytes, span);
   const contexts = pick(bytes, root.contextData ?? null, 'github', 'job', 'matrix');
   const github = pickContext(bytes, contexts.github, ...githubKeys);
   const jobId = text(root.jobId);
@@ -61,7 +61,7 @@ export function readJobMessage(bytes: Buffer, server: string, hash: HashToken): 
     runnerGroup: said('system.runnerGroupName'),
     actor: text(github.actor),
     fork: isFork(bytes, github.event, repository),
-    protected: flagOf(bytes, github.ref_protected),
+    protected: flagOf(bytes, plainForm(bytes, github.ref_protected, '3', 'b')),
     private: visibility === null ? null : visibility !== 'public',
   };
   return {
@@ -124,6 +124,19 @@ function pickContext<K extends string>(
   return found;
 }
 
+/** A value of a context that is a text, in its short form or its long one (`{t: 0, s}`, or without `t`). */
+function contextText(bytes: Buffer, span: Span): string | null {
+  return textOf(bytes, plainForm(bytes, span, '0', 's'), maxTextBytes);
+}
+
+/** The span itself, or what its long form of this type holds. */
+function plainForm(bytes: Buffer, span: Span, type: '0' | '3', key: 's' | 'b'): Span {
+  if (span === null || span === undefined || bytes[span.start] !== 123) return span;
+  const long = pick(bytes, span, 't', key);
+  const said = long.t === undefined ? '0' : wordOf(bytes, long.t);
+  return said === type || said === `${type}.0` ? long[key] : null;
+}
+
 function* pairsOf(bytes: Buffer, span: Span): Generator<readonly [string, Span]> {
   const entries = pick(bytes, span ?? null, 'd').d;
   if (entries === null || entries === undefined) return;
@@ -141,7 +154,7 @@ function pathOf(workflowRef: string | null): string | null {
 
 /** The workflow that the job stands in, where another one called it. */
 function calledWorkflow(bytes: Buffer, span: Span, caller: string | null): string | null {
-  const own = textOf(bytes, pickContext(bytes, span, 'workflow_ref').workflow_ref, maxTextBytes);
+  const own = contextText(bytes, pickContext(bytes, span, 'workflow_ref').workflow_ref);
   return own === null || own === caller ? null : own;
 }
 
@@ -164,7 +177,7 @@ function isFork(bytes: Buffer, event: Span, repository: string): boolean | null 
         : pickContext(bytes, run, 'head_repository').head_repository
       : pickContext(bytes, pickContext(bytes, pull, 'head').head, 'repo').repo;
   if (pull === undefined && run === undefined) return false;
-  const name = textOf(bytes, pickContext(bytes, head, 'full_name').full_name, maxTextBytes);
+  const name = contextText(bytes, pickContext(bytes, head, 'full_name').full_name);
   return name === null || name.toLowerCase() !== repository.toLowerCase();
 }
 

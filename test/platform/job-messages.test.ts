@@ -75,6 +75,32 @@ t.test('keys in another order, in another case and spread over lines say the sam
 });
 
 t.test(
+  'texts and flags of contexts are read in their long forms, too, and not in those of other types',
+  async (t) => {
+    const message = JSON.stringify(githubMessage());
+    const long = message
+      .replace(
+        '{"k":"repository","v":"acme/widget"}',
+        '{"k":"repository","v":{"x":[],"s":"acme/widget","t":0}}',
+      )
+      .replace(
+        '{"k":"server_url","v":"https://github.com"}',
+        '{"k":"server_url","v":{"S":"https://github.com"}}',
+      )
+      .replace('{"k":"ref_protected","v":false}', '{"k":"ref_protected","v":{"t":3,"b":false}}');
+    t.not(long, message);
+    t.same(github(long), github(message));
+    for (const other of [
+      '{"t":1,"s":"acme/widget"}',
+      '{"t":0,"b":true}',
+      '{"t":4,"s":"acme/widget"}',
+      '{"t":"0","s":"acme/widget"}',
+    ])
+      t.equal(github(message.replace('"v":"acme/widget"', `"v":${other}`)), null, other);
+  },
+);
+
+t.test(
   'what a message of GitHub leaves out is unknown, and what it says twice is not believed',
   async (t) => {
     const plain = githubMessage({ event: null });

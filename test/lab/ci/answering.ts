@@ -42,8 +42,8 @@ export function bodyOf(call: Call): Readonly<Record<string, unknown>> {
   return JSON.parse(call.body) as Readonly<Record<string, unknown>>; // programs of the lab send objects
 }
 
-/** Sends JSON in chunks of any size, some of them late; `isProtocol`: its names are those of a protocol's definition. */
-export async function sendJson(
+/** Sends JSON in any form; `isProtocol`: its names are those of a protocol's definition. */
+export function sendJson(
   response: ServerResponse,
   random: Seeded,
   status: number,
@@ -52,7 +52,19 @@ export async function sendJson(
   isProtocol = false,
 ): Promise<void> {
   const form = drawForm(random);
-  const bytes = Buffer.from(writeJson(value, random, isProtocol ? { ...form, isPascal: false } : form));
+  const text = writeJson(value, random, isProtocol ? { ...form, isPascal: false } : form);
+  return sendText(response, random, status, text, headers);
+}
+
+/** Sends a text of JSON in chunks of any size, some of them late. */
+export async function sendText(
+  response: ServerResponse,
+  random: Seeded,
+  status: number,
+  text: string,
+  headers: Readonly<Record<string, string>>,
+): Promise<void> {
+  const bytes = Buffer.from(text);
   response.writeHead(status, {
     'content-type': random.pick(['application/json', 'application/json; charset=utf-8']),
     ...headers,

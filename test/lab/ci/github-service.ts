@@ -6,8 +6,8 @@ import type { ServerResponse } from 'node:http';
 import type { Lab } from '../lab.ts';
 import { runIpBatch } from '../../../netns/ip.ts';
 import { WebServer } from '../../../netns/web-server.ts';
-import { bodyOf, readCall, sendJson, type Call } from './answering.ts';
-import { Names, type Json } from './any-json.ts';
+import { bodyOf, readCall, sendJson, sendText, type Call } from './answering.ts';
+import { Names, writeJson, type Json } from './any-json.ts';
 import { makeMessage, type MadeMessage } from './github-message.ts';
 import type { LabJob } from './job.ts';
 import type { Secrets } from './secrets.ts';
@@ -41,6 +41,8 @@ interface Offer extends MadeMessage {
   /** Path of its own on the run service. */
   readonly key: string;
   readonly runUrl: string;
+  /** The message as it is sent. */
+  readonly text: string;
   state: 'waiting' | 'sent' | 'acquired' | 'completed';
 }
 
@@ -123,7 +125,8 @@ export class GithubService {
       launch: `https://${githubHosts.launch}`,
     };
     const made = makeMessage(job, hosts, this.#options.secrets, this.#random, paddingBytes);
-    const offer: Offer = { ...made, job, key, runUrl, state: 'waiting' };
+    const text = writeJson(made.message, this.#random);
+    const offer: Offer = { ...made, job, key, runUrl, text, state: 'waiting' };
     this.offers.push(offer);
     return offer;
   }
@@ -248,11 +251,12 @@ export class GithubService {
       if (bodyOf(call)['jobMessageId'] !== offer.job.jobId) return refuse(404);
       if (offer.state !== 'sent') return refuse(409);
       offer.state = 'acquired';
-      return this.#send(response, 200, offer.message, {
+      const headers = {
         'x-plan-id': offer.job.planId,
         'x-job-name': encodeURIComponent(offer.job.name),
         'x-github-actions-orchestration-id': `${offer.job.planId}.${offer.job.name}.__default`,
-      });
+      };
+      return sendText(response, this.#random, 200, offer.text, headers);
     }
     const isOwn =
       call.authorization === `Bearer ${offer.runtimeToken}` && bodyOf(call)['jobId'] === offer.job.jobId;
