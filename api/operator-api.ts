@@ -77,7 +77,7 @@ function schemaOf(route: ApiRoute): object {
     description: describeRule(rule),
     tags: [tag],
     ...(rule.role === null ? { security: [] } : {}),
-    querystring: exactly(query, false),
+    querystring: route.isQueryOpen === true ? { type: 'object' } : exactly(query, false),
     ...(params === undefined ? {} : { params: exactly(params, true) }),
     ...(body === undefined ? {} : { body }),
     ...(rule.audited && rule.reason === undefined ? { headers: reasonHeader } : {}),

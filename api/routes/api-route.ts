@@ -33,6 +33,8 @@ export interface ApiRoute {
   readonly summary: string;
   readonly tag: string;
   readonly query?: Fields;
+  /** Whatever stands in the query is taken: the route reads it by itself. */
+  readonly isQueryOpen?: boolean;
   readonly params?: Fields;
   /** A whole schema; absent: no body is taken. */
   readonly body?: Schema;

@@ -32,6 +32,7 @@ export function oidcRoutes(ports: AccessPorts, desk: LoginDesk, oidc: OidcLogin 
       id: 'finishLoginByOidc',
       summary: 'Where the OIDC issuer sends the browser back to.',
       tag,
+      isQueryOpen: true,
       stream: 'text/html',
       handle: (call) => finish(ports, desk, required(oidc), call),
     },

@@ -12,10 +12,10 @@ import type { OidcLogin } from '../../api/auth/oidc/oidc-login.ts';
 import { registerAccess, type AccessPorts } from '../../api/auth/register-access.ts';
 import type { Role } from '../../api/auth/role.ts';
 import { createToken } from '../../api/auth/token.ts';
-import { ProblemError, problems, sendProblem } from '../../api/problem.ts';
+import { createOperatorApi } from '../../api/operator-api.ts';
+import { ProblemError, problems } from '../../api/problem.ts';
 import { accessRoutes } from '../../api/routes/access-routes.ts';
 import type { ApiRoute } from '../../api/routes/api-route.ts';
-import { RouteTable } from '../../api/routes/route.ts';
 import { memoryAccess } from './memory-access.ts';
 
 /** Where browsers find the app. */
@@ -134,35 +134,13 @@ export async function openAccessApp(options: AppOptions = {}): Promise<AccessApp
 }
 
 async function appOf(routes: readonly ApiRoute[], ports: AccessPorts): Promise<FastifyInstance> {
-  const app = fastify({ ajv: { customOptions: { removeAdditional: false, coerceTypes: false } } });
-  await registerAccess(app, new RouteTable(routes.map(({ rule }) => rule)), ports);
-  app.setErrorHandler((error: Error & { statusCode?: number }, _, reply) => {
-    if (!(error instanceof ProblemError))
-      return sendProblem(reply, error.statusCode === 400 ? 'invalid-body' : 'internal');
-    reply.headers(error.headers);
-    return sendProblem(reply, error.code, error.detail);
+  const app = fastify();
+  await createOperatorApi(app, {
+    routes,
+    registerAccess: (instance, table) => registerAccess(instance, table, ports),
+    version: '0.0.0',
+    log: ports.log,
   });
-  for (const route of routes)
-    app.route({
-      method: route.rule.method,
-      url: route.rule.path,
-      ...(route.body === undefined ? {} : { schema: { body: route.body } }),
-      handler: async (request, reply) => {
-        const { params, query, body } = request;
-        // as: Fastify parsed them.
-        const call = {
-          params: params as object,
-          query: query as object,
-          body,
-          request,
-          reply,
-          actor: request.actor,
-        };
-        const answer = await route.handle(call as Parameters<ApiRoute['handle']>[0]);
-        if (!reply.sent) await reply.code(route.status ?? 200).send(answer ?? '');
-        return reply;
-      },
-    });
   return app;
 }
 
