@@ -78,6 +78,68 @@ export function textOf(bytes: Buffer, span: JsonSpan | null | undefined, maxByte
   }
 }
 
+/**
+ * A string's text as UTF-8 bytes, which whoever asked can erase; null for other values, for escapes that are none, and
+ * for what is longer. Lone surrogates become U+FFFD.
+ */
+export function textBytesOf(
+  bytes: Buffer,
+  span: JsonSpan | null | undefined,
+  maxBytes: number,
+): Buffer | null {
+  if (span === null || span === undefined || bytes[span.start] !== quote) return null;
+  if (span.end - span.start > maxBytes + 2) return null;
+  const text = Buffer.alloc(span.end - span.start);
+  const size = unescapeInto(text, bytes, span.start + 1, span.end - 1);
+  if (size >= 0) return text.subarray(0, size);
+  text.fill(0);
+  return null;
+}
+
+const plainEscapes: Readonly<Record<number, number>> = {
+  34: 34,
+  47: 47,
+  92: 92,
+  98: 8,
+  102: 12,
+  110: 10,
+  114: 13,
+  116: 9,
+};
+
+/** No escape is shorter than what it stands for. Answers how long the text is, or -1. */
+function unescapeInto(text: Buffer, bytes: Buffer, start: number, end: number): number {
+  let [at, size] = [start, 0];
+  while (at < end) {
+    const next = bytes.indexOf(backslash, at);
+    const plainEnd = next < 0 || next > end ? end : next;
+    size += bytes.copy(text, size, at, plainEnd);
+    if (plainEnd === end) return size;
+    const escape = bytes[plainEnd + 1] ?? 0;
+    const plain = plainEscapes[escape];
+    at = plainEnd + 2;
+    if (plain !== undefined) text[size++] = plain;
+    else if (escape !== 117) return -1;
+    else {
+      const unit = hexAt(bytes, at);
+      if (unit < 0) return -1;
+      at += 4;
+      const isHigh = unit >= 0xd800 && unit < 0xdc00 && bytes[at] === backslash && bytes[at + 1] === 117;
+      const low = isHigh ? hexAt(bytes, at + 2) : -1;
+      const isPair = low >= 0xdc00 && low < 0xe000;
+      if (isPair) at += 6;
+      const point = isPair ? 0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00) : unit;
+      size += text.write(String.fromCodePoint(point).toWellFormed(), size, 'utf8');
+    }
+  }
+  return size;
+}
+
+function hexAt(bytes: Buffer, at: number): number {
+  const text = bytes.toString('latin1', at, at + 4);
+  return /^[0-9A-Fa-f]{4}$/.test(text) ? Number.parseInt(text, 16) : -1;
+}
+
 /** A word or number as it stands there: `true`, `null`, `-1.5e3`; null for other values. */
 export function wordOf(bytes: Buffer, span: JsonSpan | null | undefined): string | null {
   if (span === null || span === undefined || span.end - span.start > 64) return null;

@@ -12,6 +12,7 @@ import type { Held, HoldLimits } from '../../flow/held.ts';
 import type { HashToken } from '../../flow/job-message.ts';
 import type { JobNews, StepState, StepUpdate } from '../../flow/job-news.ts';
 import { entriesOf, pick, textOf, wholeDocument, wordOf, type JsonSpan } from '../../flow/json-spans.ts';
+import { agentOf, isLegacy, readEvent, readPoll, readRenewal, readTimeline } from './hear-legacy.ts';
 import { readJobMessage } from './read-job-message.ts';
 
 /** Job messages have no bound of their own: 20 to 70 KB are usual, matrices and events make more. */
@@ -30,12 +31,17 @@ export function hearJobs(
   request: AskedRequest,
   { server, hash, now }: { readonly server: string; readonly hash: HashToken; readonly now: () => number },
 ): Understanding {
-  const agent = request.header('x-actions-session') ?? 'unnamed';
+  const agent = agentOf(request);
+  if (isLegacy(request.path)) {
+    const older = hearOlder(meaning, name, request, { server, now });
+    if (older !== null) return older;
+  }
   switch (name) {
     case 'runner/poll':
+      if (request.method !== 'GET') return meaning;
       return heard(
         meaning,
-        onHead([200, 202], () => ({ kind: 'polled', server, agent })),
+        onPoll({ server, agent }, (body) => readPoll(body, server, agent, hash)),
       );
     case 'runner/session':
       if (request.method !== 'DELETE') return meaning;
@@ -76,10 +82,64 @@ export function hearJobs(
   }
 }
 
+/** Calls that only the older service has, or has in another form; null for those that are the same. */
+function hearOlder(
+  meaning: Understanding,
+  name: string,
+  request: AskedRequest,
+  { server, now }: { readonly server: string; readonly now: () => number },
+): Understanding | null {
+  switch (name) {
+    case 'runner/renew-job':
+      return withRenewal(meaning, request, server, now);
+    case 'job/events':
+      return withBody(meaning, (body) => {
+        const ended = readEvent(body, server);
+        return ended === null ? null : onHead([200, 202, 204], () => ended);
+      });
+    case 'job/steps':
+      return withBody(meaning, (body) => {
+        const told = readTimeline(body, server);
+        return told === null ? null : onHead([200], () => ({ kind: 'steps', ...told }));
+      });
+    default:
+      return null;
+  }
+}
+
 const field = (body: Buffer, name: string): JsonSpan | null =>
   pick(body, wholeDocument(body), name)[name] ?? null;
 
 const heard = (meaning: Understanding, answer: AnswerReader): Understanding => ({ ...meaning, answer });
+
+/** The same for calls of the older service; a body that tells nothing leaves the call what it was. */
+function withBody(meaning: Understanding, reader: (body: Buffer) => AnswerReader | null): Understanding {
+  const decide = (held: Held): Understanding => {
+    const answer = held.kind === 'opaque' ? null : reader(held.body);
+    return answer === null ? meaning : heard(meaning, answer);
+  };
+  return { ...meaning, hold: { ...callLimits, withBody: decide } };
+}
+
+/** A change of a job's request: what it asks for stands in it, and whose it is in the answer. */
+function withRenewal(
+  meaning: Understanding,
+  request: AskedRequest,
+  server: string,
+  now: () => number,
+): Understanding {
+  if (request.method !== 'PATCH' && request.method !== 'DELETE') return meaning;
+  const reader = (asked: Buffer | null): AnswerReader => ({
+    limits: callLimits,
+    wantsBody: ({ status }) => status === 200,
+    read: ({ status }, held) => {
+      if (status !== 200 && status !== 202 && status !== 204) return nothing;
+      const answer = held?.kind === 'whole' ? held.body : null;
+      return tell(readRenewal(request, asked, answer, { server, untilMs: now() + leaseMs }));
+    },
+  });
+  return request.hasBody ? withBody(meaning, reader) : heard(meaning, reader(null));
+}
 
 /** Holds the request: its body names the job that the answer is about. A body that cannot be read tells nothing. */
 function withCall(
@@ -117,6 +177,26 @@ function onHead(statuses: readonly number[], news: () => JobNews): AnswerReader 
     limits: callLimits,
     wantsBody: () => false,
     read: (head: AnswerHead) => (statuses.includes(head.status) ? tell(news()) : nothing),
+  };
+}
+
+/** The answer to a poll: 202, and whatever is no message, says only that the program asks. */
+function onPoll(
+  { server, agent }: { readonly server: string; readonly agent: string },
+  news: (body: Buffer) => readonly JobNews[],
+): AnswerReader {
+  return {
+    limits: messageLimits,
+    wantsBody: ({ status }) => status === 200,
+    read: ({ status }, held) => {
+      if (status !== 200 && status !== 202 && status !== 204) return nothing;
+      if (held?.kind !== 'whole') return tell({ kind: 'polled', server, agent });
+      try {
+        return { ...nothing, news: news(held.body) };
+      } finally {
+        held.body.fill(0);
+      }
+    },
   };
 }
 

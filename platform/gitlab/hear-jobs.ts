@@ -31,6 +31,8 @@ export function hearGitlabJobs(
   options: HearOptions,
 ): Understanding {
   if (name === 'runner/request-job') return requested(meaning, options);
+  // Jobs then come over gRPC in a WebSocket, which nobody reads (FF_USE_JOB_ROUTER).
+  if (name === 'runner/discover-router') return { ...meaning, answer: routed(options.server) };
   if (jobId === null) return meaning;
   const job = { server: options.server, jobId };
   const goesOn = (status: number, jobStatus: string | null): JobNews | null =>
@@ -86,8 +88,17 @@ function assignment(server: string, hash: HashToken, agent: string, runsHere: bo
   };
 }
 
+const routed = (server: string): AnswerReader => ({
+  limits: callLimits,
+  wantsBody: ({ status }) => status === 200,
+  read: (_head, held) => {
+    const url = held?.kind === 'whole' ? textIn(held.body, 'server_url') : null;
+    return tell(url === null ? null : { kind: 'unread', server, agent: 'job-router', cause: 'job-router' });
+  },
+});
+
 const textIn = (body: Buffer, name: string): string | null =>
-  textOf(body, pick(body, wholeDocument(body), name)[name], 64);
+  textOf(body, pick(body, wholeDocument(body), name)[name], 1024);
 
 const nothing: AnswerMeaning = { grants: [], accepted: null, evidence: [] };
 

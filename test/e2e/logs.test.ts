@@ -50,7 +50,7 @@ const server = new WebServer({
   answer: (request, response, { host, target }) => {
     const [path = ''] = target.split('?');
     const call = /twirp\/.*\/(\w+)$/.exec(path)?.[1];
-    void store(request, `${host}${path}`).then(() => {
+    void store(request, `${host}${path}`).finally(() => {
       const where = path.includes('Job') ? modern : blobs;
       if (call !== undefined)
         response.end(
@@ -67,7 +67,7 @@ const server = new WebServer({
 await server.start();
 const { certificate, key } = lab.origins.authority.issue([modern]);
 const http2 = createSecureServer({ cert: certificate, key }, (request, response) => {
-  void store(request, `${modern}${request.url.split('?')[0]}`).then(() => response.writeHead(201).end());
+  void store(request, `${modern}${request.url.split('?')[0]}`).finally(() => response.writeHead(201).end());
 });
 http2.listen({ fd: listenTcp(lab.topology.internet, storage, 443) });
 await once(http2, 'listening');

@@ -6,6 +6,7 @@ export const instanceRoutes = `
 /job/allowed_agents GET agents/list-allowed
 /jobs/request POST runner/request-job
 /runners/verify POST runners/verify
+/runners/router/discovery GET runner/discover-router
 = none, own
 /jobs/{job_number} PUT runner/update-job
 /jobs/{job_number}/trace PATCH runner/append-trace
