@@ -19,6 +19,7 @@ import { checkExplicit, checkUpstreamProxy } from './check-proxies.ts';
 import { checkAccess } from './check-access.ts';
 import { checkRegistries } from './check-registries.ts';
 import { checkServers } from './check-servers.ts';
+import { checkConfirm, checkKubernetes } from './check-sources.ts';
 import { checkMalware } from './feed-config.ts';
 import { readHostPattern } from './policy/match-host.ts';
 import type { ProblemList, ValuePath } from './policy/problem-list.ts';
@@ -50,6 +51,8 @@ const checks: readonly Check[] = [
   checkAuthorities,
   checkRegistries,
   checkServers,
+  checkKubernetes,
+  checkConfirm,
   checkMalware,
   checkAccess,
 ];

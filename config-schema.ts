@@ -5,6 +5,7 @@ import type { FromSchema, JSONSchema } from 'json-schema-to-ts';
 import { accessSchema, operatorTlsSchema } from './access-config-schema.ts';
 import { declaredJobSchema } from './jobs/declared.ts';
 import { serversSchema } from './server-config-schema.ts';
+import { claimsSchema, confirmSchema, kubernetesSchema } from './source-config-schema.ts';
 import { malwareSchema, registriesSchema } from './registry-config-schema.ts';
 
 const text = (description: string, example: string) =>
@@ -281,6 +282,9 @@ export const configSchema = {
     access: accessSchema,
     jobs: declaredJobSchema,
     servers: serversSchema,
+    kubernetes: kubernetesSchema,
+    claims: claimsSchema,
+    confirm: confirmSchema,
     registries: registriesSchema,
     malware: malwareSchema,
     limits: {

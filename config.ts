@@ -14,6 +14,7 @@ import {
 import { completeAccess, completeOperatorTls } from './check-access.ts';
 import { completeRegistries } from './check-registries.ts';
 import { completeServers } from './check-servers.ts';
+import { completeConfirm, completeKubernetes } from './check-sources.ts';
 import { completeMalware } from './feed-config.ts';
 import { configSchema, type ConfigFile } from './config-schema.ts';
 import {
@@ -115,6 +116,9 @@ function completeConfig(file: ConfigFile, directory: string) {
     access: completeAccess(file.access, directory),
     jobs: file.jobs ?? [],
     servers: completeServers(file.servers),
+    kubernetes: completeKubernetes(file.kubernetes, directory),
+    claims: { trust: file.claims?.trust ?? ('confirmed' as const) },
+    confirm: completeConfirm(file, directory),
     limits: completeLimits(file.limits),
     records: completeRecords(file.records, workers),
     kernel: completeKernel(file.kernel),

@@ -29,10 +29,11 @@ export function readProxySecrets({ explicit, upstreamProxy }: Config): ProxySecr
   };
 }
 
-/** The same of what control fetches the malware feed with. @throws SallyportError config-invalid */
-export function readFeedSecrets({ malware, upstreamProxy }: Config): FeedSecrets {
+/** The same of what control reaches the malware feed and forges with. @throws SallyportError config-invalid */
+export function readFeedSecrets({ malware, upstreamProxy, confirm }: Config): FeedSecrets {
   const { credentials = null } = malware.fetched ?? {};
-  const proxy = malware.fetched === null ? null : (upstreamProxy?.credentials ?? null);
+  const isAsking = malware.fetched !== null || confirm.length > 0;
+  const proxy = isAsking ? (upstreamProxy?.credentials ?? null) : null;
   return {
     authorization: credentials === null ? null : readAuthorization(mustRead(credentials)[0] ?? ''),
     upstreamProxy: proxy === null ? null : (mustRead(proxy)[0] ?? null),

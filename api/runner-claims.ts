@@ -23,11 +23,13 @@ export function claimMethods(path: string): string | null {
   return path === claims ? 'POST, DELETE' : path === heartbeats ? 'POST' : null;
 }
 
-/** Answers a request to one of the paths. Never rejects. */
+/** Answers a request to one of the paths. */
 export async function answerClaim(request: IncomingMessage, port: ClaimsPort): Promise<ClaimAnswer> {
   const address = canonical(request.socket.remoteAddress ?? '');
-  if (address === null || !port.mayClaim(address)) return { status: 403, text: 'no runner is at this address' };
-  const body = await readBody(request);
+  if (address === null || !port.mayClaim(address))
+    return { status: 403, text: 'no runner is at this address' };
+  const isLong = Number(request.headers['content-length'] ?? 0) > maxBodyBytes;
+  const body = isLong ? null : await readBody(request);
   if (body === null) return { status: 413, text: `a body has at most ${maxBodyBytes} bytes` };
   if (request.url === heartbeats) return port.beat(address);
   if (request.method === 'DELETE') return port.end(address);
@@ -42,7 +44,7 @@ function canonical(text: string): string | null {
   return bytes === null ? null : formatAddress(unmapAddress(bytes));
 }
 
-/** Null when it is too long. */
+/** Null when it is too long: its connection is then gone. */
 async function readBody(request: IncomingMessage): Promise<string | null> {
   const chunks: Buffer[] = [];
   let bytes = 0;

@@ -5,6 +5,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ClaimAnswer } from '../jobs/claims/claims.ts';
 import { guardListener } from './guard-listener.ts';
 import { answerClaim, claimMethods, type ClaimsPort } from './runner-claims.ts';
 
@@ -26,7 +27,11 @@ const headers = {
 const checkEveryMs = 1000;
 
 /** Serves the public folder on an inherited listening socket, and takes claims where there is a port for them. */
-export function startRunnerServer(fd: number, publicFolder: string, claims: ClaimsPort | null = null): Server {
+export function startRunnerServer(
+  fd: number,
+  publicFolder: string,
+  claims: ClaimsPort | null = null,
+): Server {
   const read = createReader(publicFolder);
   const server = createServer(
     { headersTimeout: 5000, requestTimeout: 5000, connectionsCheckingInterval: 1000, maxHeaderSize: 8192 },
@@ -54,7 +59,8 @@ function answer(
     response.end(request.method === 'HEAD' ? undefined : content);
   };
   const methods = claims === null ? null : claimMethods(request.url ?? '');
-  if (methods !== null && claims !== null) return answerAboutJob(request, response, { methods, claims, end });
+  if (methods !== null && claims !== null)
+    return void answerAboutJob(request, response, { methods, claims, end });
   const found = files.get(request.url ?? '');
   if (found === undefined && request.url !== '/health') return end(404, 'text/plain', 'not found\n');
   if (request.method !== 'GET' && request.method !== 'HEAD') {
@@ -73,21 +79,21 @@ interface AboutJob {
   end(status: number, type: string, content: string): void;
 }
 
-function answerAboutJob(
+async function answerAboutJob(
   request: IncomingMessage,
   response: ServerResponse,
   { methods, claims, end }: AboutJob,
-): void {
+): Promise<void> {
   if (!methods.split(', ').includes(request.method ?? '')) {
     response.setHeader('allow', methods);
     return end(405, 'text/plain', `only ${methods}\n`);
   }
-  void answerClaim(request, claims).then(({ status, text }) => {
-    // What is left of a body that was too long is not read.
-    if (status === 413) response.setHeader('connection', 'close');
-    if (status === 429) response.setHeader('retry-after', '5');
-    end(status, 'application/json', `${JSON.stringify({ claim: text })}\n`);
-  });
+  const failed: ClaimAnswer = { status: 500, text: 'the claim could not be looked at' };
+  const { status, text } = await answerClaim(request, claims).catch(() => failed);
+  // What is left of a body that was too long is not read.
+  if (status === 413) response.setHeader('connection', 'close');
+  if (status === 429) response.setHeader('retry-after', '5');
+  end(status, 'application/json', `${JSON.stringify({ claim: text })}\n`);
 }
 
 /** Reads files of the folder anew when they change, which is looked at once a second and not at every request. */

@@ -88,6 +88,17 @@ export const metrics = {
     labels: [],
   },
   sallyport_policy_reloads_total: { kind: 'counter', help: 'Policy reloads by result.', labels: ['result'] },
+  sallyport_claims_total: {
+    kind: 'counter',
+    help: 'What hooks said of their machine’s job, by what became of it: taken, repeated, conflict, invalid, limited, full, ended, confirmed, unconfirmed.',
+    labels: ['result'],
+  },
+  sallyport_claims_held: { kind: 'gauge', help: 'Claims of hooks that are held.', labels: [] },
+  sallyport_kubernetes_pods: {
+    kind: 'gauge',
+    help: 'Pods of runners that the watch of the cluster knows.',
+    labels: [],
+  },
   sallyport_malware_feed_reloads_total: {
     kind: 'counter',
     help: 'Readings of the malware feed by result: ok, same (its server says that it still holds), invalid (files), failed (URL).',

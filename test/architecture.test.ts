@@ -18,7 +18,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   registry: ['flow'],
   actions: ['flow'],
   advise: ['flow', 'policy', 'platform', 'store'],
-  api: ['flow', 'policy', 'store'],
+  api: ['flow', 'policy', 'store', 'jobs'],
   netns: ['flow', 'certs', 'kernel', 'policy', 'store'],
   doctor: ['flow', 'netns', 'policy', 'store'],
 };

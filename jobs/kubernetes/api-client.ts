@@ -4,7 +4,7 @@
 import { request, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { SallyportError } from '../../flow/errors.ts';
-import { itemsAt, textAt, valueAt } from './read-object.ts';
+import { itemsAt, textAt, valueAt } from '../read-object.ts';
 
 export interface ApiClientOptions {
   /** Host and port as they stand in its URL. */
@@ -140,7 +140,7 @@ export class KubernetesApi {
     const sent = request({
       createConnection: () => socket,
       method: 'GET',
-      path: `${path}?${search}`,
+      path: `${path}?${search.toString()}`,
       signal,
       maxHeaderSize: 16_384,
       headers: {

@@ -33,7 +33,8 @@ export class ClusterWatch implements JobSource {
   readonly #pods: RunnerPods;
   readonly #watches: ResourceWatch[] = [];
   readonly #graces = new Map<ResourceWatch, NodeJS.Timeout>();
-  readonly #ill = new Set<string>();
+  /** What cannot be watched, and why as it was told last. */
+  readonly #ill = new Map<string, string>();
   #renewal: NodeJS.Timeout | null = null;
 
   constructor(options: ClusterWatchOptions) {
@@ -67,7 +68,7 @@ export class ClusterWatch implements JobSource {
 
   /** What cannot be watched now. */
   get problems(): readonly string[] {
-    return [...this.#ill];
+    return [...this.#ill.keys()];
   }
 
   /** Pods of runners that are known. */
@@ -101,18 +102,30 @@ export class ClusterWatch implements JobSource {
 
   #note(watch: ResourceWatch, place: string, kind: Kind, problem: Error | null): void {
     const what = `${kind === 'pods' ? 'pods' : 'ephemeralrunners'} of ${place}`;
+    const grace = this.#graces.get(watch);
     if (problem === null) {
-      clearTimeout(this.#graces.get(watch));
+      clearTimeout(grace);
       this.#graces.delete(watch);
       if (this.#ill.delete(what)) this.#options.onProblem(what, null);
       return;
     }
-    if (!this.#ill.has(what)) this.#options.onProblem(what, problem);
-    this.#ill.add(what);
-    if (this.#graces.has(watch)) return;
-    // What may not be read now was perhaps never to be.
-    const graceMs = problem instanceof ApiRefusal ? 0 : (this.#options.graceMs ?? usualGraceMs);
-    this.#graces.set(watch, setTimeout(() => this.#forget(watch, place, kind), graceMs).unref());
+    const give = (): void => {
+      this.#tell(what, problem);
+      this.#forget(watch, place, kind);
+    };
+    // A connection that ends is usually back at once; what may not be read now was perhaps never to be.
+    if (problem instanceof ApiRefusal || this.#ill.has(what)) {
+      clearTimeout(grace);
+      give();
+    } else if (grace === undefined)
+      this.#graces.set(watch, setTimeout(give, this.#options.graceMs ?? usualGraceMs).unref());
+  }
+
+  #tell(what: string, error: Error): void {
+    const { message } = error;
+    if (this.#ill.get(what) === message) return;
+    this.#ill.set(what, message);
+    this.#options.onProblem(what, error);
   }
 
   #forget(watch: ResourceWatch, place: string, kind: Kind): void {

@@ -2,7 +2,7 @@
 // containers nothing but whether the job was allowed to write over that.
 
 import { formatAddress, parseAddress, unmapAddress } from '../../flow/address.ts';
-import { itemsAt, textAt, timeAt, valueAt } from './read-object.ts';
+import { itemsAt, textAt, timeAt, valueAt } from '../read-object.ts';
 
 /** One pod of a runner. */
 export interface RunnerPod {

@@ -1,7 +1,7 @@
 // What is taken of an EphemeralRunner (actions.github.com/v1alpha1), the object by which actions-runner-controller says
 // which job a runner of GitHub Actions was given.
 
-import { idAt, textAt } from './read-object.ts';
+import { idAt, textAt } from '../read-object.ts';
 
 export interface EphemeralRunner {
   readonly uid: string;

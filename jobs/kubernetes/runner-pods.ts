@@ -4,7 +4,7 @@
 import type { Job, Platform } from '../../flow/job.ts';
 import type { JobMessage } from '../../flow/job-message.ts';
 import type { LiveEntry } from '../live-table.ts';
-import { textAt } from './read-object.ts';
+import { textAt } from '../read-object.ts';
 import { readPod, type GitlabPod, type RunnerPod } from './read-pod.ts';
 import { readRunner, type EphemeralRunner } from './read-runner.ts';
 

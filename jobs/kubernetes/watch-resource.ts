@@ -2,7 +2,7 @@
 // and comes back after a cut from the last version that it saw.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { textAt } from './read-object.ts';
+import { textAt } from '../read-object.ts';
 import { SallyportError } from '../../flow/errors.ts';
 import { ApiRefusal, VersionGone, type KubernetesApi, type Wanted, type WatchEvent } from './api-client.ts';
 

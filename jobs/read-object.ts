@@ -1,4 +1,4 @@
-// Reads single fields of an object of the Kubernetes API: of whatever shape it is, a field that is not of its type is null.
+// Reads single fields of a document of an API: of whatever shape it is, a field that is not of its type is null.
 
 const maxTextBytes = 1024;
 
