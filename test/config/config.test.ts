@@ -12,6 +12,7 @@ import { readConfig, type Config } from '../../config.ts';
 import { listConfigKeys } from '../../docs/write-config-reference.ts';
 import { InvalidInputError, type Problem } from '../../flow/errors.ts';
 import { serversOf } from '../../flow/platform-server.ts';
+import { TestAuthority } from '../../netns/authority.ts';
 import { DeclaredJobs } from '../../jobs/declared.ts';
 import { loadOptionsOf } from '../../load-options.ts';
 import { problemsOf } from '../policy/judge.ts';
@@ -44,6 +45,65 @@ function read(text: string): Read {
   );
   return { config, lines };
 }
+
+const kept = `scrypt$32768$8$1$${'A'.repeat(22)}$${'A'.repeat(43)}`;
+const pair = new TestAuthority('test').issue(['sallyport.test']);
+const other = new TestAuthority('test').issue(['sallyport.test']);
+for (const [name, text] of Object.entries({
+  'op.pem': pair.certificate,
+  'op.key': pair.key,
+  'other.key': other.key,
+  'two.secret': 'a\nb\n',
+  'oidc.secret': 's3cret\n',
+}))
+  writeFileSync(join(directory, name), text);
+
+const accessRows: readonly (readonly [text: string, ...expected: string[]])[] = [
+  [`${base}access: {tokens: {longest: 30d}}\n`],
+  [`${base}access: {}\n`, '4:9 error access '],
+  [
+    `${base}access: {tokens: {longest: 400d}, logins: {idle: 13h}}\n`,
+    '4:28 error "400d" is longer than a year; at most 366d',
+    '4:50 error a login is over by its age before it could be by idling',
+  ],
+  [
+    `${base}access:\n  users:\n    - {name: alice, role: admin, password: s3cret}\n    - {name: "a#b", role: viewer, password: ${kept}}\n    - {name: alice, role: viewer, password: "scrypt$1024$8$1$${kept.slice(17)}"}\n`,
+    '5:3 error browsers log in, and nothing says at which address; add "origin"',
+    '6:44 error this is no hash of a password; run: sallyport user alice',
+    '7:14 error it is no plain name',
+    '8:14 error "alice" stands here twice',
+    '8:45 error this is no hash of a password',
+  ],
+  [
+    `${base}access: {origin: "https://s.test/x"}\n`,
+    '4:18 error "https://s.test/x" is no origin that browsers keep a login for',
+  ],
+  [`${base}access: {origin: "http://s.test"}\n`, '4:18 error "http://s.test" is no origin'],
+  [`${base}access: {origin: "https://s.test"}\n`, '4:18 warning nothing here speaks TLS at that address'],
+  [`${base}access: {origin: "http://localhost:9440"}\n`],
+  [
+    `${base}access:\n  origin: https://s.test\n  proxies: [10.0.0.5, 10.77.0.9, proxy.test]\n  trustedHeader: {name: Cookie, peers: ["::ffff:10.77.0.9"], roles: [{value: "*", role: viewer}]}\n`,
+    '6:23 error "10.77.0.9" is a runner’s address; a runner could then speak for anybody',
+    '6:34 error "proxy.test" is no address',
+    '7:25 error "Cookie" cannot name the user',
+    '7:41 error "::ffff:10.77.0.9" is a runner’s address',
+  ],
+  [
+    `${base}listen: {operatorTls: {certFile: op.pem, keyFile: op.key}}\naccess:\n  origin: https://s.test\n  oidc: {issuer: "https://id.test", clientId: s, clientSecretFile: oidc.secret, roles: [{value: a, role: admin}]}\n`,
+  ],
+  [
+    `${base}listen: {operatorTls: {certFile: op.pem, keyFile: other.key}}\naccess:\n  origin: https://s.test\n  oidc: {issuer: "http://id.test", clientId: s, clientSecretFile: two.secret, roles: [{value: a, role: root}]}\n`,
+    '4:51 error it is not the key of the certificate',
+    '7:18 error this is no https: URL',
+    '7:67 error the file does not hold one line',
+    '7:104 error access.oidc.roles[0].role cannot be "root"; one of: viewer, operator, admin',
+  ],
+  [
+    `${base}listen: {operatorTls: {certFile: none.pem, keyFile: op.pem}}\n`,
+    '4:34 error "none.pem" holds no certificate',
+    '4:53 error "op.pem" holds no private key',
+  ],
+];
 
 t.test('what cannot work is refused at its place, and what works by halves is warned of', async (t) => {
   const rows: readonly (readonly [text: string, ...expected: string[]])[] = [
@@ -255,6 +315,7 @@ t.test('what cannot work is refused at its place, and what works by halves is wa
       `${base}malware: {files: [/nowhere/feed.ndjson]}\n`,
       '4:19 warning there is no /nowhere/feed.ndjson now; every package',
     ],
+    ...accessRows,
     [`${base}kernell: {}\n`, '4:1 error unknown key "kernell"; did you mean "kernel"?'],
   ];
   for (const [text, ...expected] of rows) {
