@@ -36,6 +36,7 @@ import { virtualPort } from './flow/virtual-port.ts';
 import { PlanInForce } from './plan-in-force.ts';
 import { PolicyInForce } from './policy/policy-in-force.ts';
 import { openLog } from './flow/program-log.ts';
+import { startSources } from './sources-in-force.ts';
 import { LostFlows } from './store/lost-flows.ts';
 import { SegmentWriter } from './store/segment.ts';
 import type { StateDirectory } from './store/state-directory.ts';
@@ -180,7 +181,8 @@ class Control {
       upgrade: (reason) => this.#upgrade(reason),
       access: null,
     });
-    for (const fd of fds.runner) startRunnerServer(fd, state.public);
+    const sources = startSources(this.#settings, this.#fleet, { log: this.#log, meter: this.#meter });
+    for (const fd of fds.runner) startRunnerServer(fd, state.public, sources.claims);
     if (fds.blockLog !== null) {
       readBlockLog(
         fds.blockLog,

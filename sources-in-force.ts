@@ -27,6 +27,41 @@ export interface SourcesOptions {
   readonly meter: Meter;
 }
 
+/** What control is told, as far as the sources need it. */
+export interface SourceSettings {
+  readonly config: Config;
+  readonly upstreams: readonly Upstream[];
+  readonly feedSecrets: { readonly upstreamProxy: string | null };
+}
+
+/** Whom the sources tell, and what they ask. */
+export interface SourceListener {
+  readonly known: KnownJobs;
+  add(source: JobSource): void;
+  changed(): void;
+}
+
+/** Begins with all of them. */
+export function startSources(
+  { config, upstreams, feedSecrets }: SourceSettings,
+  listener: SourceListener,
+  ports: Pick<SourcesOptions, 'log' | 'meter'>,
+): SourcesInForce {
+  const sources = new SourcesInForce({
+    config,
+    upstreams,
+    proxySecret: feedSecrets.upstreamProxy,
+    known: listener.known,
+    onChange: () => listener.changed(),
+    ...ports,
+  });
+  listener.add(sources);
+  sources
+    .start()
+    .catch((error: unknown) => ports.log.error({ err: error }, 'sources of jobs could not be started'));
+  return sources;
+}
+
 const tickMs = 1000;
 /** Entries hold for two minutes: they are told again in time, though nothing happened. */
 const renewTicks = 45;
