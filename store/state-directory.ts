@@ -4,7 +4,6 @@
 import {
   chmodSync,
   chownSync,
-  existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -119,7 +118,9 @@ export function tableBefore(path: string): string {
 }
 
 function setAside(folder: string, path: string): void {
-  if (path.endsWith('.json') && existsSync(path)) renameSync(path, tableBefore(path));
+  // Not existsSync, which asks for the real user (access(2)).
+  const isThere = lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  if (path.endsWith('.json') && isThere) renameSync(path, tableBefore(path));
   // What a killed process was about to rename.
   for (const name of readdirSync(folder))
     if (/\.json\.\d+$/.test(name)) rmSync(join(folder, name), { force: true });
