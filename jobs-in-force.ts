@@ -9,11 +9,13 @@ import type { Attribution } from './flow/job.ts';
 import type { JobNews } from './flow/job-news.ts';
 import type { JobRecord } from './flow/job-record.ts';
 import type { Operation } from './flow/operation.ts';
+import type { Meter } from './flow/ports.ts';
 import { limitErrors } from './flow/program-log.ts';
 import { DeclaredJobs } from './jobs/declared.ts';
 import { JobSources } from './jobs/job-sources.ts';
 import { PublishedWatch, TableWriter } from './jobs/live-table-file.ts';
 import { isOfRunnerProgram } from './jobs/runner-program.ts';
+import { UnreadJobs } from './jobs/unread-jobs.ts';
 import type { Hearing } from './platform/hearing.ts';
 import { readCredential } from './platform/read-credential.ts';
 import { writeStatus, type StateDirectory } from './store/state-directory.ts';
@@ -24,6 +26,7 @@ export interface JobsInForceOptions {
   /** Of the process. */
   readonly name: string;
   readonly log: Logger;
+  readonly meter: Meter;
   readonly record: (record: JobRecord) => void;
   /** The flows of an address belong to somebody else; what was opened for `ended` is over. */
   readonly onChange: (address: string, ended: readonly Attribution[]) => void;
@@ -36,9 +39,10 @@ export class JobsInForce {
   readonly sources: JobSources;
   readonly hearing: Hearing;
   readonly #table: TableWriter;
+  readonly #unread: UnreadJobs;
   readonly #watch: PublishedWatch;
 
-  constructor({ config, state, name, log, record, onChange }: JobsInForceOptions) {
+  constructor({ config, state, name, log, meter, record, onChange }: JobsInForceOptions) {
     this.declared = new DeclaredJobs(config.jobs);
     this.#table = new TableWriter({
       collect: () => JSON.stringify(this.sources.table()),
@@ -54,6 +58,7 @@ export class JobsInForce {
       onChange,
       onTable: (what) => this.#table.changed(what),
     });
+    this.#unread = new UnreadJobs(meter, (what, text) => log.warn(what, text));
     this.hearing = { hash: () => this.sources.hash, now: Date.now };
     this.#watch = new PublishedWatch({
       path: state.jobsFile,
@@ -71,7 +76,10 @@ export class JobsInForce {
     return {
       attribution: sources,
       steps: sources,
-      hearJobs: (runner: string, news: readonly JobNews[]) => sources.hear(runner, news),
+      hearJobs: (runner: string, news: readonly JobNews[]) => {
+        this.#unread.note(runner, news);
+        sources.hear(runner, news);
+      },
       isOfRunnerProgram: (
         attribution: Attribution,
         operation: Operation | null,

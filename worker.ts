@@ -131,6 +131,7 @@ class Worker {
       state,
       name: settings.name,
       log: this.#log,
+      meter: this.#meter,
       record: (record) => this.#recorder.job(record),
       onChange: (address, ended) => {
         this.#dns?.forgetBindings();

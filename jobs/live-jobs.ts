@@ -148,8 +148,19 @@ export class LiveJobs implements AttributionPort {
         return this.#renew(address, place, news);
       case 'steps':
         return this.#step(address, place, news);
+      case 'unread':
+        return this.#leaveUnread(address, place, nameOfAgent(news.server, news.agent));
       case 'ended':
         return this.#end(address, place, news);
+    }
+  }
+
+  /** A program that was handed another job is done with the one before: nobody said so, and nobody knows the other. */
+  #leaveUnread(address: string, place: Place, agent: string): void {
+    for (const job of place.jobs.values()) {
+      const { server } = job.message.job;
+      if (job.agent === null || nameOfAgent(server, job.agent) !== agent) continue;
+      this.#end(address, place, { server, jobId: job.message.jobId, conclusion: null });
     }
   }
 

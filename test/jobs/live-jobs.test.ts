@@ -1,7 +1,9 @@
 // Who runs on an address while jobs come and go on it, by a clock of the test's own.
 
 import t from 'tap';
+import { noMeter } from '../../flow/ports.ts';
 import { LiveJobs } from '../../jobs/live-jobs.ts';
+import { UnreadJobs } from '../../jobs/unread-jobs.ts';
 import type { JobMessage } from '../../flow/job-message.ts';
 import { readJobMessage } from '../../platform/github/read-job-message.ts';
 import { githubMessage } from '../lab/job-messages.ts';
@@ -118,6 +120,32 @@ t.test('a runner that starts its jobs elsewhere is no job’s address', async (t
   jobs.hear(address, assigned(2));
   t.match(jobs.attribute(address), { job: null, conflict: true });
 });
+
+t.test(
+  'a job that nobody could read ends the one before it of the same runner, and is nobody’s',
+  async (t) => {
+    const jobs = new LiveJobs({ now: () => 0 });
+    jobs.hear(address, assigned(1));
+    jobs.hear(address, { kind: 'unread', server: 'github.com', agent: 'another', cause: 'encrypted' });
+    t.match(jobs.attribute(address), { job: { repository: 'acme/widget' } }, 'another runner’s');
+    jobs.hear(address, { kind: 'unread', server: 'github.com', agent: 'runner-1', cause: 'encrypted' });
+    t.match(jobs.attribute(address), { job: null, source: 'none', conflict: false });
+    const said: string[] = [];
+    const counted: unknown[] = [];
+    const unread = new UnreadJobs(
+      { ...noMeter, count: (name, labels) => void counted.push([name, labels]) },
+      ({ runner, cause }) => said.push(`${runner} ${cause}`),
+    );
+    for (let round = 0; round < 3; round++)
+      unread.note(address, [
+        { kind: 'polled', server: 'github.com', agent: 'runner-1' },
+        { kind: 'unread', server: 'github.com', agent: 'runner-1', cause: 'encrypted' },
+      ]);
+    t.same(said, [`${address} encrypted`], 'said once');
+    t.same(counted[2], ['sallyport_jobs_unread_total', { cause: 'encrypted' }]);
+    t.equal(counted.length, 3);
+  },
+);
 
 t.test('memory is bounded whatever is heard', async (t) => {
   let noted = 0;
