@@ -19,6 +19,7 @@ export class IngestLoop {
   #running: Promise<void> = Promise.resolve();
   #isEnded = false;
   #failures = 0;
+  #pausedUntilMs = 0;
   flows = 0;
   problem: string | null = null;
 
@@ -32,6 +33,16 @@ export class IngestLoop {
     this.#running = this.#turn();
   }
 
+  /** Nothing is written for so long; answered when the batch at hand is. */
+  async pause(forMs: number): Promise<void> {
+    this.#pausedUntilMs = performance.now() + forMs;
+    await this.#running;
+  }
+
+  resume(): void {
+    this.#pausedUntilMs = 0;
+  }
+
   /** Ends after the batch at hand. */
   async end(): Promise<void> {
     this.#isEnded = true;
@@ -39,9 +50,13 @@ export class IngestLoop {
     await this.#running;
   }
 
+  get #mustRest(): boolean {
+    return this.#isEnded || performance.now() < this.#pausedUntilMs;
+  }
+
   async #turn(): Promise<void> {
     try {
-      this.flows += await this.#ingest.catchUp(() => this.#isEnded);
+      if (!this.#mustRest) this.flows += await this.#ingest.catchUp(() => this.#mustRest);
       this.#tell(null);
       this.#failures = 0;
     } catch (error) {

@@ -1,17 +1,24 @@
 // Reads what was appended to segments since the last time, in bounded batches, and gives it to the store together with how
-// far it has read. A line that is not whole yet waits; one that never will be (its writer was killed) is passed over.
+// far it has read.
 
-import { open, readdir, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FlowRecord } from '../flow/flow.ts';
-import { parseRecord } from './read-segments.ts';
+import type { JobRecord } from '../flow/job-record.ts';
+import { nullIfGone, readBatch, type Batch } from './read-batch.ts';
 import { compareSegmentNames, parseSegmentName } from './segment-name.ts';
 import type { SegmentOffset } from './sqlite-store.ts';
 
-/** Whoever keeps flows: both are kept, or neither, when the promise is fulfilled. */
+/** Whoever keeps records: all is kept, or nothing, when the promise is fulfilled. */
 export interface FlowSink {
-  write(records: readonly FlowRecord[], offsets: readonly SegmentOffset[]): Promise<void>;
+  write(
+    records: readonly FlowRecord[],
+    offsets: readonly SegmentOffset[],
+    jobs: readonly JobRecord[],
+  ): Promise<void>;
   offsets(gateway: string): Promise<ReadonlyMap<string, number>>;
+  /** Forgets how far segments were read that are gone. */
+  forgetSegments?(gateway: string, names: readonly string[]): Promise<void>;
 }
 
 export interface IngestOptions {
@@ -20,16 +27,21 @@ export interface IngestOptions {
   readonly sink: FlowSink;
   /** Records of one batch at most; 1,000 unless told. */
   readonly batchSize?: number;
+  /** Told of each batch once the store has it. */
+  readonly onBatch?: (batch: Batch) => void;
 }
-
-const chunkBytes = 1_048_576;
-/** No line of ours is this long. */
-const maxLineBytes = 1_048_576;
 
 export class Ingest {
   readonly #options: IngestOptions;
   #offsets: Map<string, number> | null = null;
+  #areSure = false;
+  /** Segments that were dropped before anybody knew how far they had been read. */
+  readonly #gone = new Map<string, number>();
+  /** As large as each segment was when it was seen last. */
+  #sizes = new Map<string, number>();
   #lost = 0;
+  /** Lines that were no record. */
+  skipped = 0;
 
   constructor(options: IngestOptions) {
     this.#options = options;
@@ -42,94 +54,81 @@ export class Ingest {
 
   /** Reads until nothing whole is left, or it is to end; answers how many records were given to the store. */
   async catchUp(mustEnd: () => boolean = () => false): Promise<number> {
-    const offsets = await this.#known();
+    // Before anything that may fail: what is dropped while the store is away is seen here.
+    const names = await this.#look();
     let count = 0;
-    for (const name of await this.#segments()) {
-      while (!mustEnd()) {
-        const read = await readBatch(
-          join(this.#options.directory, name),
-          offsets.get(name) ?? 0,
-          this.#batchSize,
-        );
-        if (read === null || read.bytes === 0) break;
-        const bytes = (offsets.get(name) ?? 0) + read.bytes;
-        await this.#options.sink.write(read.records, [{ gateway: this.#options.gateway, name, bytes }]);
-        offsets.set(name, bytes);
-        count += read.records.length;
-      }
+    try {
+      const offsets = await this.#known();
+      await this.#forgetGone(names, offsets);
+      for (const name of names) count += await this.#read(name, offsets, mustEnd);
+      return count;
+    } catch (error) {
+      // Whether the last batch is in the store is for the store to say.
+      this.#areSure = false;
+      throw error;
     }
-    return count;
   }
 
   /** Bytes that lie in segments and are not in the store. */
   async backlogBytes(): Promise<number> {
-    const offsets = await this.#known();
+    await this.#look();
+    const offsets = this.#offsets;
     let total = 0;
-    for (const name of await this.#segments()) {
-      const size = await sizeOf(join(this.#options.directory, name));
-      total += Math.max(0, size - (offsets.get(name) ?? 0));
-    }
+    for (const [name, size] of this.#sizes) total += Math.max(0, size - (offsets?.get(name) ?? 0));
     return total;
   }
 
-  get #batchSize(): number {
-    return this.#options.batchSize ?? 1_000;
+  async #read(name: string, offsets: Map<string, number>, mustEnd: () => boolean): Promise<number> {
+    const { directory, gateway, sink, batchSize = 1_000, onBatch } = this.#options;
+    let count = 0;
+    while (!mustEnd()) {
+      const from = offsets.get(name) ?? 0;
+      if (from >= (this.#sizes.get(name) ?? 0)) break;
+      const batch = await readBatch(join(directory, name), from, batchSize);
+      if (batch === null || batch.bytes === 0) break;
+      const bytes = from + batch.bytes;
+      await sink.write(batch.flows, [{ gateway, name, bytes }], batch.jobs);
+      offsets.set(name, bytes);
+      count += batch.flows.length + batch.jobs.length;
+      this.skipped += batch.skipped;
+      onBatch?.(batch);
+    }
+    return count;
+  }
+
+  /** Segments, oldest first; counts what went unread since the last look. */
+  async #look(): Promise<readonly string[]> {
+    const { directory } = this.#options;
+    const names = (await readdir(directory)).filter((name) => parseSegmentName(name) !== null);
+    const sizes = new Map<string, number>();
+    for (const name of names) {
+      const size = (await stat(join(directory, name)).catch(nullIfGone))?.size;
+      if (size !== undefined) sizes.set(name, size);
+    }
+    for (const [name, size] of this.#sizes) if (!sizes.has(name)) this.#gone.set(name, size);
+    this.#settle();
+    this.#sizes = sizes;
+    return [...sizes.keys()].toSorted(compareSegmentNames);
   }
 
   async #known(): Promise<Map<string, number>> {
-    this.#offsets ??= new Map(await this.#options.sink.offsets(this.#options.gateway));
-    return this.#offsets;
+    if (!this.#areSure) this.#offsets = new Map(await this.#options.sink.offsets(this.#options.gateway));
+    this.#areSure = true;
+    this.#settle();
+    return this.#offsets!; // set just now, or before
   }
 
-  async #segments(): Promise<string[]> {
-    const names = await readdir(this.#options.directory);
-    return names.filter((name) => parseSegmentName(name) !== null).toSorted(compareSegmentNames);
+  #settle(): void {
+    if (this.#offsets === null) return;
+    for (const [name, size] of this.#gone) this.#lost += Math.max(0, size - (this.#offsets.get(name) ?? 0));
+    this.#gone.clear();
   }
-}
 
-interface Batch {
-  readonly records: readonly FlowRecord[];
-  /** Whole lines that were read, in bytes. */
-  readonly bytes: number;
-}
-
-/** Whole lines from an offset on, at most so many; null when the segment is gone. */
-async function readBatch(path: string, from: number, limit: number): Promise<Batch | null> {
-  const file = await open(path).catch(nullIfGone);
-  if (file === null) return null;
-  const records: FlowRecord[] = [];
-  let bytes = 0;
-  let rest: Buffer = Buffer.alloc(0);
-  try {
-    for (;;) {
-      const chunk = Buffer.allocUnsafe(chunkBytes);
-      const { bytesRead } = await file.read(chunk, 0, chunkBytes, from + bytes + rest.length);
-      if (bytesRead === 0) return { records, bytes };
-      const found = Buffer.concat([rest, chunk.subarray(0, bytesRead)]);
-      let start = 0;
-      for (let end = found.indexOf(10); end >= 0; end = found.indexOf(10, start)) {
-        const record = parseRecord(found.toString('utf8', start, end));
-        if (record !== null) records.push(record);
-        bytes += end + 1 - start;
-        start = end + 1;
-        if (records.length >= limit) return { records, bytes };
-      }
-      rest = found.subarray(start);
-      if (rest.length > maxLineBytes) {
-        bytes += rest.length;
-        rest = Buffer.alloc(0);
-      }
-    }
-  } finally {
-    await file.close();
+  async #forgetGone(names: readonly string[], offsets: Map<string, number>): Promise<void> {
+    const present = new Set(names);
+    const gone = [...offsets.keys()].filter((name) => !present.has(name)).slice(0, 1_000);
+    if (gone.length === 0) return;
+    await this.#options.sink.forgetSegments?.(this.#options.gateway, gone);
+    for (const name of gone) offsets.delete(name);
   }
-}
-
-async function sizeOf(path: string): Promise<number> {
-  return (await stat(path).catch(nullIfGone))?.size ?? 0;
-}
-
-function nullIfGone(error: unknown): null {
-  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
-  throw error;
 }

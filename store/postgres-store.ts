@@ -4,7 +4,7 @@
 import { join } from 'node:path';
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
-import type { ClientBase, CustomTypesConfig, Pool, PoolConfig } from 'pg';
+import type { ClientBase, CustomTypesConfig, Pool, PoolClient, PoolConfig } from 'pg';
 import { SallyportError } from '../flow/errors.ts';
 import type { FlowRecord } from '../flow/flow.ts';
 import type { JobRecord } from '../flow/job-record.ts';
@@ -17,6 +17,7 @@ import type { FlowSource } from './read-store.ts';
 import { addDeltas } from './postgres-sums.ts';
 import { addFlow, emptyDeltas, type Deltas } from './rollup.ts';
 import type { SegmentOffset } from './sqlite-store.ts';
+import type { DroppedFlows } from './sqlite-day.ts';
 import { subjectOfJob } from './subject.ts';
 import { flowColumns, type FlowTable, type FlowTables, type StoreTables } from './tables.ts';
 
@@ -29,6 +30,14 @@ const types: CustomTypesConfig = {
 };
 /** Any number that nobody else of ours takes: migrations and partitions are made by one at a time. */
 const lockNumber = 7_305_143;
+/** A server that is gone without a word must not hold anything up for ever. */
+const limits: PoolConfig = {
+  max: 6,
+  connectionTimeoutMillis: 5_000,
+  statement_timeout: 30_000,
+  query_timeout: 60_000,
+  keepAlive: true,
+};
 const dayForm = /^\d{4}-\d{2}-\d{2}$/;
 
 export class PostgresStore {
@@ -50,7 +59,7 @@ export class PostgresStore {
 
   /** @throws SallyportError when its tables are those of another or a newer program */
   static async open(config: PoolConfig): Promise<PostgresStore> {
-    const pool = new pg.Pool({ ...config, types, max: config.max ?? 4 });
+    const pool = new pg.Pool({ ...limits, ...config, types });
     // A connection that breaks while it is idle is made again when it is needed.
     pool.on('error', () => {});
     const store = new PostgresStore(pool);
@@ -124,7 +133,37 @@ export class PostgresStore {
   /** Drops the flows of a day; sums of them stay. */
   async dropDay(day: string): Promise<void> {
     this.#days.delete(day);
-    await this.#pool.query(`drop table if exists ${partitionOf(day)}`);
+    // Whoever reads must not wait behind one that waits for readers: tried again later instead.
+    await this.#within(async (client) => {
+      await client.query("set local lock_timeout = '2s'");
+      await client.query(`drop table if exists ${partitionOf(day)}`);
+    });
+  }
+
+  /** Drops flows of a kind among so many from an id on; answers how many, and the id to go on after (null: that was all). */
+  async dropFlows(day: string, kind: number, after: Uint8Array, among: number): Promise<DroppedFlows> {
+    const { rows } = await this.#pool.query<{ id: Buffer }>(
+      'select id from flow where day = $1 and id > $2 order by id limit 1 offset $3',
+      [day, after, among - 1],
+    );
+    const next = rows[0]?.id ?? null;
+    const { rowCount } = await this.#pool.query(
+      'delete from flow where day = $1 and id > $2 and ($3::bytea is null or id <= $3) and kind = $4',
+      [day, after, next, kind],
+    );
+    return { dropped: rowCount ?? 0, next };
+  }
+
+  async forgetSegments(gateway: string, names: readonly string[]): Promise<void> {
+    await this.#pool.query('delete from segment where gateway = $1 and name = any($2)', [gateway, names]);
+  }
+
+  /** Bytes of the database. */
+  async sizeBytes(): Promise<number> {
+    const { rows } = await this.#pool.query<{ size: number }>(
+      'select pg_database_size(current_database()) as size',
+    );
+    return rows[0]!.size; // one row
   }
 
   async close(): Promise<void> {
@@ -163,8 +202,19 @@ export class PostgresStore {
     this.#days.add(day);
   }
 
+  async #connect(): Promise<PoolClient> {
+    try {
+      return await this.#pool.connect();
+    } catch (error) {
+      // Of several addresses that fail the error has no text but its code.
+      const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+      const why = (error instanceof Error && error.message) || code;
+      throw new SallyportError('upstream', `PostgreSQL does not let us in: ${why}`, error);
+    }
+  }
+
   async #within<T>(run: (client: ClientBase) => Promise<T>): Promise<T> {
-    const client = await this.#pool.connect();
+    const client = await this.#connect();
     try {
       await client.query('begin');
       const result = await run(client);

@@ -7,6 +7,13 @@ import { columnsOf, endedFlow, type NumberedRow } from './number-flow.ts';
 import type { SqliteNames } from './sqlite-names.ts';
 import { flowColumns } from './tables.ts';
 
+/** What one step of dropping flows came to. */
+export interface DroppedFlows {
+  readonly dropped: number;
+  readonly next: Uint8Array | null;
+}
+
+const lastId = Buffer.alloc(16, 0xff);
 const insert = `insert into flow (${flowColumns.join(', ')}) values (${flowColumns.map(() => '?').join(', ')})
   on conflict (id) do update set ${flowColumns
     .filter((name) => name !== 'id')
@@ -53,12 +60,28 @@ export class SqliteDay {
       }));
   }
 
+  /**
+   * Drops flows of a kind among so many from an id on; answers how many, and the id to go on after (null: that was all).
+   * Their room goes back to the disk.
+   */
+  dropFlows(kind: number, after: Uint8Array, among: number): DroppedFlows {
+    const last = this.#database
+      .prepare('select id from flow where id > ? order by id limit 1 offset ?')
+      .get(after, among - 1)?.['id'];
+    const next = last instanceof Uint8Array ? last : null;
+    const dropped = this.#database
+      .prepare('delete from flow where id > ? and id <= ? and kind = ?')
+      .run(after, next ?? lastId, kind).changes;
+    this.#database.exec('pragma incremental_vacuum(2000)');
+    return { dropped: Number(dropped), next };
+  }
+
   close(): void {
     this.#database.close();
   }
 }
 
 /** Its rows can be written again from the segments: the last commits may be lost with the power. */
-const dayPragmas = `pragma page_size = 8192; pragma journal_mode = wal; pragma synchronous = normal;
-  pragma cache_size = -32768; pragma temp_store = memory; pragma wal_autocheckpoint = 1000;
+const dayPragmas = `pragma page_size = 8192; pragma auto_vacuum = incremental; pragma journal_mode = wal; pragma synchronous = normal;
+  pragma cache_size = -16384; pragma temp_store = memory; pragma wal_autocheckpoint = 1000;
   pragma journal_size_limit = 67108864;`;

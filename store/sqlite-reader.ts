@@ -46,7 +46,13 @@ export class SqliteReader {
 
 function openReader<T>(path: string): Kysely<T> {
   const database = new DatabaseSync(path, { readOnly: true, timeout: 5_000 });
-  database.exec('pragma cache_size = -65536; pragma mmap_size = 1073741824; pragma temp_store = memory');
+  // What is mapped needs no copy: many days may be open.
+  database.exec('pragma cache_size = -8192; pragma mmap_size = 1073741824; pragma temp_store = memory');
+  return kyselyOf<T>(database);
+}
+
+/** Queries by kysely over an opened file; it stays the caller's to close. */
+export function kyselyOf<T>(database: DatabaseSync): Kysely<T> {
   return new Kysely<T>({ dialect: new SqliteDialect({ database: adapt(database) }) });
 }
 

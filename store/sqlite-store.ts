@@ -1,9 +1,10 @@
 // The embedded store: main.db with names, jobs and sums, and a file for each day of flows. Written by batches that may
 // come again: a batch that was cut by a crash is finished from what the day's file kept of it, and adds nothing twice.
 
-import { chmodSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Kysely } from 'kysely';
 import type { FlowRecord } from '../flow/flow.ts';
 import type { JobRecord } from '../flow/job-record.ts';
 import { newestRows, type FlowRow } from './flow-row.ts';
@@ -11,10 +12,13 @@ import { jobStatements } from './job-statements.ts';
 import { inTransaction, openMigrated, readSteps, type MigrationStep } from './migrate-sqlite.ts';
 import { wordsOf, type NumberedRow } from './number-flow.ts';
 import type { Deltas } from './rollup.ts';
-import { SqliteDay } from './sqlite-day.ts';
+import { SqliteDay, type DroppedFlows } from './sqlite-day.ts';
+import { holdLock } from './sqlite-lock.ts';
 import { SqliteNames } from './sqlite-names.ts';
+import { kyselyOf } from './sqlite-reader.ts';
 import { SqliteUpserts } from './sqlite-upserts.ts';
 import { subjectOfJob, type Subject } from './subject.ts';
+import type { StoreTables } from './tables.ts';
 
 /** How far one segment has been read, in bytes. */
 export interface SegmentOffset {
@@ -24,10 +28,12 @@ export interface SegmentOffset {
 }
 
 const openDays = 4;
+const migrations = join(import.meta.dirname, 'migrations');
 const dayName = /^\d{4}-\d{2}-\d{2}\.db$/;
 
 export class SqliteStore {
   readonly #main: DatabaseSync;
+  readonly #lock: DatabaseSync;
   readonly #names: SqliteNames;
   readonly #folder: string;
   readonly #daySteps: readonly MigrationStep[];
@@ -43,10 +49,15 @@ export class SqliteStore {
     this.#folder = folder;
     mkdirSync(join(folder, 'flows'), { recursive: true, mode: 0o700 });
     const path = join(folder, 'main.db');
-    const steps = join(import.meta.dirname, 'migrations');
-    this.#main = openMigrated(path, mainPragmas, readSteps(join(steps, 'main')));
+    this.#lock = holdLock(folder);
+    try {
+      this.#main = openMigrated(path, mainPragmas, readSteps(join(migrations, 'main')));
+    } catch (error) {
+      this.#lock.close();
+      throw error;
+    }
     chmodSync(path, 0o600);
-    this.#daySteps = readSteps(join(steps, 'day'));
+    this.#daySteps = readSteps(join(migrations, 'day'));
     this.#names = new SqliteNames(this.#main);
     this.#upserts = new SqliteUpserts(this.#main);
     this.#batch = Number(
@@ -97,9 +108,42 @@ export class SqliteStore {
       rmSync(join(this.#folder, 'flows', `${day}.db${end}`), { force: true });
   }
 
+  /** Drops some flows of a kind on a day (sqlite-day.ts). */
+  dropFlows(day: string, kind: number, after: Uint8Array, among: number): DroppedFlows {
+    return this.#day(day).dropFlows(kind, after, among);
+  }
+
+  forgetSegments(gateway: string, names: readonly string[]): void {
+    const forget = this.#main.prepare('delete from segment where gateway = ? and name = ?');
+    inTransaction(this.#main, () => names.forEach((name) => forget.run(gateway, name)));
+  }
+
+  /** After jobs were dropped: their numbers are nobody's. */
+  forgetNames(): void {
+    this.#names.forget();
+  }
+
+  /** Bytes of its files. */
+  sizeBytes(): number {
+    const flows = join(this.#folder, 'flows');
+    const paths = [this.#folder, flows].flatMap((folder) =>
+      readdirSync(folder).map((name) => join(folder, name)),
+    );
+    return paths.reduce((sum, path) => {
+      const found = statSync(path, { throwIfNoEntry: false });
+      return sum + (found?.isFile() === true ? found.size : 0);
+    }, 0);
+  }
+
+  /** Queries that may write to main.db; each is a transaction of its own. */
+  writer(): Kysely<StoreTables> {
+    return kyselyOf(this.#main);
+  }
+
   close(): void {
     for (const day of this.#days.values()) day.close();
     this.#main.close();
+    this.#lock.close();
   }
 
   /** Gives numbers to names. They are committed before flows refer to them. */

@@ -6,6 +6,9 @@ import { JobReader } from './read-jobs.ts';
 import { PolicyReader } from './read-policy.ts';
 import { StoreReader, type FlowSource } from './read-store.ts';
 import { SumReader } from './read-sums.ts';
+import type { SinkCounts } from './sinks/sink-queue.ts';
+import type { ActionPort } from './store-actions.ts';
+import type { BatchEvent } from './store-events.ts';
 import type { StoreTables } from './tables.ts';
 
 type FlowQuestions = Pick<StoreReader, 'flows' | 'flow' | 'flowsOf'>;
@@ -23,14 +26,23 @@ export interface StoreStatus {
   readonly backlogBytes: number;
   /** Bytes that were dropped before they could be read. */
   readonly lostBytes: number;
+  /** Records that came into the store since its thread began. */
   readonly flows: number;
+  /** Lines of segments that were no record: cut when a process was killed. */
+  readonly skippedLines: number;
   /** Why it takes nothing at the moment; null: it does. */
   readonly problem: string | null;
   /** The oldest day that has flows, or null. */
   readonly oldestDay: string | null;
+  readonly sinks: readonly SinkStatus[];
 }
 
-export interface StorePort {
+/** How one sink stands, in the order of the configuration. */
+export interface SinkStatus extends SinkCounts {
+  readonly kind: 'file' | 'syslog' | 'otlp';
+}
+
+export interface StorePort extends ActionPort {
   /** @throws SallyportError upstream when the store is away */
   ask<K extends QuestionName>(
     name: K,
@@ -39,6 +51,8 @@ export interface StorePort {
   status(): Promise<StoreStatus>;
   /** Drops flows of days before this one (`YYYY-MM-DD`); answers how many days. Sums stay. */
   dropBefore(day: string): Promise<number>;
+  /** Tells of each batch of records that came into the store, until the answer is called. */
+  onBatch(listener: (batch: BatchEvent) => void): () => void;
   close(): Promise<void>;
 }
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { EmbeddedStore } from '../../store/embedded-store.ts';
+import { ThreadedStore } from '../../store/threaded-store.ts';
 import { serialiseRecord } from '../../store/serialise-record.ts';
 import { flow } from '../lab/stored-flows.ts';
 
@@ -29,9 +29,14 @@ async function until(test: () => Promise<boolean>): Promise<boolean> {
 
 t.test('what is appended can be asked for, and again after a restart', async (t) => {
   const { segments, folder } = folders(t);
-  const options = { folder, segments, gateway: 'gw', everyMs: 20 };
+  const options = {
+    source: { kind: 'embedded' as const, folder },
+    segments,
+    gateway: 'gw',
+    everyMs: 20,
+  };
   const flows = Array.from({ length: 500 }, (_, serial) => flow(serial));
-  const store = await EmbeddedStore.open(options);
+  const store = await ThreadedStore.open(options);
   const page = { limit: 1_000, cursor: null };
   for (const { opened } of flows) appendFileSync(join(segments, segment), serialiseRecord(opened));
   t.ok(await until(async () => (await store.ask('flows', {}, page)).items.length === 500));
@@ -50,7 +55,7 @@ t.test('what is appended can be asked for, and again after a restart', async (t)
   await store.close();
   await t.rejects(store.ask('runners', {}, page), /the store is closed/);
 
-  const again = await EmbeddedStore.open(options);
+  const again = await ThreadedStore.open(options);
   t.teardown(() => again.close());
   t.equal(
     (await again.ask('runs', {}, page)).items.reduce((sum, { flows: n }) => sum + n, 0),
@@ -71,7 +76,7 @@ t.test('a file that is no database is refused and left alone', async (t) => {
   const { segments, folder } = folders(t);
   mkdirSync(folder);
   writeFileSync(join(folder, 'main.db'), 'no database at all\n'.repeat(500));
-  const opening = EmbeddedStore.open({ folder, segments, gateway: 'gw' });
+  const opening = ThreadedStore.open({ source: { kind: 'embedded', folder }, segments, gateway: 'gw' });
   await t.rejects(opening, /main\.db cannot be used: it is damaged or no database: move it away/);
   t.match(readFileSync(join(folder, 'main.db'), 'utf8'), /^no database at all/);
 });

@@ -1,15 +1,22 @@
-// The embedded store from outside of its thread.
+// The store from outside of its thread.
 
 import { Worker } from 'node:worker_threads';
 import { errorCodes, SallyportError, type ErrorCode } from '../flow/errors.ts';
+import type { StoreSource } from './opened-store.ts';
+import type { StoreOver } from './retention.ts';
+import type { ActionName, Actions } from './store-actions.ts';
+import type { BatchEvent, StoreEvent } from './store-events.ts';
 import type { QuestionName, Questions, StorePort, StoreStatus } from './store-port.ts';
 import type { ThreadCall, ThreadData, ThreadMessage } from './store-thread.ts';
 
-export interface EmbeddedOptions extends Omit<ThreadData, 'everyMs'> {
-  /** How often segments are looked at; 250 ms unless told. */
-  readonly everyMs?: number;
+/** What it is opened with; what is left out: no sinks, nothing is dropped, segments are looked at every 250 ms. */
+export interface StoreOptions extends Partial<Omit<ThreadData, 'source' | 'segments' | 'gateway'>> {
+  readonly source: StoreSource;
+  readonly segments: string;
+  readonly gateway: string;
   /** Told once when nothing can be written, and by null when it can again. */
   readonly onProblem?: (problem: string | null) => void;
+  readonly onOver?: (over: StoreOver) => void;
   /** Told when the thread has ended unasked: nothing is written any more. */
   readonly onEnd?: (error: Error) => void;
 }
@@ -21,24 +28,29 @@ interface Waiting {
 
 /** Questions that may wait at the same time; more are refused at once. */
 const maxWaiting = 1_000;
+/** Whoever is let in by what the store says does not wait for longer. */
+const actMs = 5_000;
 
-export class EmbeddedStore implements StorePort {
+export class ThreadedStore implements StorePort {
   readonly #thread: Worker;
-  readonly #options: EmbeddedOptions;
+  readonly #options: StoreOptions;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #listeners = new Set<(batch: BatchEvent) => void>();
   #nextId = 1;
   #ended: Error | null = null;
 
-  private constructor(options: EmbeddedOptions) {
+  private constructor(options: StoreOptions) {
     this.#options = options;
-    const { folder, segments, gateway, everyMs = 250 } = options;
-    const data: ThreadData = { folder, segments, gateway, everyMs };
+    const { source, segments, gateway, everyMs = 250, retention = null, maxBytes = null } = options;
+    const { sinks = [], retainEveryMs = 60_000 } = options;
+    const what = { source, segments, gateway, sinks };
+    const data: ThreadData = { ...what, everyMs, retention, maxBytes, retainEveryMs };
     this.#thread = new Worker(new URL('store-thread.ts', import.meta.url), { workerData: data });
   }
 
   /** Opens the store in a thread of its own. @throws SallyportError when it is another program's, or cannot be opened */
-  static async open(options: EmbeddedOptions): Promise<EmbeddedStore> {
-    const store = new EmbeddedStore(options);
+  static async open(options: StoreOptions): Promise<ThreadedStore> {
+    const store = new ThreadedStore(options);
     await store.#opened();
     return store;
   }
@@ -48,7 +60,35 @@ export class EmbeddedStore implements StorePort {
     ...values: Parameters<Questions[K]>
   ): Promise<Awaited<ReturnType<Questions[K]>>> {
     // The thread answers what `Questions` says.
-    return (await this.#call(name, values)) as Awaited<ReturnType<Questions[K]>>;
+    return (await this.#call('ask', values, name)) as Awaited<ReturnType<Questions[K]>>;
+  }
+
+  async act<K extends ActionName>(
+    name: K,
+    ...values: Parameters<Actions[K]>
+  ): Promise<Awaited<ReturnType<Actions[K]>>> {
+    const limit = timeOut(actMs);
+    try {
+      // The thread answers what `Actions` says.
+      const answer = await Promise.race([this.#call('act', values, name), limit.promise]);
+      return answer as Awaited<ReturnType<Actions[K]>>;
+    } finally {
+      limit.clear();
+    }
+  }
+
+  onBatch(listener: (batch: BatchEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Writes and drops nothing for so long, so that its files can be copied together. */
+  async pause(forMs: number): Promise<void> {
+    await this.#call('pause', [forMs]);
+  }
+
+  async resume(): Promise<void> {
+    await this.#call('resume', []);
   }
 
   async status(): Promise<StoreStatus> {
@@ -62,6 +102,7 @@ export class EmbeddedStore implements StorePort {
   async close(): Promise<void> {
     if (this.#ended !== null) return;
     await this.#call('close', []);
+    if (this.#ended !== null) return;
     this.#ended = new SallyportError('upstream', 'the store is closed');
     await this.#thread.terminate();
   }
@@ -82,20 +123,26 @@ export class EmbeddedStore implements StorePort {
 
   #onMessage(message: Exclude<ThreadMessage, { kind: 'opened' }>): void {
     if (message.kind === 'problem') return this.#options.onProblem?.(message.problem);
+    if (message.kind === 'event') return this.#onEvent(message.event);
     const waiting = this.#waiting.get(message.id);
     this.#waiting.delete(message.id);
     if (message.kind === 'answer') waiting?.resolve(message.value);
     else waiting?.reject(new SallyportError(codeOf(message.code), message.message));
   }
 
-  #call(call: ThreadCall['call'], values: readonly unknown[]): Promise<unknown> {
+  #onEvent(event: StoreEvent): void {
+    if (event.kind === 'over') this.#options.onOver?.(event);
+    else for (const listener of this.#listeners) listener(event);
+  }
+
+  #call(kind: ThreadCall['kind'], values: readonly unknown[], name?: ThreadCall['name']): Promise<unknown> {
     if (this.#ended !== null) return Promise.reject(this.#ended);
     if (this.#waiting.size >= maxWaiting)
       return Promise.reject(new SallyportError('upstream', 'the store has too many questions to answer'));
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
       this.#waiting.set(id, { resolve, reject });
-      const message: ThreadCall = { id, call, values };
+      const message: ThreadCall = { id, kind, values, ...(name === undefined ? {} : { name }) };
       this.#thread.postMessage(message, []);
     });
   }
@@ -110,6 +157,17 @@ export class EmbeddedStore implements StorePort {
   }
 }
 
+function timeOut(ms: number): { readonly promise: Promise<never>; clear(): void } {
+  let timer: NodeJS.Timeout | undefined;
+  const promise = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new SallyportError('upstream', `the store has not answered within ${ms / 1_000} s`)),
+      ms,
+    );
+  });
+  return { promise, clear: () => clearTimeout(timer) };
+}
+
 function codeOf(text: string): ErrorCode {
-  return Object.hasOwn(errorCodes, text) ? (text as ErrorCode) : 'internal'; // a key of the table
+  return Object.hasOwn(errorCodes, text) ? (text as ErrorCode) : 'upstream'; // a key of the table
 }
