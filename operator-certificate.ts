@@ -5,19 +5,27 @@ import { readFileSync, statSync } from 'node:fs';
 import type { Logger } from 'pino';
 import type { OperatorCertificate } from './api/operator-listener.ts';
 import type { Config } from './config.ts';
-
-const everyMs = 5_000;
+import { SallyportError } from './flow/errors.ts';
 
 export class OperatorCertificates {
   readonly #files: Config['listen']['operatorTls'];
   readonly #log: Logger;
+  readonly #everyMs: number;
   #seen = '';
   #current: OperatorCertificate | null = null;
 
-  constructor({ listen }: Config, log: Logger) {
+  /** @throws SallyportError config-invalid when the files cannot be read */
+  constructor({ listen }: Config, log: Logger, everyMs = 5_000) {
     this.#files = listen.operatorTls;
     this.#log = log;
+    this.#everyMs = everyMs;
     this.#readIfChanged();
+    // Never in the clear instead.
+    if (this.#files !== null && this.#current === null)
+      throw new SallyportError(
+        'config-invalid',
+        `${this.#files.certFile} or ${this.#files.keyFile} cannot be read; root must be able to`,
+      );
   }
 
   /** Null where the listener speaks plain HTTP. */
@@ -25,12 +33,14 @@ export class OperatorCertificates {
     return this.#current;
   }
 
-  /** Calls when another pair has been read. */
-  watch(onChange: (pair: OperatorCertificate) => void): void {
-    if (this.#files === null) return;
-    setInterval(() => {
+  /** Calls when another pair has been read; answers what ends that. */
+  watch(onChange: (pair: OperatorCertificate) => void): () => void {
+    if (this.#files === null) return () => {};
+    const timer = setInterval(() => {
       if (this.#readIfChanged() && this.#current !== null) onChange(this.#current);
-    }, everyMs).unref();
+    }, this.#everyMs);
+    timer.unref();
+    return () => clearInterval(timer);
   }
 
   #readIfChanged(): boolean {

@@ -51,7 +51,7 @@ function start(args: readonly string[]): Promise<Ended> {
   });
 }
 
-const names = ['serve', 'run', 'demo', 'check', 'explain', 'rules', 'ca', 'doctor'];
+const names = ['serve', 'run', 'demo', 'check', 'explain', 'rules', 'ca', 'token', 'user', 'doctor'];
 
 t.test('every command prints its help, and calls a wrong option the caller’s mistake', async (t) => {
   const results = names.map(
