@@ -161,11 +161,10 @@ function questionOf(id: string, { query, params, actor }: Call): Question {
 
 function urlOf({ request, query }: Call, cursor: string): string {
   const [path] = request.url.split('?', 1);
-  const pairs = Object.entries({ ...query, cursor }).map(([key, value]): [string, string] => [
-    key,
-    String(value),
-  ]);
-  return `${path}?${new URLSearchParams(pairs).toString()}`;
+  const search = new URLSearchParams();
+  for (const [key, value] of Object.entries(query)) if (value !== undefined) search.set(key, String(value));
+  search.set('cursor', cursor);
+  return `${path}?${search.toString()}`;
 }
 
 /** One line, with exactly the fields of the schema. */

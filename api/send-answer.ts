@@ -37,7 +37,7 @@ const isRead = ({ method }: FastifyRequest): boolean => method === 'GET' || meth
 /** Names the answer (RFC 9110 §8.8.3), and whether the caller says that it has this one. */
 function isKnown(request: FastifyRequest, reply: FastifyReply, text: string): boolean {
   const tag = `W/"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"`;
-  reply.headers({ etag: tag, 'cache-control': 'private, no-cache', vary: 'accept, accept-encoding' });
+  reply.headers({ etag: tag, vary: 'accept, accept-encoding' });
   const asked = request.headers['if-none-match'];
   if (asked === undefined) return false;
   const bare = tag.slice(2);

@@ -18,7 +18,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   registry: ['flow'],
   actions: ['flow'],
   advise: ['flow', 'policy', 'platform', 'store'],
-  api: ['flow', 'policy', 'store', 'jobs'],
+  api: ['flow', 'policy', 'store', 'detect', 'advise', 'jobs'],
   netns: ['flow', 'certs', 'kernel', 'policy', 'store'],
   doctor: ['flow', 'netns', 'policy', 'store'],
 };
