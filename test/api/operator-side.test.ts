@@ -240,7 +240,11 @@ t.test(
     put('three');
     while (told.at(-1) !== 'three') await sleep(10);
     t.equal(errors.length, 1, 'told once');
-  rmSync(certFile);
-  t.throws(() => new OperatorCertificates(config, log), { code: 'config-invalid' }, 'never in the clear instead');
+    rmSync(certFile);
+    t.throws(
+      () => new OperatorCertificates(config, log),
+      { code: 'config-invalid' },
+      'never in the clear instead',
+    );
   },
 );
