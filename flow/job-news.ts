@@ -24,6 +24,13 @@ export interface StepUpdate {
 export type JobNews =
   /** A program asks for jobs, or says that it will not any more: `agent` names it as the platform does. */
   | { readonly kind: 'polled' | 'left'; readonly server: string; readonly agent: string }
+  /** A listener has begun: it runs no job. `runner` is the registration that it speaks for, where it says so. */
+  | {
+      readonly kind: 'began';
+      readonly server: string;
+      readonly agent: string;
+      readonly runner: string | null;
+    }
   /** A job was handed out here and nobody can read whose it is: its address stays what other sources say. */
   | {
       readonly kind: 'unread';

@@ -66,6 +66,8 @@ export class JobSources implements AttributionPort, StepPort {
   #recall: ReadonlyMap<string, readonly LiveEntry[]> = new Map();
   #conflicts: ReadonlySet<string> = new Set();
   #managers: ReadonlySet<string> = new Set();
+  /** When a listener began on an address: what others knew of it from before may be over. */
+  readonly #begun = new LRUCache<string, number>({ max: maxKnown });
   #ending: readonly Attribution[] = [];
 
   constructor(options: JobSourcesOptions) {
@@ -110,7 +112,9 @@ export class JobSources implements AttributionPort, StepPort {
   /** Takes note of what a platform told a runner at this address, over TLS that was verified. */
   hear(address: string, news: readonly JobNews[]): void {
     for (const one of news) {
-      if (one.kind === 'ended') this.#note(canonicalAddress(address), jobInstance(one.server, one.jobId));
+      const canonical = canonicalAddress(address);
+      if (one.kind === 'ended') this.#note(canonical, jobInstance(one.server, one.jobId));
+      if (one.kind === 'began') this.#doubtOthers(canonical);
       this.#live.hear(address, one);
     }
   }
@@ -203,6 +207,8 @@ export class JobSources implements AttributionPort, StepPort {
     if (live !== unattributed) return firm.some((entry) => !isOfJob(entry, live)) ? inConflict : live;
     const [first] = others;
     if (first === undefined) return unattributed;
+    if (first.source === 'job-message' && first.sinceMs <= (this.#begun.get(canonical) ?? -1))
+      return inConflict;
     // The intersection of what several say: where they contradict each other nothing is left.
     return firm.some((entry) => !isOne(entry, first)) ? inConflict : this.#ofEntry(canonical, first);
   }
@@ -249,6 +255,11 @@ export class JobSources implements AttributionPort, StepPort {
   #note(address: string, job: string): void {
     this.#ended.add(address, job, this.#now());
     this.#options.onTable('jobs');
+    this.#changed(address);
+  }
+
+  #doubtOthers(address: string): void {
+    this.#begun.set(address, this.#now());
     this.#changed(address);
   }
 

@@ -31,8 +31,12 @@ export type LiveNews =
 export interface LiveJob {
   readonly message: JobMessage;
   readonly agent: string | null;
+  /** Registration of the runner that it was handed to; null: not known. */
+  readonly runner: string | null;
   readonly sinceMs: number;
   readonly untilMs: number;
+  /** Somebody else was heard on its address since its platform last said that it goes on: it is nobody's until then. */
+  readonly isDoubted: boolean;
   /** The same object for as long as it lives on the address. */
   readonly attribution: Attribution;
   readonly progress: JobProgress;
@@ -47,13 +51,20 @@ const maxJobsPerAddress = 64;
 /** Jobs that one runner has started elsewhere. */
 const maxManaged = 1_024;
 const maxAgents = 16;
+/** A job that is in doubt is renewed within this time, twice over, or is taken for dead. */
+const doubtMs = 120_000;
 /** A program that has asked for jobs counts for so long; each asks again within a minute. */
 const agentMs = 120_000;
+
+interface Agent {
+  readonly heardMs: number;
+  readonly runner: string | null;
+}
 
 interface Place {
   readonly jobs: Map<string, LiveJob>;
   /** Programs that ask for jobs here, and when they did last: more than one is a conflict. */
-  readonly agents: Map<string, number>;
+  readonly agents: Map<string, Agent>;
   /** A runner here starts its jobs elsewhere, and these are the ones that it was handed. */
   isManager: boolean;
   readonly managed: Map<string, LiveJob>;
@@ -129,6 +140,7 @@ export class LiveJobs implements AttributionPort {
     const before = attributionOf(place);
     this.#expire(address, place);
     change();
+    if (attributionOf(place).conflict) this.#doubt(place);
     const mayChange = place.jobs.size > 0 || place.managed.size > 0 || place.agents.size > 1;
     if (mayChange) this.#busy.add(address);
     else this.#busy.delete(address);
@@ -140,6 +152,8 @@ export class LiveJobs implements AttributionPort {
     switch (news.kind) {
       case 'polled':
         return this.#ask(place, nameOfAgent(news.server, news.agent));
+      case 'began':
+        return this.#begin(place, news);
       case 'left':
         return void place.agents.delete(nameOfAgent(news.server, news.agent));
       case 'assigned':
@@ -164,8 +178,26 @@ export class LiveJobs implements AttributionPort {
     }
   }
 
-  #ask({ agents }: Place, agent: string): void {
-    if (agents.has(agent) || agents.size < maxAgents) agents.set(agent, this.#now());
+  #ask({ agents }: Place, agent: string, runner: string | null = null): void {
+    const known = agents.get(agent);
+    if (known === undefined && agents.size >= maxAgents) return;
+    agents.set(agent, { heardMs: this.#now(), runner: runner ?? known?.runner ?? null });
+  }
+
+  /** A machine that was started anew, or is another one: what ran on it may be over, and nobody will say so. */
+  #begin(place: Place, { server, agent, runner }: Extract<JobNews, { kind: 'began' }>): void {
+    const registration = runner === null ? null : nameOfAgent(server, runner);
+    for (const [name, known] of place.agents)
+      if (registration !== null && known.runner === registration) place.agents.delete(name);
+    this.#ask(place, nameOfAgent(server, agent), registration);
+    this.#doubt(place);
+  }
+
+  #doubt({ jobs }: Place): void {
+    const latestMs = this.#now() + doubtMs;
+    for (const [key, job] of jobs)
+      if (!job.isDoubted)
+        jobs.set(key, { ...job, isDoubted: true, untilMs: Math.min(job.untilMs, latestMs) });
   }
 
   #renew(address: string, place: Place, news: JobName & { readonly untilMs: number }): void {
@@ -173,7 +205,8 @@ export class LiveJobs implements AttributionPort {
     const into = place.managed.has(key) ? place.managed : place.jobs;
     const job = into.get(key) ?? this.#recalled(news, address);
     if (job === null || (!into.has(key) && into.size >= maxJobsPerAddress)) return;
-    const renewed = { ...job, untilMs: Math.min(news.untilMs, this.#now() + maxLeaseMs) };
+    const untilMs = Math.min(news.untilMs, this.#now() + maxLeaseMs);
+    const renewed = { ...job, untilMs, isDoubted: false };
     into.set(key, renewed);
     this.#options.onNews?.(address, renewed, { kind: 'renewed' });
   }
@@ -209,16 +242,28 @@ export class LiveJobs implements AttributionPort {
     if (known !== undefined && agent !== null) this.#ask(place, nameOfAgent(message.job.server, agent));
     if (known !== undefined || into.size >= max) return;
     const untilMs = Math.min(message.leaseMs ?? now + leaseMs, now + maxLeaseMs);
-    const job = newJob(message, agent, { now, untilMs, hasBegun: false });
+    const name = agent === null ? null : nameOfAgent(message.job.server, agent);
+    const runner = name === null ? null : (place.agents.get(name)?.runner ?? null);
+    if (runsHere && runner !== null) this.#endDoubted(address, place, runner);
+    const job = newJob(message, agent, { now, untilMs, runner, hasBegun: false });
     into.set(key, job);
     this.#options.onNews?.(address, job, { kind: 'assigned' });
+  }
+
+  /** A runner runs one job: its platform has given it another since it began anew. */
+  #endDoubted(address: string, { jobs }: Place, runner: string): void {
+    for (const [key, job] of jobs) {
+      if (!job.isDoubted || job.runner !== runner) continue;
+      jobs.delete(key);
+      this.#options.onEnd?.(address, job, null);
+    }
   }
 
   #recalled(name: JobName, address: string): LiveJob | null {
     const message = this.#options.recall?.(name, address) ?? null;
     if (message === null) return null;
     const now = this.#now();
-    return newJob(message, null, { now, untilMs: now + leaseMs, hasBegun: true });
+    return newJob(message, null, { now, untilMs: now + leaseMs, runner: null, hasBegun: true });
   }
 
   #expire(address: string, place: Place): void {
@@ -229,7 +274,7 @@ export class LiveJobs implements AttributionPort {
         jobs.delete(key);
         this.#options.onEnd?.(address, job, null);
       }
-    for (const [agent, heardMs] of place.agents) if (heardMs <= now - agentMs) place.agents.delete(agent);
+    for (const [agent, { heardMs }] of place.agents) if (heardMs <= now - agentMs) place.agents.delete(agent);
   }
 }
 
@@ -240,14 +285,17 @@ const nameOfJob = ({ server, jobId }: JobName): string => `${server} ${jobId}`;
 function newJob(
   message: JobMessage,
   agent: string | null,
-  { now, untilMs, hasBegun }: { readonly now: number; readonly untilMs: number; readonly hasBegun: boolean },
+  about: Pick<LiveJob, 'untilMs' | 'runner'> & { readonly now: number; readonly hasBegun: boolean },
 ): LiveJob {
+  const { now, untilMs, runner, hasBegun } = about;
   const { job, jobId, steps } = message;
   return {
     message,
     agent,
+    runner,
     sinceMs: now,
     untilMs,
+    isDoubted: false,
     attribution: {
       job,
       source: 'job-message',
@@ -267,7 +315,8 @@ function attributionOf({ jobs, agents, isManager }: Place): Attribution {
   const all = new Set(agents.keys());
   for (const { agent, message } of jobs.values())
     if (agent !== null) all.add(nameOfAgent(message.job.server, agent));
-  return jobs.size > 1 || all.size > 1 || isManager ? inConflict : first.attribution;
+  const isNobodys = jobs.size > 1 || all.size > 1 || isManager || first.isDoubted;
+  return isNobodys ? inConflict : first.attribution;
 }
 
 /** The text by which an address is known: IPv4 ones that are mapped into IPv6 as IPv4. */

@@ -56,16 +56,52 @@ t.test('a second job or a second agent is a conflict and replaces nobody', async
   jobs.hear(address, assigned(2, 'acme/release'));
   t.same(jobs.attribute(address), inConflict);
   jobs.hear(address, { kind: 'ended', ...named(2), conclusion: 'failed' });
-  t.match(jobs.attribute(address), { job: { repository: 'acme/widget' }, conflict: false });
+  t.same(jobs.attribute(address), inConflict, 'the first may be over: nobody would have said so');
+  jobs.hear(address, { kind: 'renewed', ...named(1), untilMs: 600_000 });
+  t.match(
+    jobs.attribute(address),
+    { job: { repository: 'acme/widget' }, conflict: false },
+    'its platform says that it goes on',
+  );
   jobs.hear(address, { kind: 'polled', server: 'github.com', agent: 'runner-of-the-job' });
   t.same(jobs.attribute(address), inConflict);
+  jobs.hear(address, { kind: 'renewed', ...named(1), untilMs: 600_000 });
+  t.same(jobs.attribute(address), inConflict, 'the other one asks still');
   jobs.hear(address, { kind: 'ended', ...named(1), conclusion: 'succeeded' });
   t.match(jobs.attribute(address), { conflict: false, source: 'none' });
   jobs.hear(address, { kind: 'polled', server: 'github.com', agent: 'runner-1' });
   jobs.hear(address, assigned(3));
   t.same(jobs.attribute(address), inConflict, 'the other one is still heard');
   jobs.hear(address, { kind: 'left', server: 'github.com', agent: 'runner-of-the-job' });
+  t.same(jobs.attribute(address), inConflict, 'and may have come to a machine that is another one');
+  jobs.hear(address, { kind: 'renewed', ...named(3), untilMs: 600_000 });
   t.match(jobs.attribute(address), { job: { repository: 'acme/widget' }, conflict: false });
+});
+
+t.test('a machine that died leaves nothing to who comes after it', async (t) => {
+  let now = 1_000;
+  const jobs = new LiveJobs({ now: () => now });
+  const began = (agent: string, runner: string) =>
+    jobs.hear(address, { kind: 'began', server: 'github.com', agent, runner });
+  began('boot-1', '7');
+  jobs.hear(address, { ...assigned(1), agent: 'boot-1' });
+  t.match(jobs.attribute(address), { conflict: false });
+  began('boot-2', '7');
+  t.match(jobs.attribute(address), { conflict: true }, 'it was started anew in the middle of its job');
+  jobs.hear(address, { ...assigned(2, 'acme/next'), agent: 'boot-2' });
+  t.match(jobs.attribute(address), { job: { repository: 'acme/next' } }, 'its platform gave it another');
+  began('other', '8');
+  t.match(jobs.attribute(address), { conflict: true }, 'another machine, on the address of one that died');
+  jobs.hear(address, { ...assigned(3, 'acme/third'), agent: 'other' });
+  t.match(jobs.attribute(address), { conflict: true }, 'of another runner: it replaces nobody');
+  now += 60_000;
+  jobs.hear(address, { kind: 'polled', server: 'github.com', agent: 'other' });
+  jobs.hear(address, { kind: 'renewed', ...named(3), untilMs: now + 600_000 });
+  t.match(jobs.attribute(address), { conflict: true });
+  now += 60_000;
+  jobs.hear(address, { kind: 'polled', server: 'github.com', agent: 'other' });
+  jobs.hear(address, { kind: 'renewed', ...named(3), untilMs: now + 600_000 });
+  t.match(jobs.attribute(address), { job: { repository: 'acme/third' } }, 'the dead one was renewed no more');
 });
 
 t.test('runners that are made for one job each follow each other on an address', async (t) => {
