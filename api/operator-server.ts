@@ -1,7 +1,8 @@
-// The operator's listener: metrics and health. Runners cannot reach it (kernel rules, loopback by default).
+// The operator's listener: metrics, health and the API. Runners cannot reach it (kernel rules, loopback by default).
 
 import type { Server } from 'node:http';
-import { fastify } from 'fastify';
+import { fastify, type FastifyInstance } from 'fastify';
+import { plainHeaders } from './answer-headers.ts';
 import { guardListener } from './guard-listener.ts';
 import { createOperatorListener, type OperatorCertificate } from './operator-listener.ts';
 
@@ -14,26 +15,26 @@ export interface OperatorOptions {
   problems(): readonly string[];
   /** How the fetched malware feed stands; null where there is none. */
   malwareFeed?(): object | null;
+  /** Adds the API under /v1 (operator-api.ts). */
+  addApi?(app: FastifyInstance): Promise<void>;
 }
 
-/** Serves /metrics, /health and /ready on an inherited listening socket. */
+/** Serves /metrics, /health, /ready and the API on an inherited listening socket. */
 export async function startOperatorServer(options: OperatorOptions): Promise<Server> {
   const { promise, resolve } = Promise.withResolvers<Server>();
   const app = fastify({
     bodyLimit: 1024,
+    // A host in a path is as long as one may be.
+    routerOptions: { maxParamLength: 300 },
     serverFactory: (handle) => {
       const server = createOperatorListener(handle, options.certificate ?? null);
-      guardListener(server, { connections: 64, connectionsPerAddress: 64, idleMs: 15_000 });
+      guardListener(server, { connections: 256, connectionsPerAddress: 192, idleMs: 30_000 });
       resolve(server);
       return server;
     },
   });
   app.addHook('onSend', async (_, reply) => {
-    reply.headers({
-      'cache-control': 'no-store',
-      'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-      'x-content-type-options': 'nosniff',
-    });
+    reply.headers(plainHeaders);
   });
   app.get('/metrics', async (_, reply) => {
     reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8');
@@ -46,6 +47,7 @@ export async function startOperatorServer(options: OperatorOptions): Promise<Ser
     const malwareFeed = options.malwareFeed?.() ?? null;
     return { ready: problems.length === 0, problems, ...(malwareFeed === null ? {} : { malwareFeed }) };
   });
+  await options.addApi?.(app);
   await app.ready();
   const server = await promise;
   server.listen({ fd: options.fd });
