@@ -102,6 +102,7 @@ export class JobsOfFleet {
   /** Addresses of one machine each. */
   setMachines(machines: readonly (readonly string[])[]): void {
     this.#machines = machines;
+    this.#writer.changed();
     this.changed();
   }
 
@@ -226,7 +227,9 @@ export class JobsOfFleet {
 
   #published(): PublishedTable {
     const { jobs, recall, managers, conflicts } = this.#merged;
-    return { v: 1, atMs: Date.now(), key: this.#key.toString('base64'), jobs, recall, managers, conflicts };
+    const key = this.#key.toString('base64');
+    const known = { jobs, recall, managers, conflicts, machines: this.#machines };
+    return { v: 1, atMs: Date.now(), key, ...known };
   }
 
   // The keeper puts aside what an earlier start left; what this start left is control's own, which was replaced.

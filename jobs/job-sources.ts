@@ -64,6 +64,8 @@ export class JobSources implements AttributionPort, StepPort {
   #hash: HashToken | null;
   #published: ReadonlyMap<string, readonly LiveEntry[]> = new Map();
   #recall: ReadonlyMap<string, readonly LiveEntry[]> = new Map();
+  /** Addresses of one machine: what was heard on one of them holds for all. */
+  #machines: ReadonlyMap<string, readonly string[]> = new Map();
   #conflicts: ReadonlySet<string> = new Set();
   #managers: ReadonlySet<string> = new Set();
   /** When a listener began on an address: what others knew of it from before may be over. */
@@ -112,15 +114,15 @@ export class JobSources implements AttributionPort, StepPort {
   /** Takes note of what a platform told a runner at this address, over TLS that was verified. */
   hear(address: string, news: readonly JobNews[]): void {
     for (const one of news) {
-      const canonical = canonicalAddress(address);
-      if (one.kind === 'ended') this.#note(canonical, jobInstance(one.server, one.jobId));
-      if (one.kind === 'began') this.#doubtOthers(canonical);
-      this.#live.hear(address, one);
+      const place = this.#placeOf(canonicalAddress(address));
+      if (one.kind === 'ended') this.#note(place, jobInstance(one.server, one.jobId));
+      if (one.kind === 'began') this.#doubtOthers(place);
+      this.#live.hear(place, one);
     }
   }
 
   /** Takes what control makes of all sources. */
-  follow({ key, jobs, recall, managers, conflicts }: PublishedTable): void {
+  follow({ key, jobs, recall, managers, conflicts, machines = [] }: PublishedTable): void {
     const bytes = Buffer.from(key, 'base64');
     if (this.#key === null || !bytes.equals(this.#key)) {
       this.#key = bytes;
@@ -129,6 +131,7 @@ export class JobSources implements AttributionPort, StepPort {
     const believed = ({ certainty }: LiveEntry): boolean => certainty !== 'unknown';
     this.#published = Map.groupBy(jobs, ({ address }) => address);
     this.#recall = Map.groupBy([...jobs, ...recall].filter(believed), ({ address }) => address);
+    this.#machines = new Map(machines.flatMap((group) => group.map((address) => [address, group] as const)));
     this.#conflicts = new Set(conflicts);
     this.#managers = new Set(managers);
     this.#reviewAll();
@@ -198,31 +201,48 @@ export class JobSources implements AttributionPort, StepPort {
     const declared = this.#options.declared.attribute(address);
     if (declared !== unattributed) return declared;
     const canonical = canonicalAddress(address);
-    const live = this.#live.attribute(canonical);
-    const others = this.#candidates(canonical, live);
+    const machine = this.#machineOf(canonical);
+    const live = this.#heardOn(machine);
+    const others = this.#candidates(canonical, machine, live);
     const firm = others.filter(isFirm);
-    const isShared = this.#live.isShared(canonical) || this.#managers.has(canonical);
+    const isShared = machine.some((one) => this.#live.isShared(one) || this.#managers.has(one));
     if (live.conflict || this.#conflicts.has(canonical)) return inConflict;
     if (isShared) return live === unattributed && firm.length === 0 ? unattributed : inConflict;
     if (live !== unattributed) return firm.some((entry) => !isOfJob(entry, live)) ? inConflict : live;
     const [first] = others;
     if (first === undefined) return unattributed;
-    if (first.source === 'job-message' && first.sinceMs <= (this.#begun.get(canonical) ?? -1))
-      return inConflict;
+    const begunMs = Math.max(...machine.map((one) => this.#begun.get(one) ?? -1));
+    if (first.source === 'job-message' && first.sinceMs <= begunMs) return inConflict;
     // The intersection of what several say: where they contradict each other nothing is left.
     return firm.some((entry) => !isOne(entry, first)) ? inConflict : this.#ofEntry(canonical, first);
   }
 
+  #machineOf(address: string): readonly string[] {
+    return this.#machines.get(address) ?? [address];
+  }
+
+  /** A machine speaks now over one family and now over the other: all of it is kept in one place. */
+  #placeOf(address: string): string {
+    const machine = this.#machineOf(address);
+    return machine.find((one) => this.#live.jobsOf(one).length > 0) ?? machine[0] ?? address;
+  }
+
+  /** What was heard here, on any address of the machine. */
+  #heardOn(machine: readonly string[]): Attribution {
+    const heard = new Set(machine.map((address) => this.#live.attribute(address)));
+    heard.delete(unattributed);
+    const [first = unattributed] = heard;
+    return heard.size > 1 ? inConflict : first;
+  }
+
   /** What others say of an address, the surest first, without what has ended and what is known better here. */
-  #candidates(address: string, live: Attribution): readonly LiveEntry[] {
+  #candidates(address: string, machine: readonly string[], live: Attribution): readonly LiveEntry[] {
     const nowMs = this.#now();
-    const published = (this.#published.get(address) ?? []).filter(
-      ({ untilMs, certainty, message }) =>
-        untilMs > nowMs &&
-        certainty !== 'unknown' &&
-        !this.#ended.has(address, instanceOf(message)) &&
-        (live.jobId === undefined || instanceOf(message) !== live.jobId),
-    );
+    const published = (this.#published.get(address) ?? []).filter(({ untilMs, certainty, message }) => {
+      const job = instanceOf(message);
+      const isOver = untilMs <= nowMs || machine.some((one) => this.#ended.has(one, job));
+      return !isOver && certainty !== 'unknown' && (live.jobId === undefined || job !== live.jobId);
+    });
     const bound = this.#binding.entryOf(address, nowMs);
     return bound === null ? published : [...published, bound];
   }
@@ -264,11 +284,11 @@ export class JobSources implements AttributionPort, StepPort {
   }
 
   #recalled({ server, jobId }: JobName, address: string): JobMessage | null {
-    if (this.#managers.has(address)) return null;
     const job = jobInstance(server, jobId);
-    const entry = this.#recall.get(address)?.find(({ message }) => instanceOf(message) === job);
-    if (entry === undefined || this.#ended.has(address, job)) return null;
-    return entry.message;
+    const machine = this.#machineOf(address);
+    if (machine.some((one) => this.#managers.has(one) || this.#ended.has(one, job))) return null;
+    const known = machine.flatMap((one) => this.#recall.get(one) ?? []);
+    return known.find(({ message }) => instanceOf(message) === job)?.message ?? null;
   }
 
   #managedBy(hash: string): LiveEntry | null {
@@ -303,12 +323,16 @@ export class JobSources implements AttributionPort, StepPort {
   }
 
   #changed(address: string): void {
+    const ended = this.#ending;
+    this.#ending = [];
+    for (const one of this.#machineOf(address)) this.#changedOn(one, ended);
+  }
+
+  #changedOn(address: string, ended: readonly Attribution[]): void {
     const before = this.#answers.peek(address);
     this.#answers.delete(address);
     this.#answers.delete(`::ffff:${address}`);
     const after = this.attribute(address);
-    const ended = this.#ending;
-    this.#ending = [];
     if (before === after && ended.length === 0) return;
     if (after.conflict && before?.conflict !== true)
       this.#records.conflict(address, this.#live.jobsOf(address));

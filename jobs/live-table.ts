@@ -72,12 +72,15 @@ export interface PublishedTable {
   readonly recall: readonly LiveEntry[];
   readonly managers: readonly string[];
   readonly conflicts: readonly string[];
+  /** Addresses of one machine each, where that is certain. */
+  readonly machines?: readonly (readonly string[])[];
 }
 
 /** Most bytes of either file; a longer one is none. */
 export const maxTableBytes = 64 * 1024 * 1024;
 const maxEntries = 16_384;
 const maxAddresses = 65_536;
+const maxMachine = 64;
 const maxSteps = 2_000;
 const maxUses = 4_000;
 const maxKeys = 256;
@@ -165,15 +168,18 @@ const readTable: Read<LiveTable> = shape({
   ended: list(maxEntries, readEndedJob),
 });
 
-const readPublished: Read<PublishedTable> = shape({
-  v: oneOf(1),
-  atMs: time,
-  key: text(44),
-  jobs: entries,
-  recall: entries,
-  managers: addresses,
-  conflicts: addresses,
-});
+const readPublished: Read<PublishedTable> = shape(
+  {
+    v: oneOf(1),
+    atMs: time,
+    key: text(44),
+    jobs: entries,
+    recall: entries,
+    managers: addresses,
+    conflicts: addresses,
+  },
+  { machines: optional(list(maxAddresses, list(maxMachine, address))) },
+);
 
 /** The table of a worker out of its file’s text; null when it is none. */
 export function readLiveTable(json: string): LiveTable | null {

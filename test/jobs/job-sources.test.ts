@@ -136,6 +136,27 @@ t.test('what is published changes what is open, and ends in its time', async (t)
   t.same(changes.at(-1), { address: '192.0.2.3', ended: [`github.com/${id(3)}`] });
 });
 
+t.test('what is heard on one address of a machine holds for its others at once, its end too', async (t) => {
+  const { jobs, changes } = open();
+  const machines = [['192.0.2.2', '2001:db8::2']];
+  t.match(jobs.attribute('2001:db8::2'), { source: 'none' });
+  jobs.follow(published([], { machines }));
+  jobs.hear('192.0.2.2', [assigned(2)]);
+  const heard = jobs.attribute('192.0.2.2');
+  t.equal(jobs.attribute('2001:db8::2'), heard);
+  jobs.follow(
+    published([entry('192.0.2.2', 2), entry('2001:db8::2', 2, { certainty: 'likely' })], { machines }),
+  );
+  t.equal(jobs.attribute('2001:db8::2'), heard, 'not the less sure word that comes back');
+  jobs.hear('2001:db8::2', [ended(2)]);
+  t.match(jobs.attribute('192.0.2.2'), { source: 'none' }, 'it may say so over the other family');
+  t.match(jobs.attribute('2001:db8::2'), { source: 'none' }, 'published still');
+  t.same(
+    changes.map((change) => `${change.address} ${change.ended.length}`),
+    ['192.0.2.2 0', '2001:db8::2 0', '192.0.2.2 1', '2001:db8::2 1'],
+  );
+});
+
 t.test('a renewal on the very address brings back what was known, and none elsewhere', async (t) => {
   const { jobs } = open();
   const renewed = { kind: 'renewed', ...named(4), untilMs: 600_000 } as const;
