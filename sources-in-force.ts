@@ -146,10 +146,8 @@ export class SourcesInForce implements JobSource {
       platform,
       token: () => readToken(tokenFile),
     }));
-    return new ConfirmClaims(
-      servers,
-      feedConnector({ config, upstreams, proxySecret, what: 'the forge’s API' }),
-    );
+    const connect = feedConnector({ config, upstreams, proxySecret, what: 'the forge’s API' });
+    return new ConfirmClaims(servers, { connect });
   }
 
   async #makeCluster(cluster: NonNullable<Config['kubernetes']>): Promise<ClusterWatch> {

@@ -333,21 +333,25 @@ export class Claims implements JobSource {
     this.#options.onChange();
   }
 
-  /** No other machine claims the job; where two did so at about the same time neither is believed. */
+  /** No other machine claims the job; where several did so at about the same time none of them is believed. */
   #isOnly(address: string, place: Place): boolean {
-    let isOnly = true;
-    for (const other of this.#addressesOf.get(placeOfClaim(place.claim)) ?? []) {
+    const all = [...(this.#addressesOf.get(placeOfClaim(place.claim)) ?? [])];
+    const others = all.flatMap((other) => {
       const its = this.#places.get(other);
-      if (other === address || its === undefined || its.state === 'refused') continue;
-      const { machine } = place.claim;
-      if (machine !== null && machine === its.claim.machine && isV6(other) !== isV6(address)) continue;
-      isOnly = false;
+      return other === address || its === undefined || its.state === 'refused' ? [] : [[other, its] as const];
+    });
+    const isTwin = ([other, its]: (typeof others)[number]): boolean =>
+      place.claim.machine !== null &&
+      place.claim.machine === its.claim.machine &&
+      isV6(other) !== isV6(address);
+    if (others.every(isTwin)) return true;
+    for (const [other, its] of others) {
       if (Math.abs(its.claimedMs - place.claimedMs) > raceMs) continue;
       [its.confirmed, its.state, its.dueMs] = [null, 'refused', null];
       this.#options.onResult('unconfirmed', 'another address claims the same job', other);
       this.#options.onChange();
     }
-    return isOnly;
+    return false;
   }
 
   #tell(address: string, result: ClaimResult, status: number, text: string): ClaimAnswer {

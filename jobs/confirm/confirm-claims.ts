@@ -18,11 +18,14 @@ export interface ConfirmedServer {
 export class ConfirmClaims implements ConfirmPort {
   readonly #apis = new Map<string, { readonly platform: Platform; readonly api: PlatformApi }>();
 
-  constructor(servers: readonly ConfirmedServer[], connect: PlatformApiOptions['connect']) {
+  constructor(
+    servers: readonly ConfirmedServer[],
+    ports: Pick<PlatformApiOptions, 'connect' | 'keptMs' | 'now'>,
+  ) {
     for (const { server, platform, token } of servers) {
       const place = placeOfApi(platform, server);
       const authorization = (): string => `Bearer ${token()}`;
-      this.#apis.set(server, { platform, api: new PlatformApi({ ...place, authorization, connect }) });
+      this.#apis.set(server, { platform, api: new PlatformApi({ ...place, ...ports, authorization }) });
     }
   }
 

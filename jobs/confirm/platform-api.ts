@@ -17,6 +17,8 @@ export interface PlatformApiOptions {
   /** A verified TLS stream. @throws SallyportError upstream */
   readonly connect: (host: string, port: number, signal: AbortSignal) => Promise<Duplex>;
   readonly now?: () => number;
+  /** How long an answer is as good as a new one, in milliseconds. */
+  readonly keptMs?: number;
 }
 
 /** `status` 0: nothing usable came. */
@@ -39,7 +41,7 @@ export class PlatformApi {
   readonly #options: PlatformApiOptions;
   readonly #now: () => number;
   /** Jobs of one run ask the same at the same time. */
-  readonly #kept = new LRUCache<string, Promise<ApiAnswer>>({ max: 256, ttl: keptMs });
+  readonly #kept: LRUCache<string, Promise<ApiAnswer>>;
   #left = burst;
   #atMs: number;
   #pausedUntilMs = 0;
@@ -49,6 +51,7 @@ export class PlatformApi {
     this.#options = options;
     this.#now = options.now ?? Date.now;
     this.#atMs = this.#now();
+    this.#kept = new LRUCache({ max: 256, ttl: Math.max(1, options.keptMs ?? keptMs) });
   }
 
   /** The answer to GET; `accept` in place of JSON gives its text as body. Never rejects. */
