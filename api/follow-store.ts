@@ -11,8 +11,8 @@ import type { AskStore } from './store-question.ts';
 export interface StoreNews {
   /** Ids of flows that began or ended. */
   readonly flows: readonly string[];
-  /** Numbers of jobs of which something was heard. */
-  readonly jobs: readonly number[];
+  /** Instances of jobs of which something was heard. */
+  readonly jobs: readonly string[];
 }
 
 const mostFlows = 500;
@@ -20,7 +20,7 @@ const mostJobs = 200;
 
 /** A listener for the store's batches. */
 export function followStore(feed: EventFeed, ask: AskStore, log: ApiLog): (news: StoreNews) => void {
-  const [flows, jobs] = [new Set<string>(), new Set<number>()];
+  const [flows, jobs] = [new Set<string>(), new Set<string>()];
   let skipped = { flows: 0, jobs: 0 };
   let isLooking = false;
 

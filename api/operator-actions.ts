@@ -14,6 +14,8 @@ export interface OperatorActions {
   quarantine(runner: string, durationMs: number, reason: string): Promise<void>;
   /** Resolves when workers of the program as it lies on disk serve. Rejected when they do not: nothing has changed then. */
   upgrade(reason: string): Promise<void>;
+  /** Nothing is written to the store for so long, so that its files can be copied; 0 ends that. */
+  pauseStore?(seconds: number): Promise<void>;
   /** Tokens and the audit log; null where the gateway has no store. */
   readonly access: AccessPorts | null;
 }
@@ -37,6 +39,15 @@ const upgradeBody = {
   additionalProperties: false,
   required: ['reason'],
   properties: { reason: quarantineBody.properties.reason },
+} as const;
+
+const pauseBody = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['seconds'],
+  properties: {
+    seconds: { type: 'integer', minimum: 0, maximum: 600, description: 'How long; 0 ends it.' },
+  },
 } as const;
 
 interface QuarantineBody {
@@ -86,6 +97,18 @@ export async function startOperatorActions(actions: OperatorActions): Promise<Se
         return reply.code(409).send({ error: error instanceof Error ? error.message : String(error) });
       }
       return { upgraded: true };
+    },
+  );
+  app.post<{ Body: { readonly seconds: number } }>(
+    '/v1/store/pause',
+    { schema: { body: pauseBody } },
+    async ({ body }, reply) => {
+      try {
+        await actions.pauseStore?.(body.seconds);
+      } catch (error) {
+        return reply.code(409).send({ error: error instanceof Error ? error.message : String(error) });
+      }
+      return { seconds: body.seconds };
     },
   );
   if (actions.access !== null) addTokenActions(app, actions.access);

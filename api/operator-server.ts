@@ -15,6 +15,8 @@ export interface OperatorOptions {
   problems(): readonly string[];
   /** How the fetched malware feed stands; null where there is none. */
   malwareFeed?(): object | null;
+  /** How the store stands: the gateway serves without it. */
+  store?(): object;
   /** Adds the API under /v1 (operator-api.ts). */
   addApi?(app: FastifyInstance): Promise<void>;
 }
@@ -45,7 +47,12 @@ export async function startOperatorServer(options: OperatorOptions): Promise<Ser
     const problems = options.problems();
     if (problems.length > 0) reply.code(503);
     const malwareFeed = options.malwareFeed?.() ?? null;
-    return { ready: problems.length === 0, problems, ...(malwareFeed === null ? {} : { malwareFeed }) };
+    const store = options.store?.();
+    const more = {
+      ...(malwareFeed === null ? {} : { malwareFeed }),
+      ...(store === undefined ? {} : { store }),
+    };
+    return { ready: problems.length === 0, problems, ...more };
   });
   await options.addApi?.(app);
   await app.ready();

@@ -135,10 +135,18 @@ export class JobReader {
     return { ...toJob(row, Date.now()), ...parsed, hasIdentity: toBoolean(identity), steps, events };
   }
 
-  /** Several jobs by their numbers, those that there are. */
-  async jobsOf(ids: readonly number[], owners: Owners = null): Promise<readonly StoredJob[]> {
-    if (ids.length === 0) return [];
-    let query = selectJobs(this.#main).where('job.id', 'in', ids.slice(0, 1_000));
+  /** Several jobs by their numbers, or by the names of their instances; those that there are, 1,000 at most. */
+  async jobsOf(ids: readonly (number | string)[], owners: Owners = null): Promise<readonly StoredJob[]> {
+    const some = ids.slice(0, 1_000);
+    const numbers = some.filter((id) => typeof id === 'number');
+    const keys = some.filter((id) => typeof id === 'string');
+    if (some.length === 0) return [];
+    let query = selectJobs(this.#main).where((is) =>
+      is.or([
+        ...(numbers.length === 0 ? [] : [is('job.id', 'in', numbers)]),
+        ...(keys.length === 0 ? [] : [is('job.key', 'in', keys)]),
+      ]),
+    );
     if (owners !== null) query = query.where(isOwned('repository.path', owners));
     const nowMs = Date.now();
     const rows = await query.orderBy('job.started_ms', 'desc').orderBy('job.id', 'desc').execute();
