@@ -87,9 +87,14 @@ export class JobSources implements AttributionPort, StepPort {
     this.#live = new LiveJobs({
       now: this.#now,
       recall: (name, address) => this.#recalled(name, address),
-      onChange: (address) => this.#changed(address),
+      onChange: (address) => {
+        // Others are told also where what they say themselves still holds here.
+        options.onTable('jobs');
+        this.#changed(address);
+      },
       onEnd: (address, job, conclusion) => this.#end(address, job, conclusion),
       onNews: (address, job, news) => {
+        this.#ended.remove(address, jobInstance(job.message.job.server, job.message.jobId));
         this.#about.set(job.attribution, { message: job.message, key: this.#key, live: job });
         this.#records.news(address, job, news);
         if (news.kind !== 'steps') options.onTable(news.kind === 'assigned' ? 'jobs' : 'renewed');

@@ -47,6 +47,8 @@ const leaseMs = 600_000;
 /** No platform says more than this at once. */
 const maxLeaseMs = 3_600_000;
 const maxAddresses = 65_536;
+const lapsedMs = 300_000;
+const maxLapsed = 4_096;
 const maxJobsPerAddress = 64;
 /** Jobs that one runner has started elsewhere. */
 const maxManaged = 1_024;
@@ -65,6 +67,8 @@ interface Place {
   readonly jobs: Map<string, LiveJob>;
   /** Programs that ask for jobs here, and when they did last: more than one is a conflict. */
   readonly agents: Map<string, Agent>;
+  /** Programs that have left, and when: what they asked before is answered long after. */
+  readonly left: Map<string, number>;
   /** A runner here starts its jobs elsewhere, and these are the ones that it was handed. */
   isManager: boolean;
   readonly managed: Map<string, LiveJob>;
@@ -75,6 +79,8 @@ export class LiveJobs implements AttributionPort {
   readonly #options: LiveJobsOptions;
   readonly #now: () => number;
   readonly #places = new LRUCache<string, Place>({ max: maxAddresses });
+  /** Jobs that nobody renewed in time, whose runner may try for five minutes yet. */
+  readonly #lapsed = new LRUCache<string, LiveJob>({ max: maxLapsed, ttl: lapsedMs });
   /** Addresses with a job, or more than one program that asks: what may change with time. */
   readonly #busy = new Set<string>();
 
@@ -151,11 +157,11 @@ export class LiveJobs implements AttributionPort {
   #note(address: string, place: Place, news: JobNews): void {
     switch (news.kind) {
       case 'polled':
-        return this.#ask(place, nameOfAgent(news.server, news.agent));
+        return this.#poll(place, nameOfAgent(news.server, news.agent));
       case 'began':
         return this.#begin(place, news);
       case 'left':
-        return void place.agents.delete(nameOfAgent(news.server, news.agent));
+        return this.#leave(place, nameOfAgent(news.server, news.agent));
       case 'assigned':
         return this.#assign(address, place, news);
       case 'renewed':
@@ -178,7 +184,20 @@ export class LiveJobs implements AttributionPort {
     }
   }
 
-  #ask({ agents }: Place, agent: string, runner: string | null = null): void {
+  #poll(place: Place, agent: string): void {
+    if ((place.left.get(agent) ?? -Infinity) <= this.#now() - agentMs) this.#ask(place, agent);
+  }
+
+  #leave({ agents, left }: Place, agent: string): void {
+    agents.delete(agent);
+    left.delete(agent);
+    left.set(agent, this.#now());
+    const [oldest] = left.keys();
+    if (left.size > maxAgents && oldest !== undefined) left.delete(oldest);
+  }
+
+  #ask({ agents, left }: Place, agent: string, runner: string | null = null): void {
+    left.delete(agent);
     const known = agents.get(agent);
     if (known === undefined && agents.size >= maxAgents) return;
     agents.set(agent, { heardMs: this.#now(), runner: runner ?? known?.runner ?? null });
@@ -203,7 +222,7 @@ export class LiveJobs implements AttributionPort {
   #renew(address: string, place: Place, news: JobName & { readonly untilMs: number }): void {
     const key = nameOfJob(news);
     const into = place.managed.has(key) ? place.managed : place.jobs;
-    const job = into.get(key) ?? this.#recalled(news, address);
+    const job = into.get(key) ?? this.#lapsed.get(`${address} ${key}`) ?? this.#recalled(news, address);
     if (job === null || (!into.has(key) && into.size >= maxJobsPerAddress)) return;
     const untilMs = Math.min(news.untilMs, this.#now() + maxLeaseMs);
     const renewed = { ...job, untilMs, isDoubted: false };
@@ -219,6 +238,7 @@ export class LiveJobs implements AttributionPort {
 
   #end(address: string, place: Place, news: JobName & { readonly conclusion: string | null }): void {
     const key = nameOfJob(news);
+    this.#lapsed.delete(`${address} ${key}`);
     const from = place.managed.has(key) ? place.managed : place.jobs;
     const job = from.get(key);
     if (job === undefined) return;
@@ -272,13 +292,20 @@ export class LiveJobs implements AttributionPort {
       for (const [key, job] of jobs) {
         if (job.untilMs > now) continue;
         jobs.delete(key);
+        if (jobs === place.jobs) this.#lapsed.set(`${address} ${key}`, job);
         this.#options.onEnd?.(address, job, null);
       }
     for (const [agent, { heardMs }] of place.agents) if (heardMs <= now - agentMs) place.agents.delete(agent);
   }
 }
 
-const newPlace = (): Place => ({ jobs: new Map(), agents: new Map(), isManager: false, managed: new Map() });
+const newPlace = (): Place => ({
+  jobs: new Map(),
+  agents: new Map(),
+  isManager: false,
+  managed: new Map(),
+  left: new Map(),
+});
 const nameOfAgent = (server: string, agent: string): string => `${server} ${agent}`;
 const nameOfJob = ({ server, jobId }: JobName): string => `${server} ${jobId}`;
 

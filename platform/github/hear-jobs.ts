@@ -14,6 +14,7 @@ import type { JobNews, StepState, StepUpdate } from '../../flow/job-news.ts';
 import { entriesOf, pick, textOf, wholeDocument, wordOf, type JsonSpan } from '../../flow/json-spans.ts';
 import { agentOf, isLegacy, readEvent, readPoll, readRenewal, readTimeline } from './hear-legacy.ts';
 import { readJobMessage } from './read-job-message.ts';
+import { queryValuesWithoutCase } from './split-path.ts';
 
 /** Job messages have no bound of their own: 20 to 70 KB are usual, matrices and events make more. */
 const messageLimits: HoldLimits = { maxBytes: 8 * 1_048_576, maxDecodedBytes: 16 * 1_048_576, maxRatio: 50 };
@@ -41,9 +42,10 @@ export function hearJobs(
       if (request.method !== 'GET') return meaning;
       return heard(
         meaning,
-        onPoll({ server, agent }, (body) => readPoll(body, server, agent, hash)),
+        onPoll({ server, agent, isBusy: isBusy(request) }, (body) => readPoll(body, server, agent, hash)),
       );
     case 'runner/session':
+      if (request.method === 'POST') return withSession(meaning, server, agent);
       if (request.method !== 'DELETE') return meaning;
       return heard(
         meaning,
@@ -141,6 +143,19 @@ function withRenewal(
   return request.hasBody ? withBody(meaning, reader) : heard(meaning, reader(null));
 }
 
+/** The body of a session says which registration it is of. */
+function withSession(meaning: Understanding, server: string, agent: string): Understanding {
+  const withBody = (held: Held): Understanding => {
+    const asked = held.kind === 'whole' ? held.body : Buffer.alloc(0);
+    const runner = wordOf(asked, pick(asked, field(asked, 'agent'), 'id').id);
+    return heard(
+      meaning,
+      onHead([200, 201], () => ({ kind: 'began', server, agent, runner })),
+    );
+  };
+  return { ...meaning, hold: { ...callLimits, withBody } };
+}
+
 /** Holds the request: its body names the job that the answer is about. A body that cannot be read tells nothing. */
 function withCall(
   meaning: Understanding,
@@ -180,9 +195,15 @@ function onHead(statuses: readonly number[], news: () => JobNews): AnswerReader 
   };
 }
 
+/** A program with a job asks for no other one; it leaves the question behind when it ends, to be answered much later. */
+function isBusy(request: AskedRequest): boolean {
+  const [status] = queryValuesWithoutCase(request.query, 'status') ?? [];
+  return status?.toLowerCase() === 'busy';
+}
+
 /** The answer to a poll: 202, and whatever is no message, says only that the program asks. */
 function onPoll(
-  { server, agent }: { readonly server: string; readonly agent: string },
+  { server, agent, isBusy }: { readonly server: string; readonly agent: string; readonly isBusy: boolean },
   news: (body: Buffer) => readonly JobNews[],
 ): AnswerReader {
   return {
@@ -190,7 +211,7 @@ function onPoll(
     wantsBody: ({ status }) => status === 200,
     read: ({ status }, held) => {
       if (status !== 200 && status !== 202 && status !== 204) return nothing;
-      if (held?.kind !== 'whole') return tell({ kind: 'polled', server, agent });
+      if (held?.kind !== 'whole') return isBusy ? nothing : tell({ kind: 'polled', server, agent });
       try {
         return { ...nothing, news: news(held.body) };
       } finally {

@@ -78,6 +78,20 @@ t.test('a second job or a second agent is a conflict and replaces nobody', async
   t.match(jobs.attribute(address), { job: { repository: 'acme/widget' }, conflict: false });
 });
 
+t.test('who has left does not come back by what it asked before', async (t) => {
+  const jobs = new LiveJobs({ now: () => 1_000 });
+  const of = (kind: 'polled' | 'left', agent: string) =>
+    jobs.hear(address, { kind, server: 'github.com', agent });
+  of('polled', 'first');
+  of('left', 'first');
+  of('polled', 'first');
+  of('polled', 'second');
+  jobs.hear(address, { ...assigned(1), agent: 'second' });
+  t.match(jobs.attribute(address), { conflict: false });
+  jobs.hear(address, { kind: 'began', server: 'github.com', agent: 'first', runner: null });
+  t.match(jobs.attribute(address), { conflict: true }, 'it began anew');
+});
+
 t.test('a machine that died leaves nothing to who comes after it', async (t) => {
   let now = 1_000;
   const jobs = new LiveJobs({ now: () => now });
@@ -134,7 +148,14 @@ t.test('a job that is not renewed is given up, and one that is goes on', async (
   t.match(jobs.attribute(address), { source: 'none' });
   t.same(ended, [null]);
   jobs.hear(address, { kind: 'renewed', ...named(1), untilMs: Number.MAX_SAFE_INTEGER });
-  t.match(jobs.attribute(address), { source: 'none' }, 'nobody remembers it');
+  t.match(
+    jobs.attribute(address),
+    { job: { repository: 'acme/widget' } },
+    'its runner tried for some minutes',
+  );
+  jobs.hear(address, { kind: 'ended', ...named(1), conclusion: 'succeeded' });
+  jobs.hear(address, { kind: 'renewed', ...named(1), untilMs: Number.MAX_SAFE_INTEGER });
+  t.match(jobs.attribute(address), { source: 'none' }, 'what has ended is over');
   jobs.hear(address, assigned(2));
   jobs.hear(address, { kind: 'renewed', ...named(2), untilMs: Number.MAX_SAFE_INTEGER });
   now += 3_600_000;
