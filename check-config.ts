@@ -18,6 +18,7 @@ import {
 import { checkExplicit, checkUpstreamProxy } from './check-proxies.ts';
 import { checkAccess } from './check-access.ts';
 import { checkRegistries } from './check-registries.ts';
+import { checkStore } from './check-store.ts';
 import { checkServers } from './check-servers.ts';
 import { checkConfirm, checkKubernetes } from './check-sources.ts';
 import { checkMalware } from './feed-config.ts';
@@ -55,6 +56,7 @@ const checks: readonly Check[] = [
   checkConfirm,
   checkMalware,
   checkAccess,
+  checkStore,
 ];
 
 /** Reports what is wrong or odd in a file that fits the schema; `directory` is the one that its paths start from. */

@@ -6,6 +6,7 @@ import { accessSchema, operatorTlsSchema } from './access-config-schema.ts';
 import { declaredJobSchema } from './jobs/declared.ts';
 import { serversSchema } from './server-config-schema.ts';
 import { claimsSchema, confirmSchema, kubernetesSchema } from './source-config-schema.ts';
+import { storeSchema } from './store-config-schema.ts';
 import { malwareSchema, registriesSchema } from './registry-config-schema.ts';
 
 const text = (description: string, example: string) =>
@@ -279,6 +280,7 @@ export const configSchema = {
         },
       },
     },
+    store: storeSchema,
     access: accessSchema,
     jobs: declaredJobSchema,
     servers: serversSchema,

@@ -13,6 +13,7 @@ import {
 } from './check-config.ts';
 import { completeAccess, completeOperatorTls } from './check-access.ts';
 import { completeRegistries } from './check-registries.ts';
+import { completeStore } from './check-store.ts';
 import { completeServers } from './check-servers.ts';
 import { completeConfirm, completeKubernetes } from './check-sources.ts';
 import { completeMalware } from './feed-config.ts';
@@ -52,6 +53,7 @@ export type Config = ReturnType<typeof completeConfig>;
 
 const segmentBytes = 64 * 1024 * 1024;
 const connectionsLimit = 16_000;
+const defaultState = '/var/lib/sallyport';
 
 /** Reads and checks `sallyport.yaml`; warnings go to `onWarning`. @throws InvalidInputError with all problems */
 export function readConfig(path: string, onWarning: (problem: Problem) => void = () => {}): Config {
@@ -76,7 +78,7 @@ function completeConfig(file: ConfigFile, directory: string) {
     fleet: file.fleet ?? 'default',
     mode: file.mode ?? 'gateway',
     policy: resolve(directory, file.policy),
-    state: resolve(directory, file.state ?? '/var/lib/sallyport'),
+    state: resolve(directory, file.state ?? defaultState),
     workers,
     runners: { interfaces, networks },
     addresses: {
@@ -120,7 +122,7 @@ function completeConfig(file: ConfigFile, directory: string) {
     claims: { trust: file.claims?.trust ?? ('confirmed' as const) },
     confirm: completeConfirm(file, directory),
     limits: completeLimits(file.limits),
-    records: completeRecords(file.records, workers),
+    ...completeKept(file, workers, directory),
     kernel: completeKernel(file.kernel),
     users: completeUsers(file.users),
     log: { level: file.log?.level ?? 'info' },
@@ -140,6 +142,14 @@ function completeLimits(limits: ConfigFile['limits']) {
     namesPerWildcard: limits?.namesPerWildcard ?? 1000,
     queriesPerSecond: limits?.queriesPerSecond ?? 200,
     drainSeconds: limits?.drainSeconds ?? 300,
+  };
+}
+
+function completeKept(file: ConfigFile, workers: number, directory: string) {
+  const state = resolve(directory, file.state ?? defaultState);
+  return {
+    records: completeRecords(file.records, workers),
+    store: completeStore(file.store, state, directory),
   };
 }
 

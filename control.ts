@@ -40,6 +40,7 @@ import { startSources } from './sources-in-force.ts';
 import { LostFlows } from './store/lost-flows.ts';
 import { SegmentWriter } from './store/segment.ts';
 import type { StateDirectory } from './store/state-directory.ts';
+import { StoreInForce, type StoreSecrets } from './store-in-force.ts';
 
 /** What the keeper sends first. */
 export interface ControlConfiguration {
@@ -55,6 +56,7 @@ export interface ControlConfiguration {
   readonly upstreams: readonly Upstream[];
   readonly feedSecrets: FeedSecrets;
   readonly accessSecrets: AccessSecrets;
+  readonly storeSecrets: StoreSecrets;
   /** Null: the operator’s listener speaks plain HTTP. */
   readonly operatorCertificate: OperatorCertificate | null;
   readonly fds: {
@@ -108,6 +110,7 @@ class Control {
   readonly #virtual: ReturnType<typeof virtualPort>;
   readonly #inForce: PolicyInForce;
   readonly #feed: FeedInForce;
+  readonly #store: StoreInForce;
   readonly #blocked = new BlockedFlows();
   readonly #lost: LostFlows;
   #workers: WorkerNames;
@@ -149,6 +152,8 @@ class Control {
       log: this.#log,
       meter: this.#meter,
     });
+    const own = { config, state, log: this.#log, meter: this.#meter };
+    this.#store = new StoreInForce({ ...own, secrets: settings.storeSecrets });
     const plan = new PlanInForce({
       give: (next) => keeper.plan(next),
       declared: () => declared.ranges(),
@@ -173,6 +178,7 @@ class Control {
       metrics: () => this.#metrics(),
       problems: () => this.#problems(),
       malwareFeed: () => this.#feed.tell(),
+      store: () => this.#store.facts(),
     });
     this.#renew = (pair) => renewCertificate(server, pair);
     await startOperatorActions({
@@ -180,6 +186,7 @@ class Control {
       quarantine: (runner, durationMs, reason) => this.#quarantine(runner, durationMs, reason),
       upgrade: (reason) => this.#upgrade(reason),
       access: null,
+      pauseStore: (seconds) => this.#store.pause(seconds * 1000),
     });
     const sources = startSources(this.#settings, this.#fleet, { log: this.#log, meter: this.#meter });
     for (const fd of fds.runner) startRunnerServer(fd, state.public, sources.claims);
@@ -195,6 +202,7 @@ class Control {
     this.#lost.closeBefore(atMs, new Set(pids));
     setInterval(() => this.#readStats(), 1000).unref();
     this.#fleet.start();
+    void this.#store.start();
     // Last: a large policy takes the kernel a while, and whoever asks is told meanwhile what is missing.
     await this.#inForce.read();
     this.#inForce.adopt();
@@ -210,7 +218,7 @@ class Control {
       setTimeout(() => {
         this.#fleet.close();
         this.#recorder.close();
-        process.exit(0);
+        void this.#store.close().finally(() => process.exit(0));
       }, 2 * eventDelayMs);
     }
     // The keeper is the only writer of this pipe.
@@ -350,6 +358,7 @@ class Control {
   async #metrics(): Promise<string> {
     this.#readStats();
     this.#feed.tell();
+    await this.#store.tell();
     return this.#sum.text(await this.#meter.snapshot());
   }
 

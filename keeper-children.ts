@@ -17,6 +17,7 @@ import type { Listeners, WorkerSockets } from './kernel/listeners.ts';
 import { relayFlags } from './kernel/heap-room.ts';
 import { closeWorker, reopenWorker } from './kernel/listeners.ts';
 import { firstInheritedFd, SupervisedChild, type ChildSpec } from './kernel/supervise.ts';
+import { readStoreSecrets, storePaths } from './store-in-force.ts';
 import type { StateDirectory } from './store/state-directory.ts';
 import { readFeedSecrets, readProxySecrets } from './proxy-secrets.ts';
 import { withoutFeedUrl } from './feed-config.ts';
@@ -252,6 +253,7 @@ export class Children {
       upstreams: config.dns.upstreams ?? systemUpstreams(),
       feedSecrets: readFeedSecrets(config),
       accessSecrets: readAccessSecrets(config),
+      storeSecrets: readStoreSecrets(config),
       fds: {
         operator: fds.add(listeners.operator),
         runner: listeners.runner.map((fd) => fds.add(fd)),
@@ -286,11 +288,15 @@ export class Children {
     return new SupervisedChild({
       name,
       script: programFile(program),
-      flags: isControl ? [] : relayFlags,
+      // The store has a thread of control's; workers, which read what is hostile, may have none.
+      flags: isControl ? ['--allow-worker'] : relayFlags,
       uid: isControl ? config.users.control : config.users.worker,
       gid: config.users.group,
       fds,
-      writable: [state.segments, ...(isControl ? [state.policy] : [state.stats, state.seen, state.jobs])],
+      writable: [
+        state.segments,
+        ...(isControl ? [state.policy, ...storePaths(config)] : [state.stats, state.seen, state.jobs]),
+      ],
       frameLimit: isControl ? controlFrameLimit : workerFrameLimit,
       configuration,
       answer: (frame) => answerRequest(frame, program, this.#ports),

@@ -72,6 +72,46 @@ export const metrics = {
     help: 'Closed segments removed because all of them passed their size together.',
     labels: [],
   },
+  sallyport_store_up: {
+    kind: 'gauge',
+    help: '1 while the store takes records, 0 while they wait in their segments.',
+    labels: [],
+  },
+  sallyport_store_backlog_bytes: {
+    kind: 'gauge',
+    help: 'Bytes of segments that are not in the store yet.',
+    labels: [],
+  },
+  sallyport_store_lost_bytes_total: {
+    kind: 'counter',
+    help: 'Bytes of segments that were removed before the store had them.',
+    labels: [],
+  },
+  sallyport_store_records_total: {
+    kind: 'counter',
+    help: 'Records of flows and jobs that the store took.',
+    labels: [],
+  },
+  sallyport_store_skipped_lines_total: {
+    kind: 'counter',
+    help: 'Lines of segments that were no record: cut when a process was killed.',
+    labels: [],
+  },
+  sallyport_store_dropped_partitions_total: {
+    kind: 'counter',
+    help: 'Days of flows that went because the store was larger than it may be.',
+    labels: [],
+  },
+  sallyport_sink_records_total: {
+    kind: 'counter',
+    help: 'Records for each sink (kind and place in the configuration) by result: delivered, lost.',
+    labels: ['sink', 'result'],
+  },
+  sallyport_sink_waiting_records: {
+    kind: 'gauge',
+    help: 'Records that wait for each sink.',
+    labels: ['sink'],
+  },
   sallyport_block_log_lost_total: {
     kind: 'counter',
     help: 'Block-log messages that the kernel could not deliver (attempts are still counted exactly).',

@@ -210,7 +210,7 @@ function spawnChild(spec: ChildSpec): ChildProcess {
   });
 }
 
-// No inspector by signal, no file outside the named folders, no child processes or threads of its own.
+// No inspector by signal, no file outside the named folders, no child processes; threads for whom `flags` allow them.
 function nodeArguments(spec: ChildSpec): string[] {
   return [
     ...(spec.flags ?? []),

@@ -27,6 +27,8 @@ export interface StateDirectory {
   readonly policy: string;
   readonly segments: string;
   readonly stats: string;
+  /** The embedded store, for control alone. */
+  readonly store: string;
   /** What references of actions stood for: one file of each worker. */
   readonly seen: string;
   /** Which jobs each worker has heard of: one file of each. */
@@ -62,6 +64,7 @@ export function statePaths(root: string): StateDirectory {
     segments: join(root, 'segments'),
     stats: join(root, 'stats'),
     seen: join(root, 'seen'),
+    store: join(root, 'store'),
     jobs: join(root, 'jobs'),
     jobsFile: join(root, 'policy', 'jobs.current.json'),
     jobKeyFile: join(root, 'policy', 'jobs.key'),
@@ -94,6 +97,7 @@ export function prepareStateDirectory(root: string, owners: StateOwners): StateD
     chmodSync(state.root, 0o775);
     asUser(owners.control, () => {
       makeOwned(state.policy, 0o750, owners.control);
+      makeOwned(state.store, 0o700, owners.control);
       rmSync(state.bundleFile, { force: true });
       rmSync(state.malwareFile, { force: true });
       setAside(state.policy, state.jobsFile);
