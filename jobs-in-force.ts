@@ -15,6 +15,7 @@ import { DeclaredJobs } from './jobs/declared.ts';
 import { JobSources } from './jobs/job-sources.ts';
 import { PublishedWatch, TableWriter } from './jobs/live-table-file.ts';
 import { isOfRunnerProgram } from './jobs/runner-program.ts';
+import { isRunnersUse } from './jobs/token-binding.ts';
 import { UnreadJobs } from './jobs/unread-jobs.ts';
 import type { Hearing } from './platform/hearing.ts';
 import { readCredential } from './platform/read-credential.ts';
@@ -87,6 +88,15 @@ export class JobsInForce {
       ) => isOfRunnerProgram(operation, handedOutBy, sources.phaseOf(attribution)),
       credential: (attribution: Attribution, header: (name: string) => string | null) =>
         readCredential(header, (token) => sources.isOwnToken(attribution, token)),
+      meetTokens: (
+        runner: string,
+        { method, path }: { readonly method: string; readonly path: string },
+        tokens: () => readonly string[],
+      ) => {
+        if (!sources.hasManagers || isRunnersUse(method, path)) return;
+        // What changes by it changes after this request, which is judged as what it was.
+        for (const token of tokens().slice(0, 4)) setImmediate(() => sources.meet(runner, token));
+      },
       runtime: (attribution: Attribution) => sources.runtimeToken(attribution),
     };
   }

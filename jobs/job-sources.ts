@@ -148,6 +148,11 @@ export class JobSources implements AttributionPort, StepPort {
     this.#reviewAll();
   }
 
+  /** True while some runner starts its jobs elsewhere: they are looked for. */
+  get hasManagers(): boolean {
+    return this.#managers.size > 0 || this.#live.hasManagers;
+  }
+
   /** Takes note of a job's own token on a request of nobody: jobs that a runner started elsewhere are found by it. */
   meet(address: string, token: string): void {
     if (this.#hash === null) return;

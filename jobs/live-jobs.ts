@@ -81,6 +81,7 @@ export class LiveJobs implements AttributionPort {
   readonly #places = new LRUCache<string, Place>({ max: maxAddresses });
   /** Jobs that nobody renewed in time, whose runner may try for five minutes yet. */
   readonly #lapsed = new LRUCache<string, LiveJob>({ max: maxLapsed, ttl: lapsedMs });
+  readonly #managers = new Set<string>();
   /** Addresses with a job, or more than one program that asks: what may change with time. */
   readonly #busy = new Set<string>();
 
@@ -117,6 +118,10 @@ export class LiveJobs implements AttributionPort {
   isShared(runnerAddress: string): boolean {
     const place = this.#places.get(canonicalAddress(runnerAddress));
     return place !== undefined && (place.isManager || place.agents.size > 1);
+  }
+
+  get hasManagers(): boolean {
+    return this.#managers.size > 0;
   }
 
   /** Addresses in conflict, and those whose runner starts its jobs elsewhere. */
@@ -254,6 +259,7 @@ export class LiveJobs implements AttributionPort {
     { message, agent, runsHere }: Extract<JobNews, { kind: 'assigned' }>,
   ): void {
     place.isManager ||= !runsHere;
+    if (place.isManager) this.#managers.add(address);
     const [into, max] = runsHere ? [place.jobs, maxJobsPerAddress] : [place.managed, maxManaged];
     const now = this.#now();
     const key = nameOfJob({ server: message.job.server, jobId: message.jobId });

@@ -73,6 +73,11 @@ export class Carried {
     return takes === null ? lineage : { ...lineage, homes: takes ? [host] : [] };
   }
 
+  /** Bare tokens of the head, in the order of what counts. */
+  get tokens(): readonly string[] {
+    return this.#bare();
+  }
+
   readonly #header = (name: string): string | null =>
     withQueryTokens((field) => this.#fields.header(field), this.#search)(name);
 
@@ -111,7 +116,7 @@ function runtimeLineage(id: string): Lineage {
 
 /** What the head says; null where nobody knows the host, or nobody is asked. */
 export function understandHead(
-  { core, attribution }: Connection,
+  { core, attribution, runner }: Connection,
   query: RequestQuery,
   search: string,
   fields: Fields,
@@ -139,11 +144,11 @@ export function understandHead(
     },
     ...(carried.isWatched ? { findIdentity: (text: string) => carried.findIdentity(text) } : {}),
   };
-  return withForeignRuntime(
-    interpreter.understand(asked),
-    carried,
-    core.ports.runtime?.(attribution) ?? null,
-  );
+  const found = interpreter.understand(asked);
+  const platform = found?.operation?.platform;
+  if (attribution.job === null && scheme === 'https' && (platform === 'github' || platform === 'gitlab'))
+    core.ports.meetTokens?.(runner, query, () => carried.tokens);
+  return withForeignRuntime(found, carried, core.ports.runtime?.(attribution) ?? null);
 }
 
 const ofRuntime = /^(?:artifact|cache|log|job)\//;

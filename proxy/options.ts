@@ -152,6 +152,8 @@ export interface ProxyPorts {
   credential?(attribution: Attribution, header: (name: string) => string | null): CredentialKind;
   /** The bare tokens that the fields and the query carry, in the order of what counts; absent: none are looked for. */
   tokens?(header: (name: string) => string | null, query: string): readonly string[];
+  /** Told of requests of nobody to a forge, with a way to the tokens that they carry; whose they are is no matter of this request. */
+  meetTokens?(runner: string, query: RequestQuery, tokens: () => readonly string[]): void;
   /** Tells the runtime token of the job from others; absent or null: nobody knows it. */
   runtime?(attribution: Attribution): ((token: string) => boolean) | null;
   /** For keyed hashes of tokens in records; absent: one of the proxy's own. */

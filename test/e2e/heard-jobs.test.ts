@@ -120,11 +120,13 @@ const acquire = (serial: number, runner = 0, agent = 'agent-1', host = service) 
     ],
     runner,
   );
+const asWorker = ['-H', `authorization: Bearer ${runtimeToken}`, '-H', 'x-actions-session: worker'];
 const call = (name: string, serial: number, more: object = {}, runner = 0) =>
   curl(
     [
-      ...['-H', `authorization: Bearer ${runtimeToken}`, '-H', 'x-actions-session: worker'],
-      ...['-d', JSON.stringify({ planId: 'p', jobId: id(serial), ...more })],
+      ...asWorker,
+      '-d',
+      JSON.stringify({ planId: 'p', jobId: id(serial), ...more }),
       `https://${service}/1/${name}`,
     ],
     runner,
@@ -171,16 +173,14 @@ t.test('a job is known from the answer that hands it out to the one that takes i
     { external_id: 'main', number: 2, name: `Run curl ${jobToken}`, status: state },
   ];
   const update = await curl([
-    ...['-H', `authorization: Bearer ${runtimeToken}`],
-    ...[
-      '-d',
-      JSON.stringify({
-        workflow_run_backend_id: 'p',
-        workflow_job_run_backend_id: id(1),
-        change_order: 1,
-        steps: steps(3),
-      }),
-    ],
+    ...asWorker,
+    '-d',
+    JSON.stringify({
+      workflow_run_backend_id: 'p',
+      workflow_job_run_backend_id: id(1),
+      change_order: 1,
+      steps: steps(3),
+    }),
     `https://${results}/twirp/github.actions.results.api.v1.WorkflowStepUpdateService/WorkflowStepsUpdate`,
   ]);
   t.equal(update.stdout, '200');
