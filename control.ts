@@ -4,6 +4,7 @@
 import { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import type { AccessSecrets } from './access-in-force.ts';
+import { ApiInForce } from './api-in-force.ts';
 import { createMeter, MetricsSum } from './api/metrics.ts';
 import { renewCertificate, type OperatorCertificate } from './api/operator-listener.ts';
 import { startOperatorActions } from './api/operator-actions.ts';
@@ -16,12 +17,12 @@ import { blocked, type Decision } from './flow/decision.ts';
 import type { Frame } from './flow/channel.ts';
 import type { Attribution } from './flow/job.ts';
 import { KeeperClient, requireProtocol } from './flow/keeper-client.ts';
-import type { Reason } from './flow/reason.ts';
 import { recordAttribution } from './flow/record-attribution.ts';
 import { uuidv7 } from './flow/uuid.ts';
 import { recordVersion, type FlowRecord } from './flow/flow.ts';
 import { DeclaredJobs } from './jobs/declared.ts';
 import { JobsOfFleet } from './jobs-of-fleet.ts';
+import { shareJobs } from './jobs-of-gateways.ts';
 import type { BlockedRow } from './kernel/block-counts.ts';
 import { readBlockLog } from './kernel/block-log.ts';
 import type { NamedBinding } from './kernel/bound-names.ts';
@@ -36,11 +37,12 @@ import { virtualPort } from './flow/virtual-port.ts';
 import { PlanInForce } from './plan-in-force.ts';
 import { PolicyInForce } from './policy/policy-in-force.ts';
 import { openLog } from './flow/program-log.ts';
+import { packetDecision } from './packet-decision.ts';
 import { startSources } from './sources-in-force.ts';
 import { LostFlows } from './store/lost-flows.ts';
 import { SegmentWriter } from './store/segment.ts';
 import type { StateDirectory } from './store/state-directory.ts';
-import { StoreInForce, type StoreSecrets } from './store-in-force.ts';
+import { databaseOf, StoreInForce, type StoreSecrets } from './store-in-force.ts';
 
 /** What the keeper sends first. */
 export interface ControlConfiguration {
@@ -111,6 +113,7 @@ class Control {
   readonly #inForce: PolicyInForce;
   readonly #feed: FeedInForce;
   readonly #store: StoreInForce;
+  readonly #api: ApiInForce;
   readonly #blocked = new BlockedFlows();
   readonly #lost: LostFlows;
   #workers: WorkerNames;
@@ -168,6 +171,16 @@ class Control {
       log: this.#log,
       meter: this.#meter,
     });
+    this.#api = new ApiInForce({
+      settings,
+      store: this.#store,
+      policy: this.#inForce,
+      live: () => this.#fleet.table,
+      quarantine: (runner, durationMs, reason) => this.#quarantine(runner, durationMs, reason),
+      problems: () => this.#problems(),
+      workers: () => this.#workers.current.length,
+      log: this.#log,
+    });
   }
 
   async start(): Promise<void> {
@@ -179,13 +192,14 @@ class Control {
       problems: () => this.#problems(),
       malwareFeed: () => this.#feed.tell(),
       store: () => this.#store.facts(),
+      addApi: (app) => this.#api.add(app),
     });
     this.#renew = (pair) => renewCertificate(server, pair);
     await startOperatorActions({
       fd: fds.actions,
       quarantine: (runner, durationMs, reason) => this.#quarantine(runner, durationMs, reason),
       upgrade: (reason) => this.#upgrade(reason),
-      access: null,
+      access: this.#api.access,
       pauseStore: (seconds) => this.#store.pause(seconds * 1000),
     });
     const sources = startSources(this.#settings, this.#fleet, { log: this.#log, meter: this.#meter });
@@ -203,6 +217,13 @@ class Control {
     setInterval(() => this.#readStats(), 1000).unref();
     this.#fleet.start();
     void this.#store.start();
+    const { config, storeSecrets } = this.#settings;
+    void shareJobs({
+      config,
+      fleet: this.#fleet,
+      database: databaseOf(config, storeSecrets),
+      log: this.#log,
+    });
     // Last: a large policy takes the kernel a while, and whoever asks is told meanwhile what is missing.
     await this.#inForce.read();
     this.#inForce.adopt();
@@ -216,6 +237,7 @@ class Control {
     if (frame.type === 'drain') {
       // After the rows that came before this.
       setTimeout(() => {
+        this.#api.close();
         this.#fleet.close();
         this.#recorder.close();
         void this.#store.close().finally(() => process.exit(0));
@@ -392,26 +414,6 @@ class Control {
         .map(([worker]) => `${worker} has not been heard of for ${statsFreshMs / 1000} s`),
     ];
   }
-}
-
-const whys: ReadonlySet<Reason> = new Set(['unattributed', 'not-exclusive']);
-
-/** The kernel's verdict is what happened; the rule is policy's where the two agree. */
-function packetDecision(flow: CountedFlow, asked: Decision): Decision {
-  if (flow.verdict === null) return asked;
-  if (flow.verdict === 'allow' && asked.reason === 'block-rule' && !asked.enforced) return asked;
-  // The kernel has one word for all that nothing allows; policy knows why.
-  const isPlain = flow.reason === 'no-rule' && flow.verdict !== 'allow' && whys.has(asked.reason);
-  // Its event was lost: policy knows why only where it says the same.
-  const unknown = asked.verdict === flow.verdict ? asked.reason : 'no-rule';
-  const reason = isPlain ? asked.reason : (flow.reason ?? unknown);
-  const isAgreed = asked.reason === reason;
-  const [rule, scope] = isAgreed ? [asked.rule, asked.scope] : [null, null];
-  if (flow.verdict === 'allow') {
-    return asked.verdict === 'allow' ? asked : { ...asked, verdict: 'allow', rule, scope, reason };
-  }
-  const enforced = flow.verdict === 'block';
-  return { verdict: 'block', enforced, mode: enforced ? 'block' : 'audit', rule, scope, reason };
 }
 
 function main(): void {

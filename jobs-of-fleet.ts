@@ -23,6 +23,8 @@ export interface OtherGateways {
   living(): readonly Heard[];
   /** What those said that are not heard of any more. */
   before(): readonly LiveEntry[];
+  /** They are to be told soon. */
+  changed(): void;
 }
 
 export interface JobsOfFleetOptions {
@@ -104,6 +106,11 @@ export class JobsOfFleet {
     this.#machines = machines;
     this.#writer.changed();
     this.changed();
+  }
+
+  /** What all sources together say at this moment. */
+  get table(): Pick<PublishedTable, 'jobs' | 'recall' | 'managers' | 'conflicts'> {
+    return this.#merged;
   }
 
   /** The key of hashes of tokens. */
@@ -212,6 +219,7 @@ export class JobsOfFleet {
     else if (untilAll(last) !== untilAll(this.#merged)) this.#writer.changed('renewed');
     if (isSame) return;
     this.#count();
+    this.#others?.changed();
     if (changed.length > 0) this.#options.onChange(changed);
   }
 

@@ -11,8 +11,8 @@ import { objectOf, orNull, type ApiRoute, type Fields } from './api-route.ts';
 import { asked, count, flag, isoOrNull, isoTime, text, time, word } from './fields.ts';
 import { jobFields, showJob } from './job-routes.ts';
 
-/** Who runs where, as control publishes it; null: nothing was published yet. */
-export type LiveSide = () => PublishedTable | null;
+/** Who runs where, as control knows it. */
+export type LiveSide = () => Pick<PublishedTable, 'jobs' | 'recall' | 'managers' | 'conflicts'>;
 
 const platforms = ['github', 'gitlab'] as const;
 const search = { search: asked('A part of its name.', 255) };
@@ -75,7 +75,7 @@ function liveRoute(live: LiveSide): ApiRoute {
     tag: 'places',
     query: { address: asked('Address of a runner.', 45) },
     answer: objectOf({
-      time: orNull(time('When this was last put together; null: nothing is known yet.')),
+      time: time('When this was so.'),
       items: { type: 'array', items: objectOf(liveFields) },
       managers: { type: 'array', items: text('Address whose runner starts its jobs elsewhere.') },
       conflicts: { type: 'array', items: text('Address that more than one job or program claims.') },
@@ -90,11 +90,11 @@ function liveRoute(live: LiveSide): ApiRoute {
           .map((entry) => showEntry(entry, state));
       const isLimited = actor?.owners !== null;
       return {
-        time: isoOrNull(table?.atMs),
-        items: [...of(table?.jobs ?? [], 'live'), ...of(table?.recall ?? [], 'recalled')],
+        time: isoTime(Date.now()),
+        items: [...of(table.jobs, 'live'), ...of(table.recall, 'recalled')],
         // An address belongs to no owner.
-        managers: isLimited ? [] : (table?.managers.filter(isWanted) ?? []),
-        conflicts: isLimited ? [] : (table?.conflicts.filter(isWanted) ?? []),
+        managers: isLimited ? [] : table.managers.filter(isWanted),
+        conflicts: isLimited ? [] : table.conflicts.filter(isWanted),
       };
     },
   };
@@ -136,7 +136,7 @@ function runnerRoute(ask: AskStore, live: LiveSide): ApiRoute {
       const page = await ask('runners', filter, { limit, cursor });
       const ids = page.items.flatMap(({ lastJob }) => lastJob ?? []);
       const jobs = new Map((await ask('jobsOf', ids, owners)).map((job) => [job.id, job]));
-      const entries = new Map((live()?.jobs ?? []).map((entry) => [entry.address, entry]));
+      const entries = new Map(live().jobs.map((entry) => [entry.address, entry]));
       const items = page.items.map(({ firstMs, lastMs, lastJob, ...runner }) => {
         const entry = entries.get(runner.address);
         const current = entry !== undefined && maySee(actor, entry) ? entry : null;

@@ -69,7 +69,7 @@ export async function openOperatorLab(t: Ending, options: LabOptions = {}): Prom
     ...operatorRoutes({
       ask,
       feed,
-      live: () => null,
+      live: () => ({ jobs: [], recall: [], managers: [], conflicts: [] }),
       gateways: async () => [],
       policy: { current: () => null, problem: () => null, reload: async () => {} },
       quarantine: async () => {},
