@@ -48,7 +48,7 @@ export const clearedCookie = `${cookieName}=; Max-Age=0; ${attributes}`;
 
 /** The actor of a `Cookie` header, or null; what has run out is removed. */
 export async function actorOfCookie(
-  port: LoginPort,
+  port: Pick<LoginPort, 'loginOf' | 'touchLogin' | 'removeLogin'>,
   cookieHeader: string | undefined,
   nowMs: number,
   checks: LoginChecks,

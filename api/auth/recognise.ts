@@ -11,15 +11,32 @@ import type { Actor } from './role.ts';
 import { actorOfToken } from './token.ts';
 import { userOfProxy } from './trusted-header.ts';
 
+/** What is asked of the store to recognise somebody. */
+type RecognitionStore = Pick<
+  TokenPort & LoginPort,
+  'tokenOf' | 'touchToken' | 'loginOf' | 'touchLogin' | 'removeLogin'
+>;
+
+/** The same store, in which nothing counts as used. */
+export function withoutTouching(store: RecognitionStore): RecognitionStore {
+  return {
+    tokenOf: (id) => store.tokenOf(id),
+    loginOf: (digest) => store.loginOf(digest),
+    removeLogin: (digest) => store.removeLogin(digest),
+    touchToken: async () => {},
+    touchLogin: async () => {},
+  };
+}
+
 export class Recognition {
-  readonly #store: TokenPort & LoginPort;
+  readonly #store: RecognitionStore;
   readonly #settings: AccessSettings;
   readonly #clock: () => number;
   readonly #proxies: ReadonlySet<string>;
   readonly #peers: ReadonlySet<string>;
   readonly checks: LoginChecks;
 
-  constructor(store: TokenPort & LoginPort, settings: AccessSettings, clock: () => number) {
+  constructor(store: RecognitionStore, settings: AccessSettings, clock: () => number) {
     this.#store = store;
     this.#settings = settings;
     this.#clock = clock;

@@ -3,6 +3,7 @@
 // for a write, and the write has its row.
 
 import rateLimit from '@fastify/rate-limit';
+import type { ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
 import { LRUCache } from 'lru-cache';
 import { SallyportError } from '../../flow/errors.ts';
@@ -13,7 +14,8 @@ import type { AccessSettings } from './access-settings.ts';
 import { AuditTrail, type AskedWrite, type AuditLog } from './audit-trail.ts';
 import { isFromOwnPage, isOwnWrite, type WriteHeaders } from './login-cookie.ts';
 import { createRates } from './rates.ts';
-import { Recognition } from './recognise.ts';
+import { OpenAnswers } from './open-answers.ts';
+import { Recognition, withoutTouching } from './recognise.ts';
 import type { Actor } from './role.ts';
 
 declare module 'fastify' {
@@ -61,7 +63,8 @@ export async function registerAccess(
   await app.register(rateLimit, { global: false });
   const access = new Access(app, ports);
   app.addHook('onRoute', (route) => giveRule(route, table));
-  app.addHook('onRequest', (request) => access.letIn(request));
+  app.addHook('onRequest', (request, reply) => access.letIn(request, reply.raw));
+  app.addHook('onClose', async () => access.open.close());
   app.addHook('preValidation', (request) => access.askReason(request));
   app.addHook('preHandler', (request) => access.begin(request));
   app.addHook('onSend', (request, reply) => access.end(request, reply.statusCode));
@@ -89,6 +92,7 @@ function ruleOf(request: FastifyRequest): Route | null {
 class Access {
   readonly #ports: AccessPorts;
   readonly #recognition: Recognition;
+  readonly open: OpenAnswers;
   readonly #trail: AuditTrail;
   readonly #rates: ReturnType<typeof createRates>;
   /** Callers whose first refusal for too many writes has its row. */
@@ -97,12 +101,14 @@ class Access {
   constructor(app: FastifyInstance, ports: AccessPorts) {
     this.#ports = ports;
     this.#recognition = new Recognition(ports.store, ports.settings, ports.clock);
+    const asks = withoutTouching(ports.store);
+    this.open = new OpenAnswers(new Recognition(asks, ports.settings, ports.clock));
     this.#trail = new AuditTrail(ports.store, ports.clock, ports.log);
     this.#rates = createRates(app);
   }
 
   /** Before the body is read. @throws ProblemError */
-  async letIn(request: FastifyRequest): Promise<void> {
+  async letIn(request: FastifyRequest, response: ServerResponse): Promise<void> {
     const rule = ruleOf(request);
     if (rule === null) return;
     request.clientAddress = this.#recognition.addressOf(request.raw);
@@ -111,6 +117,7 @@ class Access {
     const refusal = refusalOfCaller(rule, request.actor);
     if (refusal !== null) throw new ProblemError(refusal);
     this.#checkOwnPage(request, rule);
+    if (request.actor !== null) this.open.add(request.raw, response, request.actor);
   }
 
   /** Before the body is checked against the route's schema. @throws ProblemError */

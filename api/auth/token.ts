@@ -33,7 +33,7 @@ export async function createToken(
 
 /** The actor of an `Authorization: Bearer` header (RFC 6750), or null. */
 export async function actorOfToken(
-  port: TokenPort,
+  port: Pick<TokenPort, 'tokenOf' | 'touchToken'>,
   header: string | undefined,
   nowMs: number,
 ): Promise<Actor | null> {

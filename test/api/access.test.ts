@@ -1,8 +1,11 @@
 // Who is let in to the operator's side over HTTP, what a write needs, and what is kept of it.
 
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
 import t from 'tap';
 import { writeWordOf } from '../../api/auth/login-cookie.ts';
 import { hashPassword } from '../../api/auth/password.ts';
+import type { ApiRoute } from '../../api/routes/api-route.ts';
 import type { AccessSettings } from '../../api/auth/access-settings.ts';
 import { cookieHeader, openAccessApp, origin, type AccessApp, type AppOptions } from '../lab/access-app.ts';
 import { memoryAccess } from '../lab/memory-access.ts';
@@ -415,6 +418,63 @@ t.test('tokens, passwords and cookies are in no row, no log and no answer but th
   t.match(everything, /user:alice#[\s\S]*away/, 'what is looked through is there');
   for (const secret of secrets) t.notOk(everything.includes(secret), secret.slice(0, 6));
 });
+
+t.test(
+  'an answer that goes on ends with its token or login, and does not keep a login from idling',
+  async (t) => {
+    const stream: ApiRoute = {
+      rule: {
+        method: 'GET',
+        path: '/v1/stream',
+        role: 'viewer',
+        owners: 'none',
+        audited: false,
+        rate: 'read',
+      },
+      id: 'stream',
+      summary: 'A stream.',
+      tag: 'sample',
+      stream: 'text/event-stream',
+      handle: async ({ reply }) => {
+        reply.hijack();
+        reply.raw.writeHead(200).write('data: a\n\n');
+        return reply;
+      },
+    };
+    const options = { settings: { users }, routes: (own: readonly ApiRoute[]) => [...own, stream] };
+    const [app, idle] = [await open(t, options), await open(t, options)];
+    const [lost, kept] = [bearer(await app.token('viewer')), bearer(await app.token('viewer'))];
+    const login = await logIn(app, 'alice');
+    const streams = new Map<string, Promise<'cut' | 'ended'>>();
+    const listen = async (what: string, port: number, header: readonly [string, string]) => {
+      const { promise, resolve } = Promise.withResolvers<'cut' | 'ended'>();
+      const sent = request({
+        host: '127.0.0.1',
+        port,
+        path: '/v1/stream',
+        headers: ['host', 'x', ...header],
+        agent: false,
+      });
+      t.teardown(() => sent.destroy());
+      sent.on('error', () => resolve('cut')).end();
+      const [response] = (await once(sent, 'response')) as [IncomingMessage]; // as: what a request emits.
+      response
+        .on('error', () => resolve('cut'))
+        .on('end', () => resolve('ended'))
+        .resume();
+      streams.set(what, promise);
+    };
+    await listen('revoked', app.port, lost);
+    await listen('kept', app.port, kept);
+    await listen('logged out', app.port, login.cookie);
+    await listen('idle', idle.port, (await logIn(idle, 'alice')).cookie);
+    await app.ports.store.revokeToken(lost[1].slice(11, 27), app.nowMs);
+    t.equal((await app.ask('POST', '/v1/logout', login.page)).status, 204);
+    idle.nowMs += 30 * minute;
+    for (const what of ['revoked', 'logged out', 'idle']) t.equal(await streams.get(what), 'cut', what);
+    t.equal(await Promise.race([streams.get('kept'), Promise.resolve('open')]), 'open');
+  },
+);
 
 t.test('a route without a rule cannot be registered', async (t) => {
   const { app } = await open(t);

@@ -30,6 +30,8 @@ export interface AccessApp {
   /** How often a sample write was done. */
   readonly done: { count: number };
   readonly port: number;
+  /** Method and path of every route of the app, as Fastify has them. */
+  readonly registered: readonly string[];
   nowMs: number;
   /** A token of this role. */
   token(role: Role, owners?: readonly string[] | null): Promise<string>;
@@ -56,6 +58,8 @@ export interface AppOptions {
   /** What the app asks in place of its store. */
   readonly through?: (store: AccessStore) => AccessStore;
   readonly store?: ReturnType<typeof memoryAccess>;
+  /** In place of the sample routes; those of access itself are given. */
+  readonly routes?: (own: readonly ApiRoute[]) => readonly ApiRoute[];
 }
 
 const sampleRoutes = (done: { count: number }): readonly ApiRoute[] => [
@@ -108,8 +112,9 @@ export async function openAccessApp(options: AppOptions = {}): Promise<AccessApp
     error: (details: object, message: string) => log.push(inspect([details, message], { depth: 9 })),
   };
   const ports: AccessPorts = { store: cached, settings, clock, log: logged };
-  const routes = [...accessRoutes(ports, options.oidc?.(clock) ?? null), ...sampleRoutes(done)];
-  const app = await appOf(routes, ports);
+  const own = accessRoutes(ports, options.oidc?.(clock) ?? null);
+  const registered: string[] = [];
+  const app = await appOf(options.routes?.(own) ?? [...own, ...sampleRoutes(done)], ports, registered);
   await app.listen({ host: '127.0.0.1', port: 0 });
   const { port } = app.server.address() as AddressInfo; // as: it listens on a port.
   return {
@@ -119,6 +124,7 @@ export async function openAccessApp(options: AppOptions = {}): Promise<AccessApp
     log,
     done,
     port,
+    registered,
     get nowMs() {
       return held.nowMs;
     },
@@ -133,8 +139,15 @@ export async function openAccessApp(options: AppOptions = {}): Promise<AccessApp
   };
 }
 
-async function appOf(routes: readonly ApiRoute[], ports: AccessPorts): Promise<FastifyInstance> {
+async function appOf(
+  routes: readonly ApiRoute[],
+  ports: AccessPorts,
+  registered: string[],
+): Promise<FastifyInstance> {
   const app = fastify();
+  app.addHook('onRoute', ({ method, url }) => {
+    for (const one of [method].flat()) registered.push(`${one} ${url}`);
+  });
   await createOperatorApi(app, {
     routes,
     registerAccess: (instance, table) => registerAccess(instance, table, ports),
