@@ -2,7 +2,9 @@
 // and reads what they know each five. While the database is away everybody goes on with what was known.
 
 import type { Logger } from 'pino';
-import type { OtherGateways } from './jobs-of-fleet.ts';
+import type { PoolConfig } from 'pg';
+import type { Config } from './config.ts';
+import type { JobsOfFleet, OtherGateways } from './jobs-of-fleet.ts';
 import { keyIdOf } from './jobs/live-table-file.ts';
 import { withoutTokens, type LiveEntry } from './jobs/live-table.ts';
 import type { Heard } from './jobs/merge-tables.ts';
@@ -18,6 +20,31 @@ export interface JobsOfGatewaysOptions {
   readonly setKey: (key: Buffer) => void;
   /** Others say something else than before. */
   readonly onChange: () => void;
+}
+
+export interface ShareOptions {
+  readonly config: Pick<Config, 'fleet' | 'gateway'>;
+  readonly fleet: JobsOfFleet;
+  /** Null where the store is this machine’s own. */
+  readonly database: PoolConfig | null;
+  readonly log: Logger;
+}
+
+/** Lets the gateways of a fleet know each other’s jobs, where they share a database. */
+export async function shareJobs({ config, fleet, database, log }: ShareOptions): Promise<void> {
+  if (database === null) return;
+  // Control without it has no need of its code.
+  const { SharedJobs } = await import('./store/shared-jobs.ts');
+  const gateways = new JobsOfGateways({
+    shared: new SharedJobs(database, config.fleet, config.gateway),
+    log,
+    own: () => fleet.own(),
+    key: () => fleet.key,
+    setKey: (key) => fleet.setKey(key),
+    onChange: () => fleet.changed(),
+  });
+  fleet.setOthers(gateways);
+  await gateways.start();
 }
 
 const readEveryMs = 5_000;

@@ -47,14 +47,17 @@ const ranks: Readonly<Record<AttributionSource, number>> = {
 /** Puts together what is known at `nowMs`. */
 export function mergeTables(input: MergeInput, nowMs: number): Merged {
   const ended = new Set(input.living.flatMap((heard) => heard.ended).map(keyOfEnd));
-  const isAlive = (entry: LiveEntry): boolean => entry.untilMs > nowMs && !ended.has(keyOf(entry));
+  const groupOf = groupsOf(input.machines);
+  const isEnded = ({ address, message }: LiveEntry): boolean =>
+    groupOf(address).some((one) => ended.has(`${one} ${jobInstance(message.job.server, message.jobId)}`));
+  const isAlive = (entry: LiveEntry): boolean => entry.untilMs > nowMs && !isEnded(entry);
   const living = input.living.flatMap(({ jobs }) => jobs).filter(isAlive);
   const heardOf = Map.groupBy(living.filter(isHeard), ({ address }) => address);
   // Whoever took a job on the same address since then knows better.
   const isStill = (entry: LiveEntry): boolean =>
     isAlive(entry) && heardOf.get(entry.address)?.some((other) => !isOne(other, entry)) !== true;
   const gone = newest(input.gone.filter(isStill));
-  const judged = judge(newest([...living, ...gone]), input);
+  const judged = judge(newest([...living, ...gone]), input, groupOf);
   const known = new Set(judged.jobs.map(keyOf));
   const before = newest(input.before.filter(isStill));
   return { ...judged, recall: before.filter((entry) => !known.has(keyOf(entry))), gone, before };
@@ -94,11 +97,8 @@ const isWeak = ({ source }: LiveEntry): boolean => source === 'hook-claim' || so
 function judge(
   all: readonly LiveEntry[],
   input: MergeInput,
+  groupOf: (address: string) => readonly string[],
 ): Pick<Merged, 'jobs' | 'managers' | 'conflicts'> {
-  const machines = new Map(
-    input.machines.flatMap((group) => group.map((address) => [address, group] as const)),
-  );
-  const groupOf = (address: string): readonly string[] => machines.get(address) ?? [address];
   const spread = (addresses: readonly string[]): Set<string> => new Set(addresses.flatMap(groupOf));
   const managers = spread(input.living.flatMap((heard) => heard.managers));
   const conflicts = spread(input.living.flatMap((heard) => heard.conflicts));
@@ -115,12 +115,18 @@ function judge(
   return { jobs, managers: [...managers].toSorted(), conflicts: [...conflicts].toSorted() };
 }
 
+/** The addresses of the machine that has one of them. */
+function groupsOf(machines: MergeInput['machines']): (address: string) => readonly string[] {
+  const groups = new Map(machines.flatMap((group) => group.map((address) => [address, group] as const)));
+  return (address) => groups.get(address) ?? [address];
+}
+
 /** The entries of one machine, which hold for each of its addresses; for those that nobody named less surely. */
 function onMachine(entries: readonly LiveEntry[], group: readonly string[]): LiveEntry[] {
   const machine = group.join(' ').slice(0, 256);
   const named = entries.map((entry) => ({ ...entry, machine }));
   const silent = group.filter((address) => !entries.some((entry) => entry.address === address));
-  const [first] = named;
-  const likely = silent.map((address) => ({ ...first!, address, certainty: 'likely' as const }));
-  return first === undefined ? [] : [...named, ...likely];
+  const first = named.find(({ certainty }) => certainty !== 'unknown');
+  if (first === undefined) return named;
+  return [...named, ...silent.map((address) => ({ ...first, address, certainty: 'likely' as const }))];
 }

@@ -42,6 +42,8 @@ export class SharedJobs {
     });
     // A connection that breaks while it is idle is made again when it is needed.
     this.#pool.on('error', () => {});
+    // One that breaks in use fails what it was asked besides.
+    this.#pool.on('connect', (client) => client.on('error', () => {}));
     this.#fleet = fleet;
     this.#gateway = gateway;
   }

@@ -197,13 +197,15 @@ t.test(
     const ended = ['1', '2'].map((id) => ({ address, job: `github.com/${id}`, atMs: 1 }));
     await again.tell('worker-0', [], { ended });
     t.equal(repositoryOf(again), null, 'its end was heard at the other gateway');
+    await one.tell('worker-0', [liveEntry({ address: '192.0.2.8', id: '3', untilMs: hour() })]);
+    await one.exchange();
     await one.close();
     // Its state is gone, as that of a container: what it wrote waits for renewals.
     const fresh = await open('builders', 'gw-1', 1);
     await sleep(200);
     t.same(
       published(fresh.state).recall.map((entry) => entry.message.jobId),
-      ['1'],
+      ['3'],
     );
     server.stop();
     await again.tell('worker-0', [liveEntry({ id: '9', repository: 'acme/away', untilMs: hour() })], {

@@ -203,6 +203,10 @@ t.test('both addresses of a machine are its job’s, and two jobs on them are no
     [`${v4} ${v6}`, `${v4} ${v6}`],
   );
   t.equal(who(merge({ living: [heard(app)] }), v6), 'nobody', 'without knowing the machine');
+  const end = { ...heard(app), ended: [{ address: v6, job: 'github.com/1', atMs: 1 }] };
+  t.equal(who(merge({ living: [end], machines }), v4), 'nobody', 'its end was heard over the other family');
+  const elsewhere = { ...heard({ ...app, certainty: 'unknown' }), managers: [v4] };
+  t.equal(who(merge({ living: [elsewhere], machines }), v6), 'nobody', 'what a manager started elsewhere');
   const other = liveEntry({ address: v6, id: '2', repository: 'acme/other' });
   const both = merge({ living: [heard(app, other)], machines });
   t.same([who(both, v4), who(both, v6)], ['conflict', 'conflict']);
