@@ -160,6 +160,42 @@ const commands: readonly Command[] = [
     load: async () => (await import('./api/user-command.ts')).runUser,
   },
   {
+    name: 'backup',
+    usage: 'FOLDER [--config FILE]',
+    summary: 'copy the embedded store, while the gateway runs',
+    load: async () => {
+      const [{ runBackup }, { storeCommandPorts }] = await Promise.all([
+        import('./store/backup-command.ts'),
+        import('./store-commands.ts'),
+      ]);
+      return (args, io) => runBackup(args, io, storeCommandPorts());
+    },
+  },
+  {
+    name: 'restore',
+    usage: 'FOLDER [--config FILE]',
+    summary: 'make the embedded store of such a copy, where there is none',
+    load: async () => {
+      const [{ runRestore }, { storeCommandPorts }] = await Promise.all([
+        import('./store/backup-command.ts'),
+        import('./store-commands.ts'),
+      ]);
+      return (args, io) => runRestore(args, io, storeCommandPorts());
+    },
+  },
+  {
+    name: 'export',
+    usage: '[--from TIME] [--to TIME] [--format jsonl|csv] [--kind K]',
+    summary: 'print the flows of a time range',
+    load: async () => {
+      const [{ runExport }, { openForExport }] = await Promise.all([
+        import('./api/export-command.ts'),
+        import('./store-commands.ts'),
+      ]);
+      return (args, io) => runExport(args, io, openForExport);
+    },
+  },
+  {
     name: 'ca',
     usage: 'show|export [--format pem|der|p12]',
     summary: 'show or export the authority that runners must trust',

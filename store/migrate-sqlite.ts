@@ -55,6 +55,17 @@ function migrate(database: DatabaseSync, steps: readonly MigrationStep[], file: 
   database.exec(
     'create table if not exists migration (number integer primary key, name text not null, digest text not null, applied_ms integer not null) strict',
   );
+  const count = requireKnown(database, steps, file);
+  const note = database.prepare('insert into migration values (?, ?, ?, ?)');
+  for (const step of steps.slice(count))
+    inTransaction(database, () => {
+      database.exec(step.sql);
+      note.run(step.number, step.name, step.digest, Date.now());
+    });
+}
+
+/** How many steps a file has. @throws SallyportError usage when they are not the first of ours */
+export function requireKnown(database: DatabaseSync, steps: readonly MigrationStep[], file: string): number {
   const applied = database.prepare('select number, name, digest from migration order by number').all();
   if (applied.length > steps.length)
     throw refuse(file, 'a newer version of this program wrote it: upgrade, or restore a backup of before');
@@ -62,12 +73,7 @@ function migrate(database: DatabaseSync, steps: readonly MigrationStep[], file: 
     if (steps[at]!.digest !== digest)
       throw refuse(file, `its step ${String(name)} is another one than this program’s: restore a backup`);
   });
-  const note = database.prepare('insert into migration values (?, ?, ?, ?)');
-  for (const step of steps.slice(applied.length))
-    inTransaction(database, () => {
-      database.exec(step.sql);
-      note.run(step.number, step.name, step.digest, Date.now());
-    });
+  return applied.length;
 }
 
 /** Runs a function in one write transaction; whatever it throws undoes all of it. */

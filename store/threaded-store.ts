@@ -26,6 +26,9 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+// Compiled, it lies beside us as JavaScript.
+const ending = import.meta.filename.endsWith('.js') ? 'js' : 'ts';
+const threadFile = new URL(`store-thread.${ending}`, import.meta.url);
 /** Questions that may wait at the same time; more are refused at once. */
 const maxWaiting = 1_000;
 /** Whoever is let in by what the store says does not wait for longer. */
@@ -45,7 +48,7 @@ export class ThreadedStore implements StorePort {
     const { sinks = [], retainEveryMs = 60_000 } = options;
     const what = { source, segments, gateway, sinks };
     const data: ThreadData = { ...what, everyMs, retention, maxBytes, retainEveryMs };
-    this.#thread = new Worker(new URL('store-thread.ts', import.meta.url), { workerData: data });
+    this.#thread = new Worker(threadFile, { workerData: data });
   }
 
   /** Opens the store in a thread of its own. @throws SallyportError when it is another program's, or cannot be opened */
