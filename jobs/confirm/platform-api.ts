@@ -30,7 +30,7 @@ export interface ApiAnswer {
 
 const limitMs = 10_000;
 const maxBytes = 2 * 1024 * 1024;
-const keptMs = 5_000;
+const keptMs = 1_500;
 const burst = 30;
 const perSecond = 1;
 const maxWaiting = 256;

@@ -36,10 +36,10 @@ export class ForgeApiStub {
   fails: ((response: ServerResponse) => void) | null = null;
   readonly #server: Server;
 
-  private constructor() {
+  constructor() {
     const { certificate, key } = this.authority.issue(['api.github.com', 'gitlab.com', 'gitlab.example']);
     this.#server = createServer({ cert: certificate, key }, (request, response) =>
-      this.#answer(request, response),
+      this.answer(request, response),
     );
   }
 
@@ -64,7 +64,8 @@ export class ForgeApiStub {
     return socket;
   };
 
-  #answer(request: IncomingMessage, response: ServerResponse): void {
+  /** Answers one request; a server of the test's own may ask it, too. */
+  answer(request: IncomingMessage, response: ServerResponse): void {
     const url = new URL(request.url ?? '/', 'https://api.example');
     this.asked.push(`${request.headers.host} ${request.url}`);
     if (this.fails !== null) return this.fails(response);

@@ -39,10 +39,10 @@ export class KubernetesStub {
   #version = 100;
   #forgotten = 0;
 
-  private constructor() {
+  constructor() {
     const { certificate, key } = this.authority.issue(['kubernetes.default.svc']);
     this.#server = createServer({ cert: certificate, key }, (request, response) =>
-      this.#answer(request, response),
+      this.answer(request, response),
     );
   }
 
@@ -118,7 +118,8 @@ export class KubernetesStub {
     for (const watch of this.#watches) if (watch.path === path) send(watch.response, change);
   }
 
-  #answer(request: IncomingMessage, response: ServerResponse): void {
+  /** Answers one request; a server of the test's own may ask it, too. */
+  answer(request: IncomingMessage, response: ServerResponse): void {
     this.asked.push(request.url ?? '');
     const url = new URL(request.url ?? '/', 'https://kubernetes.default.svc');
     const status = this.refused.get(url.pathname) ?? 200;
