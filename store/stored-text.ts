@@ -6,8 +6,8 @@ const longestKeyBytes = 600;
 
 /** A text that stands in an index: a longer one is cut, and told from others by a digest at its end. */
 export function keyText(text: string): string {
-  if (text.length * 3 <= longestKeyBytes) return withoutNul(text);
-  const clean = withoutNul(text);
+  if (text.length * 3 <= longestKeyBytes) return wellFormed(text);
+  const clean = wellFormed(text);
   if (Buffer.byteLength(clean) <= longestKeyBytes) return clean;
   const digest = createHash('sha256').update(clean).digest('hex').slice(0, 16);
   // A character that was cut in two is left out.
@@ -20,11 +20,12 @@ export function keyText(text: string): string {
 
 /** Any other text: without NUL, and in whole characters of at most so many units. */
 export function shownText(text: string, most = 4_096): string {
-  return withoutNul(text.length > most ? text.slice(0, most) : text).toWellFormed();
+  return wellFormed(text.length > most ? text.slice(0, most) : text);
 }
 
-const withoutNul = (text: string): string =>
-  text.includes('\0') ? text.replaceAll('\0', '\ufffd').toWellFormed() : text;
+// Half a surrogate would come back as another text.
+const wellFormed = (text: string): string =>
+  text.isWellFormed() && !text.includes('\0') ? text : text.replaceAll('\0', '\ufffd').toWellFormed();
 
 /** Milliseconds or another count that a column of 64 bits holds; null for what is none. */
 export function wholeOrNull(value: number | null | undefined): number | null {
