@@ -11,7 +11,15 @@ import type { Meter } from './flow/ports.ts';
 import type { DeclaredJobs } from './jobs/declared.ts';
 import type { JobSource, KnownJobs } from './jobs/job-source.ts';
 import { keyIdOf, readTableText, TableWriter } from './jobs/live-table-file.ts';
-import { readPublishedTable, withoutTokens, type LiveEntry, type PublishedTable } from './jobs/live-table.ts';
+import {
+  maxAddresses,
+  maxEntries,
+  readPublishedTable,
+  withoutTokens,
+  type LiveEntry,
+  type LiveTable,
+  type PublishedTable,
+} from './jobs/live-table.ts';
 import { mergeTables, type Heard, type Merged } from './jobs/merge-tables.ts';
 import { PublishedJobs } from './jobs/published-jobs.ts';
 import { WorkerTables } from './jobs/worker-tables.ts';
@@ -39,6 +47,10 @@ export interface JobsOfFleetOptions {
 }
 
 const lookEveryMs = 100;
+/** What depends on nothing but the time is looked at this often. */
+const againMs = 5_000;
+/** Nobody who is gone can say that a job goes on longer. */
+const maxLeaseMs = 3_600_000;
 const emptyMerged: Merged = { jobs: [], recall: [], managers: [], conflicts: [], gone: [], before: [] };
 
 export class JobsOfFleet {
@@ -168,11 +180,18 @@ export class JobsOfFleet {
     return (jobs.find(isIt) ?? recall.find(isIt))?.message ?? null;
   }
 
+  /** Without hashes of another key than ours. */
+  #readable(table: LiveTable): LiveTable {
+    return table.keyId === keyIdOf(this.#key) ? table : withoutTokensOf(table);
+  }
+
+  #jobsLeftIn(path: string): readonly LiveEntry[] {
+    const table = this.#tables.read(path);
+    return table === null ? [] : this.#readable(table).jobs;
+  }
+
   #heard(): readonly Heard[] {
-    const keyId = keyIdOf(this.#key);
-    const tables = this.#tables
-      .tables()
-      .map((table) => (table.keyId === keyId ? table : withoutTokensOf(table)));
+    const tables = this.#tables.tables().map((table) => this.#readable(table));
     const sources = this.#sources.map((source) => ({
       jobs: source.entries(),
       managers: [],
@@ -196,7 +215,7 @@ export class JobsOfFleet {
 
   #merge(): void {
     const nowMs = Date.now();
-    const gone = [...this.#gone, ...this.#tables.takeGone()];
+    const gone = [...this.#gone, ...this.#tables.takeGone().map(withinLease)];
     const before = [...this.#before, ...(this.#others?.before() ?? [])];
     const living = [...this.#heard(), ...this.#tables.nobodys(nowMs), ...(this.#others?.living() ?? [])];
     const last = this.#merged;
@@ -205,7 +224,7 @@ export class JobsOfFleet {
     // What others knew before is theirs to forget.
     this.#before = this.#before.filter((entry) => this.#merged.before.includes(entry));
     const ends = [...this.#merged.jobs, ...this.#merged.recall].map(({ untilMs }) => untilMs);
-    this.#nextEndMs = ends.reduce((least, ms) => Math.min(least, ms), nowMs + 1000);
+    this.#nextEndMs = ends.reduce((least, ms) => Math.min(least, ms), nowMs + againMs);
     this.#tell(last);
   }
 
@@ -235,9 +254,16 @@ export class JobsOfFleet {
 
   #published(): PublishedTable {
     const { jobs, recall, managers, conflicts } = this.#merged;
-    const key = this.#key.toString('base64');
-    const known = { jobs, recall, managers, conflicts, machines: this.#machines };
-    return { v: 1, atMs: Date.now(), key, ...known };
+    return {
+      v: 1,
+      atMs: Date.now(),
+      key: this.#key.toString('base64'),
+      jobs: jobs.slice(0, maxEntries),
+      recall: recall.slice(0, maxEntries),
+      managers: managers.slice(0, maxAddresses),
+      conflicts: conflicts.slice(0, maxAddresses),
+      machines: this.#machines.slice(0, maxEntries),
+    };
   }
 
   // The keeper puts aside what an earlier start left; what this start left is control's own, which was replaced.
@@ -252,14 +278,14 @@ export class JobsOfFleet {
     };
     const own = read(state.jobsFile);
     const earlier = read(tableBefore(state.jobsFile));
-    this.#gone = [...(own?.jobs ?? []), ...this.#tables.leftBehind()];
+    this.#gone = [...(own?.jobs ?? []), ...this.#tables.leftBehind()].map(withinLease);
     const tables = readdirSync(state.jobs).filter((name) => name.endsWith('.before'));
     this.#before = [
       ...(own?.recall ?? []),
       ...(earlier?.jobs ?? []),
       ...(earlier?.recall ?? []),
-      ...tables.flatMap((name) => this.#tables.read(join(state.jobs, name))?.jobs ?? []),
-    ];
+      ...tables.flatMap((name) => this.#jobsLeftIn(join(state.jobs, name))),
+    ].map(withinLease);
   }
 }
 
@@ -280,6 +306,10 @@ function keysByAddress({ jobs, managers, conflicts }: Merged): ReadonlyMap<strin
   return keys;
 }
 
+const withinLease = (entry: LiveEntry): LiveEntry => ({
+  ...entry,
+  untilMs: Math.min(entry.untilMs, Date.now() + maxLeaseMs),
+});
 const withoutTokensOf = <T extends { readonly jobs: readonly LiveEntry[] }>(table: T): T => ({
   ...table,
   jobs: table.jobs.map(withoutTokens),

@@ -78,8 +78,9 @@ export interface PublishedTable {
 
 /** Most bytes of either file; a longer one is none. */
 export const maxTableBytes = 64 * 1024 * 1024;
-const maxEntries = 16_384;
-const maxAddresses = 65_536;
+/** Most jobs of a table, and most addresses of a list of them: the reader refuses more. */
+export const maxEntries = 16_384;
+export const maxAddresses = 65_536;
 const maxMachine = 64;
 const maxSteps = 2_000;
 const maxUses = 4_000;

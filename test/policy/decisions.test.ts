@@ -504,6 +504,24 @@ void t.test('the network plan: ranges and ports for the fleet and for each runne
     networkPlan(policyOf('onUnattributed: block\nnetwork: {to: 9.9.9.9, port: 22}'), new Map()).fleet.allow,
     [],
   );
+  const fleet = policyOf(
+    'onUnattributed: fleet\nnetwork: {id: n, to: 9.9.9.9, port: 22}\nscopes: {id: pr, match: {event: pull_request}, exclusive: true, network: {id: m, to: 9.9.9.8, port: 22}}',
+  );
+  const { runners, fleet: side } = networkPlan(
+    fleet,
+    new Map(),
+    new Map([
+      ['192.0.2.1', job()],
+      ['192.0.2.2', job({ event: 'pull_request' })],
+      ['192.0.2.3', conflicted],
+    ]),
+  );
+  t.equal(side.allow.length, 1);
+  t.same(
+    Object.entries(runners).map(([address, { allow }]) => [address, ...allow.map(({ rule }) => rule)]),
+    [['192.0.2.2', 'm'], ['192.0.2.3']],
+    'live jobs of the fleet’s side are left out; one in conflict has less than nobody',
+  );
   t.end();
 });
 
