@@ -70,7 +70,7 @@ async function retain(t: Test, store: OpenedStore): Promise<void> {
   await new Retention({ ...options, days: day }).turn();
   t.same(await store.days(), [second], 'a day of which nothing is kept goes as a whole');
   const hours = async () =>
-    Number((await sql<{ n: number }>`select sum(n) as n from roll_hour`.execute(store.reader)).rows[0]!.n);
+    (await sql<{ n: number }>`select sum(n) as n from roll_hour`.execute(store.reader)).rows[0]!.n;
   t.equal(await hours(), 12_000, 'its sums stay');
   await new Retention({
     ...options,
@@ -159,7 +159,7 @@ t.test('a copy that is taken under load can be restored, and nothing else can', 
   t.equal(await runRestore([copy], output(), other), 0);
   const again = await openStore({ kind: 'embedded', folder: restored });
   const number = async (text: string) =>
-    Number((await sql.raw<{ n: number }>(text).execute(again.reader)).rows[0]!.n);
+    (await sql.raw<{ n: number }>(text).execute(again.reader)).rows[0]!.n;
   let stored = 0;
   for (const day of await again.days()) stored += (await again.flows.on(day).select('id').execute()).length;
   t.ok(stored >= 1_000, `${stored} flows`);
