@@ -27,7 +27,10 @@ export function memoryAccess(): AccessStore & { readonly rows: AuditEntry[]; dum
     dropLogins: async (createdBeforeMs) => {
       for (const [digest, login] of logins) if (login.createdMs < createdBeforeMs) logins.delete(digest);
     },
-    addEntry: async (entry) => void rows.push(entry),
+    addEntry: async (entry) => {
+      if (rows.some(({ id }) => id === entry.id)) throw new Error('there is such an entry');
+      rows.push(entry);
+    },
     endEntry: async (id, outcome, target) => {
       const index = rows.findIndex((row) => row.id === id);
       if (index < 0) throw new Error('there is no such entry');
