@@ -310,6 +310,22 @@ t.test('what cannot work is refused at its place, and what works by halves is wa
       `${base}servers: [{platform: gitlab, server: scm.example}]\njobs: [{addresses: [10.77.0.9], server: scm.example}]\n`,
       '5:41 error scm.example is one of gitlab; write platform: gitlab',
     ],
+    [
+      `${base}kubernetes: {namespaces: ["*", ci], server: "http://10.0.0.1:6443/x", caFile: policy.yaml, tokenFile: none}\n`,
+      '4:13 warning there is no policy.yaml now; no pod is known until "caFile" is there',
+      '4:13 warning there is no none now; no pod is known until "tokenFile" is there',
+      '4:26 error "*" is every namespace already; write it alone, or name them',
+      '4:45 error "http://10.0.0.1:6443/x" is no https: URL of a server alone',
+    ],
+    [
+      `${base}servers: [{platform: gitlab, server: scm.example}]\nclaims: {trust: never}\nconfirm: [{server: SCM.example, tokenFile: s3cret}, {server: scm.example, tokenFile: s3cret}, {server: other.example, tokenFile: s3cret}]\n`,
+      '6:10 warning with `claims.trust: never` nothing is confirmed; remove one of them',
+      '6:44 warning it names no file that is there; no claim is confirmed until it is',
+      '6:62 error "scm.example" stands here twice; name it once',
+      '6:86 warning it names no file that is there; no claim is confirmed until it is',
+      '6:104 error "other.example" is none of the known servers; name it under `servers` too',
+      '6:130 warning it names no file that is there; no claim is confirmed until it is',
+    ],
     [`${base}registries: [{ecosystem: perl, hosts: [a.example]}]\n`, '4:26 error registries[0].ecosystem'],
     [
       `${base}malware: {files: [/nowhere/feed.ndjson]}\n`,
