@@ -66,13 +66,17 @@ const tickMs = 1000;
 /** Entries hold for two minutes: they are told again in time, though nothing happened. */
 const renewTicks = 45;
 const tellMs = 10_000;
+/** Every change is told to all workers: whoever claims on and on costs no more than this. */
+const changeMs = 1000;
 /** What a hook says in vain is worth a line; what it says rightly is in the records. */
 const told: ReadonlySet<ClaimResult> = new Set(['conflict', 'unconfirmed', 'full', 'invalid', 'limited']);
 
 export class SourcesInForce implements JobSource {
   readonly #options: SourcesOptions;
   readonly #mayClaim: (address: string) => boolean;
-  #claims: Claims;
+  readonly #changed: () => void;
+  readonly #claims: Claims;
+  #confirm: Promise<ConfirmPort> | null = null;
   #cluster: ClusterWatch | null = null;
   #timer: NodeJS.Timeout | undefined;
   #ticks = 0;
@@ -81,15 +85,14 @@ export class SourcesInForce implements JobSource {
 
   constructor(options: SourcesOptions) {
     this.#options = options;
+    this.#changed = atMostEach(changeMs, options.onChange);
     this.#mayClaim = readRunners(options.config);
-    this.#claims = this.#makeClaims(null);
+    this.#claims = this.#makeClaims();
   }
 
-  /** Begins to watch and to confirm; claims are taken before that already. */
+  /** Begins to watch, and to confirm what was claimed. */
   async start(): Promise<void> {
     const { config } = this.#options;
-    if (config.confirm.length > 0 && config.claims.trust !== 'never')
-      this.#claims = this.#makeClaims(await this.#makeConfirm());
     if (config.kubernetes !== null) {
       this.#cluster = await this.#makeCluster(config.kubernetes);
       this.#cluster.start();
@@ -123,14 +126,19 @@ export class SourcesInForce implements JobSource {
     beat: (address) => this.#claims.beat(address, Date.now()),
   };
 
-  #makeClaims(confirm: ConfirmPort | null): Claims {
-    const { config, known, onChange } = this.#options;
+  #makeClaims(): Claims {
+    const { config, known } = this.#options;
+    const asked = new Set(config.confirm.map(({ server }) => server));
+    const confirm: ConfirmPort = {
+      canConfirm: (server) => asked.has(server),
+      confirm: async (claim) => (await (this.#confirm ??= this.#makeConfirm())).confirm(claim),
+    };
     return new Claims({
       isBelieved: isBelievedIn(config),
       known,
-      confirm,
+      confirm: asked.size > 0 && config.claims.trust !== 'never' ? confirm : null,
       trustsFresh: config.claims.trust === 'fresh',
-      onChange,
+      onChange: this.#changed,
       onResult: (result, detail, address) => this.#note(result, detail, address),
     });
   }
@@ -207,6 +215,25 @@ export class SourcesInForce implements JobSource {
       this.#options.log.warn({ result, count, last: { runner: address, detail } }, 'claims of runners');
     this.#untold.clear();
   }
+}
+
+/** Calls at once, and then no sooner than after so long, for all calls in between. */
+function atMostEach(spaceMs: number, call: () => void): () => void {
+  let timer: NodeJS.Timeout | null = null;
+  let isDue = false;
+  const run = (): void => {
+    isDue = false;
+    timer = setTimeout(next, spaceMs).unref();
+    call();
+  };
+  const next = (): void => {
+    timer = null;
+    if (isDue) run();
+  };
+  return () => {
+    if (timer === null) run();
+    else isDue = true;
+  };
 }
 
 function isBelievedIn({ servers }: Pick<Config, 'servers'>) {

@@ -10,7 +10,7 @@ export interface Measure {
 }
 
 const ofAddress: Measure = { burst: 12, perMinute: 12 };
-const ofNetwork: Measure = { burst: 600, perMinute: 600 };
+const ofNetwork: Measure = { burst: 300, perMinute: 300 };
 const ofAll: Measure = { burst: 2000, perMinute: 6000 };
 const maxKept = 16_384;
 
@@ -26,9 +26,10 @@ export class ClaimLimits {
   /** True when the address may speak once more. */
   take(address: string, nowMs: number): boolean {
     const network = networkOf(address);
-    const mayOne = this.#takeFrom(address, ofAddress, nowMs);
-    const mayNetwork = network === null || this.#takeFrom(network, ofNetwork, nowMs);
-    return mayOne && mayNetwork && drain(this.#all, ofAll, nowMs);
+    // Who is over its own measure takes nothing from that of others.
+    if (!this.#takeFrom(address, ofAddress, nowMs)) return false;
+    if (network !== null && !this.#takeFrom(network, ofNetwork, nowMs)) return false;
+    return drain(this.#all, ofAll, nowMs);
   }
 
   #takeFrom(key: string, measure: Measure, nowMs: number): boolean {

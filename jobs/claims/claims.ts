@@ -72,7 +72,7 @@ interface Earlier {
   readonly atMs: number;
 }
 
-const usual = { claims: 16_384, perNetwork: 4_096 };
+const usual = { claims: 16_384, perNetwork: 1_024 };
 /** Without heartbeats a claim ends after this; a hook that is called again renews it. */
 const claimMs = 6 * 3_600_000;
 const heartbeatMs = 180_000;
