@@ -4,7 +4,9 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 import { connect as connectTls, createServer as createTls } from 'node:tls';
 import t from 'tap';
 import type { AskedRequest, Understanding } from '../../flow/asked-request.ts';
+import type { Attribution } from '../../flow/job.ts';
 import type { Reason } from '../../flow/reason.ts';
+import { grantHolder } from '../../proxy/follow.ts';
 import { deciderOf } from '../../proxy/policy-decider.ts';
 import { policyOf } from '../policy/judge.ts';
 import {
@@ -12,6 +14,7 @@ import {
   asRequest,
   collect,
   enterNamespace,
+  jobNamed,
   listenOn,
   makeAuthority,
   makeRig,
@@ -338,4 +341,100 @@ await t.test('a client that resets before it has said enough is no error of ours
       ended: 'client-closed',
     });
   }
+});
+
+await t.test(
+  'an answer that changes whose the runner is goes on whole, and what else is open is decided anew',
+  async (t) => {
+    const files = authority.filesFor('a.test');
+    const server = createTls(
+      { ...files, SNICallback: (name, done) => done(null, authority.contextFor(name)) },
+      (socket) => {
+        socket
+          .on('error', () => {})
+          .on('data', (bytes: Buffer) => {
+            const path = bytes.toString('latin1').split(' ')[1]!;
+            if (path === '/rest')
+              return void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nrest!');
+            socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n');
+            if (path === '/job') setTimeout(() => socket.write('4\r\nlast\r\n0\r\n\r\n'), 20);
+          });
+      },
+    );
+    const port = await listen(server);
+    const jobs = [jobNamed('first'), jobNamed('second')].map((job, at) => ({
+      ...job,
+      jobId: `github.com/${at}`,
+    }));
+    let current: Attribution = jobs[0]!;
+    const heard: unknown[] = [];
+    const news = { kind: 'polled', server: 'a.test', agent: 'x' } as const;
+    const reader: Understanding = {
+      operation: null,
+      evidence: [],
+      answer: {
+        limits: { maxBytes: 1_000, maxDecodedBytes: 1_000, maxRatio: 10 },
+        wantsBody: () => true,
+        read: () => ({ grants: [], accepted: null, evidence: [], news: [news] }),
+      },
+    };
+    const rig: Rig = await makeRig(authority, port, {
+      attribution: { attribute: () => current },
+      interpreter: { understand: ({ path }) => (path === '/job' ? reader : null) },
+      hearJobs: (runner, told) => {
+        heard.push(...told);
+        current = jobs[1]!;
+        rig.proxy.reattribute(runner, [jobs[0]!]);
+      },
+    });
+    t.teardown(() => rig.close());
+    const mayFirst = () => (current === jobs[0] ? open : shut);
+    rig.host = () => asHost(mayFirst());
+    rig.request = () => asRequest(mayFirst());
+    /** What has come when the form is found; the socket stays as it is. */
+    const read = (socket: Socket, path: string, form: RegExp) =>
+      new Promise<string>((resolve) => {
+        let text = '';
+        socket.on('data', (bytes: Buffer) => {
+          text += bytes.toString('latin1');
+          if (form.test(text)) resolve(text);
+        });
+        socket.write(`GET ${path} HTTP/1.1\r\nHost: a.test\r\n\r\n`);
+      });
+    const other = await openTls(rig.port, 'a.test', authority.ca);
+    const kept = await openTls(rig.port, 'a.test', authority.ca);
+    t.match(await read(other, '/slow', /first/), /first/);
+    t.match(await read(kept, '/rest', /rest!/), /rest!/);
+    const ended = [once(other, 'close'), once(kept, 'close')];
+    const teller = await openTls(rig.port, 'a.test', authority.ca);
+    const over = once(teller, 'end');
+    const answer = await read(teller, '/job', /0\r\n\r\n/);
+    t.match(answer, /first[^]*last\r\n0\r\n\r\n$/, 'the answer that said so is whole');
+    await Promise.all([over, ...ended]);
+    t.same(heard, [news]);
+    const requests = rig
+      .closed('request')
+      .map(({ http, ended: why, attribution }) => [http?.path, why, attribution.jobId]);
+    t.same(
+      requests.toSorted(([a = ''], [b = '']) => (a! < b! ? -1 : 1)),
+      [
+        ['/job', null, 'github.com/0'],
+        ['/rest', null, 'github.com/0'],
+        ['/slow', 'no-rule', 'github.com/0'],
+      ],
+      'each is its own job’s, and one was cut',
+    );
+    t.same(rig.errors, []);
+  },
+);
+
+await t.test('the next job with the same words inherits nothing that the one before was given', async (t) => {
+  const [one, next] = ['1', '2'].map((serial) => ({ ...jobNamed('build'), jobId: `github.com/${serial}` }));
+  t.not(grantHolder(one!, '10.0.0.1'), grantHolder(next!, '10.0.0.1'));
+  t.equal(
+    grantHolder(one!, '10.0.0.1'),
+    grantHolder({ ...one! }, 'fd00::1'),
+    'over the other family it is the same',
+  );
+  t.equal(grantHolder({ ...one!, conflict: true }, '10.0.0.1'), 'runner 10.0.0.1');
 });
