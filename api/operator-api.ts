@@ -61,6 +61,8 @@ function register(app: FastifyInstance, route: ApiRoute): void {
   });
 }
 
+const anyQuery: Schema = { type: 'object', additionalProperties: true, properties: {} };
+
 const exactly = (properties: Fields, isRequired: boolean): Schema => ({
   type: 'object',
   additionalProperties: false,
@@ -77,7 +79,7 @@ function schemaOf(route: ApiRoute): object {
     description: describeRule(rule),
     tags: [tag],
     ...(rule.role === null ? { security: [] } : {}),
-    querystring: route.isQueryOpen === true ? { type: 'object' } : exactly(query, false),
+    querystring: route.isQueryOpen === true ? anyQuery : exactly(query, false),
     ...(params === undefined ? {} : { params: exactly(params, true) }),
     ...(body === undefined ? {} : { body }),
     ...(rule.audited && rule.reason === undefined ? { headers: reasonHeader } : {}),

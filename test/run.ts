@@ -66,6 +66,7 @@ const programsOf: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'test/e2e/packages-tools': { mvn: 'maven', go: 'golang-go', gem: 'ruby' },
   'test/e2e/packages-oci': { skopeo: 'skopeo', 'docker-registry': 'docker-registry' },
   'test/store/both-stores': { '/usr/lib/postgresql/15/bin/initdb': 'postgresql-15' },
+  'test/api/answers': { patch: 'patch' },
   'test/api/questions': { '/usr/lib/postgresql/15/bin/initdb': 'postgresql-15' },
   'test/proxy/upstream-proxy': { '/usr/sbin/squid': 'squid-openssl' },
   'test/proxy/other-tcp': { ssh: 'openssh-client' },
