@@ -37,7 +37,7 @@ import { virtualPort } from './flow/virtual-port.ts';
 import { PlanInForce } from './plan-in-force.ts';
 import { PolicyInForce } from './policy/policy-in-force.ts';
 import { openLog } from './flow/program-log.ts';
-import { packetDecision } from './packet-decision.ts';
+import { packetDecision, timeOfPackets } from './packet-decision.ts';
 import { startSources } from './sources-in-force.ts';
 import { LostFlows } from './store/lost-flows.ts';
 import { SegmentWriter } from './store/segment.ts';
@@ -77,6 +77,12 @@ export interface WorkerNames {
   readonly retiring: readonly string[];
 }
 
+/** When packets were counted, in milliseconds since 1970. */
+export interface CountWindow {
+  readonly fromMs: number;
+  readonly untilMs: number;
+}
+
 /** What the keeper tells of itself. */
 export type KeeperEvent =
   | { readonly kind: 'worker-gone'; readonly pid: number }
@@ -85,7 +91,7 @@ export type KeeperEvent =
   | ({ readonly kind: 'operator-certificate' } & OperatorCertificate)
   | { readonly kind: 'rules-repaired'; readonly detail: string }
   | { readonly kind: 'rules-verified'; readonly ok: boolean }
-  | { readonly kind: 'blocked'; readonly rows: readonly BlockedRow[] }
+  | { readonly kind: 'blocked'; readonly rows: readonly BlockedRow[]; readonly window: CountWindow }
   | { readonly kind: 'bound'; readonly bindings: readonly NamedBinding[] }
   /** Addresses of one machine each, in both families. */
   | { readonly kind: 'machines'; readonly machines: readonly (readonly string[])[] }
@@ -254,7 +260,8 @@ class Control {
     else if (event.kind === 'operator-certificate') this.#renewCertificate(event);
     else if (event.kind === 'rules-repaired') this.#meter.count('sallyport_rules_repaired_total');
     else if (event.kind === 'rules-verified') this.#areRulesVerified = event.ok;
-    else if (event.kind === 'blocked') setTimeout(() => this.#countBlocked(event.rows), eventDelayMs);
+    else if (event.kind === 'blocked')
+      setTimeout(() => this.#countBlocked(event.rows, event.window), eventDelayMs);
     else if (event.kind === 'bound') this.#takeBack(event.bindings);
     else if (event.kind === 'machines') this.#fleet.setMachines(event.machines);
     else if (event.kind === 'sets') {
@@ -298,8 +305,8 @@ class Control {
     for (const worker of this.#heard.keys()) if (!known.has(worker)) this.#heard.delete(worker);
   }
 
-  #countBlocked(rows: readonly BlockedRow[]): void {
-    for (const flow of this.#blocked.count(rows)) this.#recordPackets(flow);
+  #countBlocked(rows: readonly BlockedRow[], window: CountWindow): void {
+    for (const flow of this.#blocked.count(rows)) this.#recordPackets(flow, window);
     const lost = this.#blocked.lost - this.#lostEvents;
     this.#lostEvents = this.#blocked.lost;
     this.#meter.count('sallyport_block_log_lost_total', {}, lost);
@@ -343,10 +350,11 @@ class Control {
   }
 
   /** Packets of one window, as one flow. */
-  #recordPackets(row: CountedFlow): void {
+  #recordPackets(row: CountedFlow, window: CountWindow): void {
     const { config } = this.#settings;
     const protocol = protocolNames.get(row.protocolNumber) ?? 'other';
-    const attribution = this.#fleet.attribute(row.runner);
+    const { fromMs, untilMs } = timeOfPackets(row, window, eventDelayMs);
+    const attribution = this.#fleet.attributeDuring(row.runner, fromMs, untilMs);
     const decision = packetDecision(row, this.#ask(row, attribution));
     const record: FlowRecord = {
       v: recordVersion,

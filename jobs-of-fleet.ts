@@ -9,13 +9,16 @@ import { unattributed, type Attribution } from './flow/job.ts';
 import type { JobMessage } from './flow/job-message.ts';
 import type { Meter } from './flow/ports.ts';
 import type { DeclaredJobs } from './jobs/declared.ts';
+import { JobHistory } from './jobs/job-history.ts';
 import type { JobSource, KnownJobs } from './jobs/job-source.ts';
 import { keyIdOf, readTableText, TableWriter } from './jobs/live-table-file.ts';
 import {
+  instanceOf,
   maxAddresses,
   maxEntries,
   readPublishedTable,
   withoutTokens,
+  type EndedJob,
   type LiveEntry,
   type LiveTable,
   type PublishedTable,
@@ -65,6 +68,7 @@ export class JobsOfFleet {
   #before: readonly LiveEntry[] = [];
   #machines: readonly (readonly string[])[] = [];
   #merged: Merged = emptyMerged;
+  readonly #history = new JobHistory();
   #jobs = new PublishedJobs(emptyMerged);
   #isDirty = true;
   #nextEndMs = Infinity;
@@ -159,6 +163,12 @@ export class JobsOfFleet {
     return declared.job !== null ? declared : this.#jobs.attribute(canonical(address), Date.now());
   }
 
+  /** Whose the flows of an address were from the first to the last of these times, in milliseconds since 1970. */
+  attributeDuring(address: string, fromMs: number, untilMs: number): Attribution {
+    const declared = this.#options.declared.attribute(address);
+    return declared.job !== null ? declared : this.#history.during(canonical(address), fromMs, untilMs);
+  }
+
   /** Live jobs by address, without addresses of declared ones. */
   live(): ReadonlyMap<string, Attribution> {
     const { declared } = this.#options;
@@ -225,14 +235,20 @@ export class JobsOfFleet {
     this.#before = this.#before.filter((entry) => this.#merged.before.includes(entry));
     const ends = [...this.#merged.jobs, ...this.#merged.recall].map(({ untilMs }) => untilMs);
     this.#nextEndMs = ends.reduce((least, ms) => Math.min(least, ms), nowMs + againMs);
-    this.#tell(last);
+    this.#tell(
+      last,
+      living.flatMap(({ ended }) => ended),
+    );
+    this.#history.forget(nowMs);
   }
 
-  #tell(last: Merged): void {
+  #tell(last: Merged, ended: readonly EndedJob[]): void {
     const [before, after] = [keysByAddress(last), keysByAddress(this.#merged)];
     const addresses = new Set([...before.keys(), ...after.keys()]);
     const changed = [...addresses].filter((address) => before.get(address) !== after.get(address));
+    const jobs = this.#jobs;
     this.#jobs = new PublishedJobs(this.#merged);
+    for (const address of changed) this.#remember(address, jobs, ended);
     const isSame = changed.length === 0 && last.recall.length === this.#merged.recall.length;
     if (!isSame) this.#writer.changed();
     else if (untilAll(last) !== untilAll(this.#merged)) this.#writer.changed('renewed');
@@ -240,6 +256,19 @@ export class JobsOfFleet {
     this.#count();
     this.#others?.changed();
     if (changed.length > 0) this.#options.onChange(changed);
+  }
+
+  /** When each had the address, by the clock of whoever heard it. */
+  #remember(address: string, jobs: PublishedJobs, ended: readonly EndedJob[]): void {
+    const nowMs = Date.now();
+    const [entry] = this.#jobs.entriesOf(address);
+    const [before] = jobs.entriesOf(address);
+    const name = before === undefined ? '' : instanceOf(before.message);
+    const end = name === '' ? undefined : ended.findLast(({ job }) => job === name);
+    const endedMs = end?.atMs ?? before?.untilMs ?? nowMs;
+    const after = this.#jobs.attribute(address, nowMs);
+    const fromMs = after.conflict ? nowMs : (entry?.sinceMs ?? nowMs);
+    this.#history.change(address, after, Math.min(fromMs, nowMs), Math.min(endedMs, nowMs));
   }
 
   #count(): void {

@@ -4,7 +4,7 @@
 import { networkInterfaces } from 'node:os';
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
-import type { KeeperEvent } from './control.ts';
+import type { CountWindow, KeeperEvent } from './control.ts';
 import type { NetworkPlan } from './flow/network-plan.ts';
 import type { Binding, VirtualAddresses } from './flow/ports.ts';
 import { DeclaredJobs } from './jobs/declared.ts';
@@ -71,6 +71,7 @@ export class KeptRules {
   #isStopping = false;
   #hasPlan = false;
   #machines = { text: '', looks: 0 };
+  #turnsMs: readonly [number, number] = [Date.now(), Date.now()];
 
   /** Everything is blocked when it returns. @throws SallyportError */
   constructor(options: KeptRulesOptions) {
@@ -301,12 +302,20 @@ export class KeptRules {
     }
   }
 
+  /** What is read now was counted between the turn before the last one and the last. */
+  #turnWindow(): CountWindow {
+    const [fromMs, untilMs] = this.#turnsMs;
+    this.#turnsMs = [untilMs, Date.now()];
+    return { fromMs, untilMs };
+  }
+
   #reportBlocked(): void {
     try {
+      const window = this.#turnWindow();
       const rows = this.#rules.countBlocked().map((row) => ({ ...row, host: this.#names.find(row) }));
       // An empty window is told too: events that wait for their count end by time.
       for (let i = 0; i === 0 || i < rows.length; i += 1000) {
-        this.#options.tellControl({ kind: 'blocked', rows: rows.slice(i, i + 1000) });
+        this.#options.tellControl({ kind: 'blocked', rows: rows.slice(i, i + 1000), window });
       }
     } catch (error) {
       this.#options.log.error({ err: error }, 'blocked packets could not be counted');

@@ -2,6 +2,7 @@
 
 import type { Decision } from './flow/decision.ts';
 import type { Reason } from './flow/reason.ts';
+import type { CountWindow } from './control.ts';
 import type { CountedFlow } from './kernel/blocked-flows.ts';
 
 const whys: ReadonlySet<Reason> = new Set(['unattributed', 'not-exclusive']);
@@ -22,4 +23,15 @@ export function packetDecision(flow: CountedFlow, asked: Decision): Decision {
   }
   const enforced = flow.verdict === 'block';
   return { verdict: 'block', enforced, mode: enforced ? 'block' : 'audit', rule, scope, reason };
+}
+
+/** When the packets of a flow passed, in milliseconds since 1970; its event comes up to `delayMs` after the first. */
+export function timeOfPackets(
+  { seenMs, attempts }: CountedFlow,
+  window: CountWindow,
+  delayMs: number,
+): CountWindow {
+  if (seenMs === null) return window;
+  const firstMs = Date.now() - (performance.now() - seenMs);
+  return { fromMs: firstMs - delayMs, untilMs: attempts === 1 ? firstMs : Math.max(firstMs, window.untilMs) };
 }

@@ -12,6 +12,8 @@ export interface CountedFlow extends BlockedRow {
   readonly verdict: 'allow' | 'audit' | 'block' | null;
   readonly reason: Reason | null;
   readonly interface: string | null;
+  /** When its event came, by performance.now(); null: none did. */
+  readonly seenMs: number | null;
 }
 
 interface Waiting {
@@ -47,28 +49,29 @@ export class BlockedFlows {
     // First the overdue: what is left is of the last windows, the oldest first.
     const overdue = this.#takeOverdue(nowMs - waitMs);
     const flows = rows.map((row): CountedFlow => {
-      const event = row.destination === null ? undefined : this.#take(keyOf(row));
-      return { ...row, ...outcomeOf(event, row.end), interface: event?.interface ?? null };
+      const waiting = row.destination === null ? undefined : this.#take(keyOf(row));
+      const { event, atMs = null } = waiting ?? {};
+      return { ...row, ...outcomeOf(event, row.end), interface: event?.interface ?? null, seenMs: atMs };
     });
     return [...flows, ...overdue];
   }
 
-  #take(key: string): BlockEvent | undefined {
+  #take(key: string): Waiting | undefined {
     const events = this.#waiting.get(key);
     const first = events?.shift();
     if (events?.length === 0) this.#waiting.delete(key);
-    return first?.event;
+    return first;
   }
 
   #takeOverdue(beforeMs: number): CountedFlow[] {
     const flows: CountedFlow[] = [];
     for (const [key, events] of this.#waiting) {
       while (events.length > 0 && events[0]!.atMs <= beforeMs) {
-        const event = this.#take(key)!;
+        const { event, atMs } = this.#take(key)!;
         const { runner, destination, protocolNumber, port } = event;
         const end = endOf(event.prefix);
         const flow = { runner, destination, protocolNumber, port, attempts: 1, end };
-        flows.push({ ...flow, ...outcomeOf(event, end), interface: event.interface });
+        flows.push({ ...flow, ...outcomeOf(event, end), interface: event.interface, seenMs: atMs });
       }
     }
     return flows;

@@ -6,7 +6,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { PublishedWatch, TableWriter } from '../../jobs/live-table-file.ts';
-import { readLiveTable, readPublishedTable, type LiveEntry } from '../../jobs/live-table.ts';
+import type { Attribution } from '../../flow/job.ts';
+import { JobHistory } from '../../jobs/job-history.ts';
+import {
+  attributionOfEntry,
+  readLiveTable,
+  readPublishedTable,
+  type LiveEntry,
+} from '../../jobs/live-table.ts';
 import { mergeTables, type Heard, type MergeInput } from '../../jobs/merge-tables.ts';
 import { PublishedJobs } from '../../jobs/published-jobs.ts';
 import { liveEntry, liveTable, publishedTable } from '../lab/live-tables.ts';
@@ -190,6 +197,43 @@ t.test(
     t.same(merge({ before: [app], living: [ended] }).recall, []);
   },
 );
+
+t.test('packets of a while are of whoever had the address all the while', async (t) => {
+  const history = new JobHistory();
+  const of = (id: string) => attributionOfEntry(liveEntry({ id, repository: `acme/${id}` }));
+  const nobody: Attribution = { job: null, source: 'none', certainty: 'unknown', conflict: false };
+  history.change('192.0.2.7', of('1'), 1_000, 0);
+  history.change('192.0.2.7', of('1'), 1_500, 1_500);
+  history.change('192.0.2.7', of('2'), 3_000, 2_000);
+  history.change('192.0.2.7', nobody, 4_000, 4_000);
+  history.change('192.0.2.7', { ...nobody, conflict: true }, 5_000, 5_000);
+  const rows: readonly [fromMs: number, untilMs: number, who: string][] = [
+    [500, 900, 'nobody'],
+    [900, 1_100, 'nobody'],
+    [1_000, 2_000, 'acme/1'],
+    [1_600, 1_600, 'acme/1'],
+    [1_900, 2_100, 'nobody'],
+    [1_900, 3_100, 'nobody'],
+    [2_100, 2_900, 'nobody'],
+    [3_000, 4_000, 'acme/2'],
+    [4_100, 4_900, 'nobody'],
+    [5_100, 9_000, 'conflict'],
+  ];
+  const ask = (fromMs: number, untilMs: number, address = '192.0.2.7'): string => {
+    const { job, conflict } = history.during(address, fromMs, untilMs);
+    return conflict ? 'conflict' : (job?.repository ?? 'nobody');
+  };
+  for (const [fromMs, untilMs, who] of rows) t.equal(ask(fromMs, untilMs), who, `${fromMs} to ${untilMs}`);
+  t.equal(ask(1_600, 1_600, '192.0.2.8'), 'nobody');
+  history.forget(63_000);
+  t.same([ask(1_600, 1_600), ask(3_500, 3_500), ask(5_100, 9_000)], ['nobody', 'acme/2', 'conflict']);
+});
+
+t.test('a manager of many jobs is no conflict', async (t) => {
+  const jobs = ['1', '2'].map((id) => liveEntry({ id, repository: `acme/${id}` }));
+  const { conflicts, managers } = merge({ living: [{ ...heard(...jobs), managers: ['192.0.2.7'] }] });
+  t.same([conflicts, managers], [[], ['192.0.2.7']]);
+});
 
 t.test('both addresses of a machine are its job’s, and two jobs on them are nobody’s', async (t) => {
   const [v4, v6] = ['192.0.2.7', '2001:db8::7'];

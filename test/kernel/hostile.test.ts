@@ -106,18 +106,20 @@ t.test('events and counts meet in one flow, whichever is missing', (t) => {
   const refused = { ...key, end: 'refuse' as const };
   flows.add(event!, 1000);
   t.same(flows.count([{ ...passed, attempts: 450 }], 2000), [
-    { ...passed, attempts: 450, verdict: 'audit', reason: 'no-rule', interface: null },
+    { ...passed, attempts: 450, verdict: 'audit', reason: 'no-rule', interface: null, seenMs: 1000 },
   ]);
   t.same(flows.count([], 20_000), [], 'counted once');
   flows.add(event!, 21_000);
   t.same(
     flows.count([], 40_000),
-    [{ ...passed, attempts: 1, verdict: 'audit', reason: 'no-rule', interface: null }],
+    [{ ...passed, attempts: 1, verdict: 'audit', reason: 'no-rule', interface: null, seenMs: 21_000 }],
     'an event without counts is one attempt',
   );
   const beyond = { runner: '10.77.0.9', destination: null, protocolNumber: 0, port: null, attempts: 9 };
   const over = { ...beyond, end: 'refuse' as const };
-  t.same(flows.count([over], 41_000), [{ ...over, verdict: 'block', reason: null, interface: null }]);
+  t.same(flows.count([over], 41_000), [
+    { ...over, verdict: 'block', reason: null, interface: null, seenMs: null },
+  ]);
 
   const [blocked] = read(message('block no-rule', syn, 2));
   const [allowed] = read(message('allow rule', syn, 3));
