@@ -2,7 +2,6 @@
 // each scope. Reads no files; reports every problem of meaning.
 
 import type { Mode } from '../flow/decision.ts';
-import type { Problem } from '../flow/errors.ts';
 import { defaultServers, ownServer, type PlatformServer } from '../flow/platform-server.ts';
 import { readActionTerms, type ActionTerms } from './actions.ts';
 import { compileBlocklistEntry, createBlocklist, type Blocklist } from './blocklist.ts';
@@ -18,7 +17,7 @@ import { createProblemList, type ProblemList, type ValuePath } from './problem-l
 import { addToRangeIndex, createRangeIndex, type RangeIndex } from './range-index.ts';
 import { readHosts, toEntries, toList } from './read-values.ts';
 import type { NetworkRule, PortRange, Rule } from './rule.ts';
-import type { MatchKey, PolicyFile, RuleListsFile, ScopeFile } from './schema.ts';
+import type { MatchKey, PolicyFile, PresetName, RuleListsFile, ScopeFile } from './schema.ts';
 import { noTrust, readTrust, type LayerTrust } from './trust.ts';
 import type { SteerPool } from './warn-steer.ts';
 import { warnAboutPolicy } from './warn.ts';
@@ -96,15 +95,11 @@ export function compilePolicy(input: CompileInput): Policy {
   const { file, list } = input;
   const sources = createRuleSources(list, input.servers ?? defaultServers);
   const own = createRuleIndex(compileRuleLists(file, sources.at([], '')));
-  const chosen = toList(file.presets).map((name) =>
-    createRuleIndex(compileRuleLists(presets[name].rules, sources.silentAt(`preset:${name}`))),
-  );
-  const bundles = new Map<string, RuleIndex>();
+  const chosen = sources.presetsOf(file);
+  const bundles = new Map<string, readonly RuleIndex[]>();
   for (const [name, bundle] of Object.entries<RuleListsFile>(file.bundles ?? {})) {
-    bundles.set(
-      name,
-      createRuleIndex(compileRuleLists(bundle, sources.at(['bundles', name], `bundle:${name}`))),
-    );
+    const rules = compileRuleLists(bundle, sources.at(['bundles', name], `bundle:${name}`));
+    bundles.set(name, [createRuleIndex(rules), ...sources.presetsOf(bundle)]);
   }
   const scopes = toEntries<ScopeFile>(file.scopes, ['scopes']).map(([scope, path]) =>
     compileScope(scope, path, { input, bundles, sources }),
@@ -138,8 +133,8 @@ export function compilePolicy(input: CompileInput): Policy {
 
 interface RuleSources {
   at(path: ValuePath, name: string): RuleSource;
-  /** For presets: what is wrong there is a bug of ours, not of the policy. */
-  silentAt(name: string): RuleSource;
+  /** The presets that are named here, each compiled once. */
+  presetsOf(named: Pick<RuleListsFile, 'presets'>): readonly RuleIndex[];
 }
 
 function createRuleSources(list: ProblemList, servers: readonly PlatformServer[]): RuleSources {
@@ -150,11 +145,18 @@ function createRuleSources(list: ProblemList, servers: readonly PlatformServer[]
     if (seen.has(id)) list.error(path, `the id "${id}" stands twice`, 'ids are unique in the whole policy');
     seen.add(id);
   };
-  const silent: Problem[] = [];
-  const silentList = createProblemList('preset', () => ({ line: 1, column: 1 }), silent);
+  // What is wrong in a preset is a bug of ours, not of the policy.
+  const silent = createProblemList('preset', () => ({ line: 1, column: 1 }), []);
+  const compiled = new Map<PresetName, RuleIndex>();
+  const preset = (name: PresetName): RuleIndex => {
+    const source = { path: [], name: `preset:${name}`, list: silent, servers, nextOrder, claimId: () => {} };
+    const index = compiled.get(name) ?? createRuleIndex(compileRuleLists(presets[name].rules, source));
+    compiled.set(name, index);
+    return index;
+  };
   return {
     at: (path, name) => ({ path, name, list, servers, nextOrder, claimId }),
-    silentAt: (name) => ({ path: [], name, list: silentList, servers, nextOrder, claimId: () => {} }),
+    presetsOf: (named) => toList<PresetName>(named.presets).map(preset),
   };
 }
 
@@ -183,7 +185,7 @@ export function createRuleIndex(rules: readonly Rule[]): RuleIndex {
 
 interface ScopeContext {
   readonly input: CompileInput;
-  readonly bundles: ReadonlyMap<string, RuleIndex>;
+  readonly bundles: ReadonlyMap<string, readonly RuleIndex[]>;
   readonly sources: RuleSources;
 }
 
@@ -203,7 +205,10 @@ function compileScope(scope: ScopeFile, path: ValuePath, context: ScopeContext):
     exclusive: scope.exclusive === true,
     permissions: readPermissionTerms(scope.permissions),
     credentials: readCredentialTerms(scope, path, input.list),
-    layer: { scope: scope.id, indexes: [createRuleIndex(compileRuleLists(scope, source)), ...used] },
+    layer: {
+      scope: scope.id,
+      indexes: [createRuleIndex(compileRuleLists(scope, source)), ...used, ...sources.presetsOf(scope)],
+    },
   };
 }
 

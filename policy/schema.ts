@@ -86,6 +86,26 @@ const scopePermissionsSchema = {
   },
 } as const satisfies JSONSchema;
 
+export const presetNames = [
+  'github-runner',
+  'gitlab-runner',
+  'npm',
+  'pypi',
+  'debian',
+  'docker-hub',
+  'go',
+  'crates',
+  'maven',
+  'nuget',
+  'rubygems',
+] as const;
+export type PresetName = (typeof presetNames)[number];
+
+const presetsSchema = oneOrList(
+  { enum: presetNames },
+  'Named sets of rules; `sallyport check --expand` prints them.',
+);
+
 const scopeSchema = {
   type: 'object',
   description: 'Rules and settings for the jobs that match.',
@@ -95,6 +115,7 @@ const scopeSchema = {
     id: idSchema,
     match: matchSchema,
     use: oneOrList(text, 'Bundles whose rules the scope takes in.'),
+    presets: presetsSchema,
     mode: mode('Among matching scopes that name a mode, block wins; none: the top one.'),
     permissions: scopePermissionsSchema,
     credentials: credentialsSchema,
@@ -111,7 +132,7 @@ const bundleSchema = {
   type: 'object',
   description: 'Rules under a name; inert until a scope uses them.',
   additionalProperties: false,
-  properties: ruleLists,
+  properties: { presets: presetsSchema, ...ruleLists },
 } as const satisfies JSONSchema;
 
 const exceptSchema = {
@@ -159,21 +180,6 @@ export const blocklistFileSchema = {
   },
 } as const satisfies JSONSchema;
 
-export const presetNames = [
-  'github-runner',
-  'gitlab-runner',
-  'npm',
-  'pypi',
-  'debian',
-  'docker-hub',
-  'go',
-  'crates',
-  'maven',
-  'nuget',
-  'rubygems',
-] as const;
-export type PresetName = (typeof presetNames)[number];
-
 export const policySchema = {
   $id: 'https://sallyport.invalid/policy.schema.json',
   title: 'Sallyport policy',
@@ -191,7 +197,7 @@ export const policySchema = {
       description:
         'Flows of no known job get what every scope that could apply leaves open (`narrowest`, default), the top level (`fleet`), or nothing (`block`).',
     },
-    presets: oneOrList({ enum: presetNames }, 'Named sets of rules; `sallyport check --expand` prints them.'),
+    presets: presetsSchema,
     tls: {
       type: 'object',
       description: 'Which TLS is opened.',

@@ -28,6 +28,7 @@ export function warnAboutPolicy(
     );
   }
   warnAboutModes(policy, list);
+  warnAboutService(policy, list);
   warnAboutCeiling(policy, list);
   const places = listPlaces(file);
   const layers = [policy.top, ...policy.scopes.map(({ layer }) => layer)];
@@ -51,6 +52,22 @@ export function warnAboutPolicy(
       if (steer !== undefined) warnAboutSteer(rule, pathOf(rule), steer, list);
     }
     if (rule.kind === 'network' && rule.isBlock) warnAboutNames(rule, rules, pathOf(rule), list);
+  }
+}
+
+/** Whoever asks for a job has none yet: in exclusive scopes that lack the runner's service no runner could. */
+function warnAboutService({ top, scopes, onUnattributed }: Policy, list: ProblemList): void {
+  for (const preset of ['github-runner', 'gitlab-runner'] as const) {
+    const has = ({ indexes }: Policy['top']) =>
+      indexes.some(({ rules }) => rules.some(({ id }) => id.startsWith(`preset:${preset}`)));
+    if (!has(top)) continue;
+    for (const [at, { id, exclusive, layer }] of scopes.entries())
+      if (exclusive && !has(layer))
+        list.warn(
+          ['scopes', at],
+          `the exclusive scope "${id}" does not open what the preset ${preset} does${onUnattributed === 'narrowest' ? ', so that no runner can ask for jobs' : ''}`,
+          `give it "presets: ${preset}"`,
+        );
   }
 }
 

@@ -10,7 +10,7 @@ import type {
 
 export interface Preset {
   readonly summary: string;
-  readonly rules: RuleListsFile & { readonly http: HttpRuleFile[] };
+  readonly rules: Omit<RuleListsFile, 'presets'> & { readonly http: HttpRuleFile[] };
 }
 
 type Line<Rule> = readonly [id: string, source: string, rule: Omit<Rule, 'id' | 'reason'>];

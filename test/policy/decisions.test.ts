@@ -794,3 +794,23 @@ void t.test(
     t.end();
   },
 );
+
+void t.test(
+  'a preset in an exclusive scope, by itself or in a bundle, keeps the runner’s service open to flows of nobody',
+  (t) => {
+    const asks = (scope: string) =>
+      decideHost(
+        effectivePolicy(
+          policyOf(
+            `mode: block\npresets: github-runner\nscopes: {id: f, match: {fork: true}, exclusive: true${scope}`,
+          ),
+          nobody,
+        ),
+        tls('broker.actions.githubusercontent.com'),
+      ).verdict;
+    t.equal(asks('}'), 'block');
+    t.equal(asks(', presets: github-runner}'), 'allow');
+    t.equal(asks(', use: b}\nbundles: {b: {presets: github-runner}}'), 'allow');
+    t.end();
+  },
+);

@@ -428,3 +428,17 @@ void t.test('any bytes: a policy or a list of problems, never another failure', 
   );
   t.end();
 });
+
+void t.test(
+  'an exclusive scope opens the runner’s service by the preset, or is told that nobody can ask for jobs',
+  (t) => {
+    const scope = 'presets: github-runner\nscopes: {id: forks, match: {fork: true}, exclusive: true';
+    const wanted = 'the exclusive scope "forks" does not open what the preset github-runner does, so that no';
+    check(t, `${head}${scope}}`, [['4:9 warning', wanted]]);
+    check(t, `${head}${scope}, presets: [github-runner]}`, []);
+    check(t, `${head}${scope}, use: base}\nbundles: {base: {presets: [github-runner, npm]}}`, []);
+    check(t, `${head}scopes: {id: forks, match: {fork: true}, exclusive: true}`, []);
+    check(t, `${head}scopes: {id: s, match: {fork: true}, presets: nonsense}`, [['3:47 error', 'nonsense']]);
+    t.end();
+  },
+);
