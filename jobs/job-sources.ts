@@ -16,6 +16,7 @@ import { attributionOfEntry, instanceOf, type LiveEntry, type LiveTable } from '
 import type { PublishedTable } from './live-table.ts';
 import { keyIdOf } from './live-table-file.ts';
 import type { JobPhase } from './runner-program.ts';
+import { OthersWord } from './others-word.ts';
 import { isSameJob } from './same-job.ts';
 import { TokenBinding } from './token-binding.ts';
 import { hashTokensBy } from './token-hash.ts';
@@ -62,12 +63,7 @@ export class JobSources implements AttributionPort, StepPort {
   readonly #about = new WeakMap<Attribution, Known>();
   #key: Uint8Array | null;
   #hash: HashToken | null;
-  #published: ReadonlyMap<string, readonly LiveEntry[]> = new Map();
-  #recall: ReadonlyMap<string, readonly LiveEntry[]> = new Map();
-  /** Addresses of one machine: what was heard on one of them holds for all. */
-  #machines: ReadonlyMap<string, readonly string[]> = new Map();
-  #conflicts: ReadonlySet<string> = new Set();
-  #managers: ReadonlySet<string> = new Set();
+  readonly #others = new OthersWord();
   /** When a listener began on an address: what others knew of it from before may be over. */
   readonly #begun = new LRUCache<string, number>({ max: maxKnown });
   #ending: readonly Attribution[] = [];
@@ -127,19 +123,24 @@ export class JobSources implements AttributionPort, StepPort {
   }
 
   /** Takes what control makes of all sources. */
-  follow({ key, jobs, recall, managers, conflicts, machines = [] }: PublishedTable): void {
-    const bytes = Buffer.from(key, 'base64');
-    if (this.#key === null || !bytes.equals(this.#key)) {
-      this.#key = bytes;
-      this.#hash = hashTokensBy(bytes);
+  follow(table: PublishedTable): void {
+    const key = Buffer.from(table.key, 'base64');
+    if (this.#key === null || !key.equals(this.#key)) {
+      this.#key = key;
+      this.#hash = hashTokensBy(key);
     }
-    const believed = ({ certainty }: LiveEntry): boolean => certainty !== 'unknown';
-    this.#published = Map.groupBy(jobs, ({ address }) => address);
-    this.#recall = Map.groupBy([...jobs, ...recall].filter(believed), ({ address }) => address);
-    this.#machines = new Map(machines.flatMap((group) => group.map((address) => [address, group] as const)));
-    this.#conflicts = new Set(conflicts);
-    this.#managers = new Set(managers);
+    this.#others.follow(table);
+    for (const entry of table.jobs) if (entry.source === 'kubernetes') this.#endBefore(entry);
     this.#reviewAll();
+  }
+
+  /** Another pod has the address since: whatever ran there before is over. */
+  #endBefore({ address, sinceMs, message: newer }: LiveEntry): void {
+    for (const { message, sinceMs: heardMs, attribution } of this.#live.jobsOf(address)) {
+      if (heardMs >= sinceMs || isOfJob(newer, attribution)) continue;
+      const name = { server: message.job.server, jobId: message.jobId };
+      this.hear(address, [{ kind: 'ended', ...name, conclusion: null }]);
+    }
   }
 
   /** Ends what is past its time; to be called about once a second. */
@@ -150,7 +151,7 @@ export class JobSources implements AttributionPort, StepPort {
 
   /** True while some runner starts its jobs elsewhere: they are looked for. */
   get hasManagers(): boolean {
-    return this.#managers.size > 0 || this.#live.hasManagers;
+    return this.#others.hasManagers || this.#live.hasManagers;
   }
 
   /** Takes note of a job's own token on a request of nobody: jobs that a runner started elsewhere are found by it. */
@@ -211,14 +212,14 @@ export class JobSources implements AttributionPort, StepPort {
     const declared = this.#options.declared.attribute(address);
     if (declared !== unattributed) return declared;
     const canonical = canonicalAddress(address);
-    const machine = this.#machineOf(canonical);
+    const machine = this.#others.machineOf(canonical);
     const live = this.#heardOn(machine);
     const others = this.#candidates(canonical, machine, live);
     const firm = others.filter(isFirm);
-    const isShared = machine.some((one) => this.#live.isShared(one) || this.#managers.has(one));
-    if (live.conflict || this.#conflicts.has(canonical)) return inConflict;
+    const isShared = machine.some((one) => this.#live.isShared(one) || this.#others.isManager(one));
+    if (live.conflict || this.#others.isInConflict(canonical)) return inConflict;
     if (isShared) return live === unattributed && firm.length === 0 ? unattributed : inConflict;
-    if (live !== unattributed) return firm.some((entry) => !isOfJob(entry, live)) ? inConflict : live;
+    if (live !== unattributed) return firm.some(({ message }) => !isOfJob(message, live)) ? inConflict : live;
     const [first] = others;
     if (first === undefined) return unattributed;
     const begunMs = Math.max(...machine.map((one) => this.#begun.get(one) ?? -1));
@@ -227,13 +228,9 @@ export class JobSources implements AttributionPort, StepPort {
     return firm.some((entry) => !isOne(entry, first)) ? inConflict : this.#ofEntry(canonical, first);
   }
 
-  #machineOf(address: string): readonly string[] {
-    return this.#machines.get(address) ?? [address];
-  }
-
   /** A machine speaks now over one family and now over the other: all of it is kept in one place. */
   #placeOf(address: string): string {
-    const machine = this.#machineOf(address);
+    const machine = this.#others.machineOf(address);
     return machine.find((one) => this.#live.jobsOf(one).length > 0) ?? machine[0] ?? address;
   }
 
@@ -248,10 +245,9 @@ export class JobSources implements AttributionPort, StepPort {
   /** What others say of an address, the surest first, without what has ended and what is known better here. */
   #candidates(address: string, machine: readonly string[], live: Attribution): readonly LiveEntry[] {
     const nowMs = this.#now();
-    const published = (this.#published.get(address) ?? []).filter(({ untilMs, certainty, message }) => {
+    const published = this.#others.entriesOf(address, nowMs).filter(({ message }) => {
       const job = instanceOf(message);
-      const isOver = untilMs <= nowMs || machine.some((one) => this.#ended.has(one, job));
-      return !isOver && certainty !== 'unknown' && (live.jobId === undefined || job !== live.jobId);
+      return job !== live.jobId && !machine.some((one) => this.#ended.has(one, job));
     });
     const bound = this.#binding.entryOf(address, nowMs);
     return bound === null ? published : [...published, bound];
@@ -295,10 +291,9 @@ export class JobSources implements AttributionPort, StepPort {
 
   #recalled({ server, jobId }: JobName, address: string): JobMessage | null {
     const job = jobInstance(server, jobId);
-    const machine = this.#machineOf(address);
-    if (machine.some((one) => this.#managers.has(one) || this.#ended.has(one, job))) return null;
-    const known = machine.flatMap((one) => this.#recall.get(one) ?? []);
-    return known.find(({ message }) => instanceOf(message) === job)?.message ?? null;
+    const machine = this.#others.machineOf(address);
+    const isKnownBetter = machine.some((one) => this.#others.isManager(one) || this.#ended.has(one, job));
+    return isKnownBetter ? null : this.#others.recalled(machine, job);
   }
 
   #managedBy(hash: string): LiveEntry | null {
@@ -306,19 +301,15 @@ export class JobSources implements AttributionPort, StepPort {
       if (message.tokens.own !== hash || !this.#live.isShared(address)) continue;
       return { address, agent, source: 'job-message', certainty: 'unknown', sinceMs, untilMs, message };
     }
-    for (const address of this.#managers)
-      for (const entry of this.#published.get(address) ?? [])
-        if (entry.message.tokens.own === hash) return entry;
-    return null;
+    return this.#others.managedBy(hash);
   }
 
   #isTaken(address: string): boolean {
     if (this.#options.declared.attribute(address) !== unattributed) return true;
     if (this.#live.attribute(address) !== unattributed || this.#live.isShared(address)) return true;
-    if (this.#conflicts.has(address) || this.#managers.has(address)) return true;
-    return (this.#published.get(address) ?? []).some(
-      ({ source }) => source !== 'job-token' && source !== 'hook-claim',
-    );
+    if (this.#others.isInConflict(address) || this.#others.isManager(address)) return true;
+    const entries = this.#others.entriesOf(address, this.#now());
+    return entries.some(({ source }) => source !== 'job-token' && source !== 'hook-claim');
   }
 
   #reviewAll(): void {
@@ -335,7 +326,7 @@ export class JobSources implements AttributionPort, StepPort {
   #changed(address: string): void {
     const ended = this.#ending;
     this.#ending = [];
-    for (const one of this.#machineOf(address)) this.#changedOn(one, ended);
+    for (const one of this.#others.machineOf(address)) this.#changedOn(one, ended);
   }
 
   #changedOn(address: string, ended: readonly Attribution[]): void {
@@ -355,7 +346,7 @@ export class JobSources implements AttributionPort, StepPort {
 /** Sources that a program on the runner can speak for: they give way, and never make a conflict. */
 const isFirm = ({ source }: LiveEntry): boolean => source !== 'hook-claim' && source !== 'process';
 
-function isOfJob({ message }: LiveEntry, { job, jobId }: Attribution): boolean {
+function isOfJob(message: JobMessage, { job, jobId }: Attribution): boolean {
   if (job === null) return false;
   return message.jobId === '' || jobId === undefined
     ? isSameJob(message.job, job)

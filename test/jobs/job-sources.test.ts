@@ -157,6 +157,18 @@ t.test('what is heard on one address of a machine holds for its others at once, 
   );
 });
 
+t.test('another pod on the address ends what ran there before', async (t) => {
+  const { jobs } = open();
+  jobs.hear('192.0.2.2', [assigned(2)]);
+  const pod = (sinceMs: number) => entry('192.0.2.2', 3, { source: 'kubernetes', sinceMs });
+  jobs.follow(published([pod(500)]));
+  t.match(jobs.attribute('192.0.2.2'), { conflict: true }, 'one that was there before contradicts');
+  jobs.follow(published([pod(2_000)]));
+  t.match(jobs.attribute('192.0.2.2'), { source: 'kubernetes', jobId: `github.com/${id(3)}` });
+  jobs.hear('192.0.2.2', [assigned(3)]);
+  t.match(jobs.attribute('192.0.2.2'), { source: 'job-message', jobId: `github.com/${id(3)}` });
+});
+
 t.test('a renewal on the very address brings back what was known, and none elsewhere', async (t) => {
   const { jobs } = open();
   const renewed = { kind: 'renewed', ...named(4), untilMs: 600_000 } as const;
