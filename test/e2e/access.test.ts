@@ -11,11 +11,13 @@ import { hashPassword } from '../../api/auth/password.ts';
 import { TestAuthority } from '../../netns/authority.ts';
 import { insidePrefix } from '../../netns/gateway-port.ts';
 import { Lab } from '../lab/lab.ts';
+import { LabIssuer } from '../lab/oidc-issuer.ts';
 
 const root = join(import.meta.dirname, '../..');
 const execute = promisify(execFile);
 const policy = 'version: 1\nmode: block\nhttp: [{id: site, host: allowed.example.com}]\n';
 const password = 'pa55word-of-the-operator-canary';
+const clientSecret = 'oidc-client-secret-canary';
 
 t.test('the operator’s API of a gateway', async (t) => {
   const lab = await Lab.open();
@@ -33,12 +35,24 @@ t.test('the operator’s API of a gateway', async (t) => {
     file('op.key', first.key),
   ];
   const { gateway4 } = lab.topology;
+  const issuer = new LabIssuer(lab);
+  await issuer.start();
+  t.teardown(() => issuer.close());
   const origin = 'https://sallyport.test:9440';
   const gateway = await lab.startGateway(policy, {
     config: {
       // Where runners are too: nothing but the kernel's rules keeps them away.
       listen: { operator: `${gateway4}:9440`, operatorTls: { certFile, keyFile } },
-      access: { origin, users: [{ name: 'alice', role: 'admin', password: await hashPassword(password) }] },
+      access: {
+        origin,
+        users: [{ name: 'alice', role: 'admin', password: await hashPassword(password) }],
+        oidc: {
+          issuer: issuer.issuer,
+          clientId: 'sallyport',
+          clientSecretFile: file('oidc.secret', `${clientSecret}\n`),
+          roles: [{ value: 'platform', role: 'operator' }],
+        },
+      },
     },
   });
   const curl = [
@@ -63,7 +77,7 @@ t.test('the operator’s API of a gateway', async (t) => {
   const sallyport = async (...args: string[]) =>
     execute(process.execPath, [join(root, 'main.ts'), ...args, '--state', gateway.stateDirectory]);
   const bearer = (token: string) => ['-H', `authorization: Bearer ${token}`];
-  const secrets: string[] = [password];
+  const secrets: string[] = [password, clientSecret];
   const create = async (...args: string[]): Promise<string> => {
     const { stdout } = await sallyport('token', 'create', '--label', 'e2e', ...args);
     secrets.push(stdout.trim().slice(-43));
@@ -116,6 +130,21 @@ t.test('the operator’s API of a gateway', async (t) => {
     ]);
   });
 
+  t.test('somebody logs in by an issuer that the gateway reaches as it reaches servers', async (t) => {
+    const begun = await ask('/v1/login/oidc');
+    t.equal(begun.status, 302);
+    const [, cookie = ''] = /set-cookie: (__Host-sallyport-oidc=[\w-]{43});/i.exec(begun.text) ?? [];
+    const sent = new URL(/location: (\S+)/i.exec(begun.text)?.[1] ?? '');
+    issuer.nonce = sent.searchParams.get('nonce') ?? '';
+    const state = sent.searchParams.get('state');
+    const done = await ask(`/v1/login/oidc/callback?code=c0de-canary&state=${state}`, '-b', cookie);
+    t.equal(done.status, 200, done.text);
+    const [, login = ''] = /set-cookie: (__Host-sallyport=[\w-]{43});/i.exec(done.text) ?? [];
+    secrets.push(login.slice(-43), cookie.slice(-43), 'c0de-canary');
+    t.match(await ask('/v1/me', '-b', login), { status: 200, text: /"name":"oidc:dana","role":"operator"/ });
+    t.match(issuer.forms, [/^Basic .*code=c0de-canary/]);
+  });
+
   t.test(
     'a runner reaches the operator’s side neither with a valid token nor by any way of its own',
     async (t) => {
@@ -165,7 +194,7 @@ t.test('the operator’s API of a gateway', async (t) => {
   });
 
   t.test('nothing that gets in is on disk, in the log or in a metric', async (t) => {
-    t.equal(secrets.length, 5);
+    t.equal(secrets.length, 9);
     const { text: metrics } = await ask('/metrics');
     const places = new Map([['metrics', metrics]]);
     for (const entry of readdirSync(gateway.stateDirectory, { recursive: true, withFileTypes: true }))

@@ -7,6 +7,9 @@ import type { AddressInfo } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { once } from 'node:events';
 import { TestAuthority } from '../../netns/authority.ts';
+import { runIpBatch } from '../../netns/ip.ts';
+import { WebServer } from '../../netns/web-server.ts';
+import type { Lab } from './lab.ts';
 
 export const issuerHost = 'id.corp.test';
 
@@ -128,4 +131,66 @@ export async function startIssuer(): Promise<StubIssuer> {
     return response.end(JSON.stringify(answer ?? {}));
   });
   return stub;
+}
+
+/** An issuer in a lab's internet; its token carries the nonce that it was told last. */
+export class LabIssuer {
+  readonly issuer = 'https://id.corp.example';
+  nonce = '';
+  /** Authorization and form of each question for a token. */
+  readonly forms: string[] = [];
+  readonly #key = makeKey('k', 'ES256');
+  readonly #server: WebServer;
+
+  constructor(lab: Lab) {
+    const address = '93.184.216.85';
+    const { internet } = lab.topology;
+    runIpBatch(internet, [`addr add ${address}/32 dev lo`]);
+    lab.origins.names.set(new URL(this.issuer).hostname, { a: [address] });
+    this.#server = new WebServer({
+      namespace: internet,
+      addresses: [address],
+      http: [],
+      https: [443],
+      authority: lab.origins.authority,
+      answer: async (request, response) => {
+        const body = Buffer.concat(await Array.fromAsync(request as AsyncIterable<Buffer>)).toString(); // as: no encoding is set
+        if (request.url === '/token') this.forms.push(`${request.headers.authorization} ${body}`);
+        response.setHeader('content-type', 'application/json');
+        response.end(JSON.stringify(this.#answers()[request.url ?? ''] ?? {}));
+      },
+    });
+  }
+
+  start(): Promise<void> {
+    return this.#server.start();
+  }
+
+  close(): void {
+    this.#server.close();
+  }
+
+  #answers(): Readonly<Record<string, object>> {
+    const { issuer, nonce } = this;
+    const iat = Math.floor(Date.now() / 1000);
+    const claims = {
+      iss: issuer,
+      aud: 'sallyport',
+      sub: 'dana',
+      nonce,
+      iat,
+      exp: iat + 60,
+      groups: ['platform'],
+    };
+    return {
+      '/.well-known/openid-configuration': {
+        issuer,
+        authorization_endpoint: `${issuer}/authorize`,
+        token_endpoint: `${issuer}/token`,
+        jwks_uri: `${issuer}/keys`,
+      },
+      '/keys': { keys: [published(this.#key)] },
+      '/token': { id_token: signToken(this.#key, claims) },
+    };
+  }
 }
