@@ -59,7 +59,7 @@ export const claimsSchema = {
     trust: {
       enum: ['never', 'confirmed', 'fresh'],
       description:
-        'When a claim may open what is its job’s: never; once the forge’s API has confirmed it (`confirm`); or, besides, at once where nothing was known of the address for an hour, which a fleet of machines that run one job each may choose. Default: `confirmed`.',
+        'When a claim may open what is its job’s: never; once the forge’s API has confirmed it (`confirm`); or, besides, at once where nothing was known of the address for an hour (and the gateway has been up for one), which a fleet of machines that run one job each may choose. Default: `confirmed`.',
       examples: ['never'],
     },
   },

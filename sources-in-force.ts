@@ -1,7 +1,8 @@
 // Control's further sources of jobs: the pods of a cluster, and what hooks claim, with what forges confirm of it. Says what
 // they know together, and how they stand.
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { ClaimsPort } from './api/runner-claims.ts';
 import type { Config, Upstream } from './config.ts';
@@ -11,13 +12,17 @@ import type { Platform } from './flow/job.ts';
 import { serversOf } from './flow/platform-server.ts';
 import type { Meter } from './flow/ports.ts';
 import { Claims, type ClaimResult, type ConfirmPort } from './jobs/claims/claims.ts';
+import { readKeptClaims } from './jobs/claims/kept-claims.ts';
 import type { JobSource, KnownJobs } from './jobs/job-source.ts';
 import type { LiveEntry } from './jobs/live-table.ts';
 import type { ClusterWatch } from './jobs/kubernetes/cluster-watch.ts';
+import { processStart } from './store/process-start.ts';
+import { writeWhole, type StateDirectory } from './store/state-directory.ts';
 
 export interface SourcesOptions {
   readonly config: Config;
   readonly upstreams: readonly Upstream[];
+  readonly state: Pick<StateDirectory, 'policy'>;
   /** `user:secret` for the proxy in front, or null. */
   readonly proxySecret: string | null;
   readonly known: KnownJobs;
@@ -30,6 +35,7 @@ export interface SourcesOptions {
 /** What control is told, as far as the sources need it. */
 export interface SourceSettings {
   readonly config: Config;
+  readonly state: Pick<StateDirectory, 'policy'>;
   readonly upstreams: readonly Upstream[];
   readonly feedSecrets: { readonly upstreamProxy: string | null };
 }
@@ -43,12 +49,13 @@ export interface SourceListener {
 
 /** Begins with all of them. */
 export function startSources(
-  { config, upstreams, feedSecrets }: SourceSettings,
+  { config, state, upstreams, feedSecrets }: SourceSettings,
   listener: SourceListener,
   ports: Pick<SourcesOptions, 'log' | 'meter'>,
 ): SourcesInForce {
   const sources = new SourcesInForce({
     config,
+    state,
     upstreams,
     proxySecret: feedSecrets.upstreamProxy,
     known: listener.known,
@@ -65,6 +72,8 @@ export function startSources(
 const tickMs = 1000;
 /** Entries hold for two minutes: they are told again in time, though nothing happened. */
 const renewTicks = 45;
+/** Heartbeats alone are kept so often. */
+const keepTicks = 30;
 const tellMs = 10_000;
 /** Every change is told to all workers: whoever claims on and on costs no more than this. */
 const changeMs = 1000;
@@ -77,6 +86,10 @@ export class SourcesInForce implements JobSource {
   readonly #changed: () => void;
   readonly #claims: Claims;
   #confirm: Promise<ConfirmPort> | null = null;
+  readonly #keptFile: string;
+  readonly #keeper = `${process.ppid} ${processStart(process.ppid)}`;
+  #kept = '';
+  #isKeptOld = false;
   #cluster: ClusterWatch | null = null;
   #timer: NodeJS.Timeout | undefined;
   #ticks = 0;
@@ -88,6 +101,8 @@ export class SourcesInForce implements JobSource {
     this.#changed = atMostEach(changeMs, options.onChange);
     this.#mayClaim = readRunners(options.config);
     this.#claims = this.#makeClaims();
+    this.#keptFile = join(options.state.policy, 'claims.json');
+    this.#recall();
   }
 
   /** Begins to watch, and to confirm what was claimed. */
@@ -138,7 +153,11 @@ export class SourcesInForce implements JobSource {
       known,
       confirm: asked.size > 0 && config.claims.trust !== 'never' ? confirm : null,
       trustsFresh: config.claims.trust === 'fresh',
-      onChange: this.#changed,
+      sinceMs: Date.now(),
+      onChange: () => {
+        this.#isKeptOld = true;
+        this.#changed();
+      },
       onResult: (result, detail, address) => this.#note(result, detail, address),
     });
   }
@@ -192,10 +211,35 @@ export class SourcesInForce implements JobSource {
     meter.gauge('sallyport_claims_held', this.#claims.size);
     if (this.#cluster !== null) meter.gauge('sallyport_kubernetes_pods', this.#cluster.size);
     this.#tell();
+    if (this.#isKeptOld || this.#ticks % keepTicks === 0) this.#keep();
     try {
       await this.#claims.tick();
     } catch (error) {
       log.error({ err: error }, 'claims could not be confirmed');
+    }
+  }
+
+  /** What the control before knew of claims. */
+  #recall(): void {
+    const { log } = this.#options;
+    try {
+      if (!existsSync(this.#keptFile)) return;
+      const kept = readKeptClaims(readFileSync(this.#keptFile, 'utf8'), this.#keeper);
+      if (kept !== null) this.#claims.restore(kept, Date.now());
+    } catch (error) {
+      log.error({ err: error }, 'claims that were kept cannot be read');
+    }
+  }
+
+  #keep(): void {
+    this.#isKeptOld = false;
+    const text = JSON.stringify(this.#claims.kept(this.#keeper));
+    if (text === this.#kept) return;
+    this.#kept = text;
+    try {
+      writeWhole(this.#keptFile, text, 0o600);
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'claims cannot be kept for the next control');
     }
   }
 

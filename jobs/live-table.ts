@@ -110,7 +110,8 @@ const readJob: Read<JobMessage['job']> = shape({
   private: nullable(flag),
 });
 
-const readMessage: Read<JobMessage> = shape({
+/** Reads the message of a job, from wherever it comes. @throws ReadProblem when it is none */
+export const readMessage: Read<JobMessage> = shape({
   job: readJob,
   jobId: word,
   planId: words,

@@ -7,6 +7,7 @@ import type { JobSource, KnownJobs } from '../job-source.ts';
 import type { LiveEntry } from '../live-table.ts';
 import { isSameJob } from '../same-job.ts';
 import { ClaimLimits, networkOf } from './claim-limits.ts';
+import type { KeptClaims } from './kept-claims.ts';
 import { isSameClaim, placeOfClaim, readClaim, type Claim } from './read-claim.ts';
 
 /** What the platform's API says of a claim. */
@@ -32,6 +33,8 @@ export interface ClaimsOptions {
   readonly confirm: ConfirmPort | null;
   /** The first claim on an address of which nothing was known for a while counts as confirmed. */
   readonly trustsFresh: boolean;
+  /** Since when claims are heard, in milliseconds since 1970: of what was before nothing is known. Default: always. */
+  readonly sinceMs?: number;
   readonly onChange: () => void;
   readonly onResult: (result: ClaimResult, detail: string, address: string) => void;
   readonly limits?: { readonly claims: number; readonly perNetwork: number };
@@ -91,6 +94,7 @@ const earlierMs = 86_400_000;
 
 export class Claims implements JobSource {
   readonly #options: ClaimsOptions;
+  #sinceMs: number;
   readonly #limits = new ClaimLimits();
   readonly #places = new Map<string, Place>();
   readonly #earlier = new Map<string, Earlier[]>();
@@ -100,6 +104,7 @@ export class Claims implements JobSource {
 
   constructor(options: ClaimsOptions) {
     this.#options = options;
+    this.#sinceMs = options.sinceMs ?? 0;
   }
 
   /** `POST /runner/v1/claims` from an address (canonical). */
@@ -154,6 +159,36 @@ export class Claims implements JobSource {
     return contradicted.map(([address]) => address);
   }
 
+  /** What the next control is to know. */
+  kept(keeper: string): KeptClaims {
+    return {
+      v: 1,
+      keeper,
+      sinceMs: this.#sinceMs,
+      places: [...this.#places].map(([address, place]) => {
+        const { claim, claimedMs, heardMs, hasHeartbeat, isConflict, isFresh } = place;
+        return { address, ...claim, claimedMs, heardMs, hasHeartbeat, isConflict, isFresh };
+      }),
+      earlier: [...this.#earlier].flatMap(([address, ends]) =>
+        ends.map(({ claim, atMs }) => ({ address, ...claim, atMs })),
+      ),
+      last: [...this.#lastMs].map(([address, atMs]) => ({ address, atMs })),
+    };
+  }
+
+  /** Takes what the control before knew; what it had confirmed is asked for again. */
+  restore({ sinceMs, places, earlier, last }: KeptClaims, nowMs: number): void {
+    this.#sinceMs = sinceMs;
+    for (const { address, atMs } of last) this.#lastMs.set(address, atMs);
+    for (const { address, atMs, message, runner, machine } of earlier) {
+      const ends = this.#earlier.get(address) ?? [];
+      this.#earlier.set(address, [...ends, { claim: { message, runner, machine }, atMs }]);
+    }
+    for (const { address, message, runner, machine, ...times } of places)
+      this.#hold(address, { message, runner, machine }, { ...times, nowMs });
+    this.expire(nowMs);
+  }
+
   /** Asks the API for what is due. To be called about once a second. */
   async tick(nowMs = Date.now()): Promise<void> {
     const { confirm } = this.#options;
@@ -191,14 +226,32 @@ export class Claims implements JobSource {
     const inNetwork = network === '' ? 0 : (this.#perNetwork.get(network) ?? 0);
     if (this.#places.size >= claims || inNetwork >= perNetwork)
       return this.#tell(address, 'full', 503, 'no more claims are kept');
-    const canConfirm = this.#options.confirm?.canConfirm(claim.message.job.server) === true;
-    const place: Place = {
-      claim,
+    const { dueMs } = this.#hold(address, claim, {
       claimedMs: nowMs,
       heardMs: nowMs,
       hasHeartbeat: false,
       isConflict: false,
       isFresh: this.#isFresh(address, nowMs),
+      nowMs,
+    });
+    this.#options.onChange();
+    return this.#tell(address, 'taken', 202, dueMs === null ? 'taken; it opens nothing' : 'to be confirmed');
+  }
+
+  #hold(
+    address: string,
+    claim: Claim,
+    {
+      nowMs,
+      ...said
+    }: Pick<Place, 'claimedMs' | 'heardMs' | 'hasHeartbeat' | 'isConflict' | 'isFresh'> & {
+      readonly nowMs: number;
+    },
+  ): Place {
+    const canConfirm = this.#options.confirm?.canConfirm(claim.message.job.server) === true;
+    const place: Place = {
+      ...said,
+      claim,
       confirmed: null,
       state: 'waiting',
       tries: 0,
@@ -207,15 +260,15 @@ export class Claims implements JobSource {
       isAsking: false,
     };
     this.#places.set(address, place);
-    if (network !== '') this.#perNetwork.set(network, inNetwork + 1);
+    const network = networkOf(address);
+    if (network !== null) this.#perNetwork.set(network, (this.#perNetwork.get(network) ?? 0) + 1);
     const key = placeOfClaim(claim);
     this.#addressesOf.set(key, (this.#addressesOf.get(key) ?? new Set()).add(address));
-    this.#options.onChange();
-    return this.#tell(address, 'taken', 202, canConfirm ? 'to be confirmed' : 'taken; it opens nothing');
+    return place;
   }
 
   #isFresh(address: string, nowMs: number): boolean {
-    const lastMs = this.#lastMs.get(address) ?? -Infinity;
+    const lastMs = this.#lastMs.get(address) ?? this.#sinceMs;
     return this.#options.known.entriesOf(address).length === 0 && nowMs - lastMs > freshAfterMs;
   }
 

@@ -8,6 +8,7 @@ import { text as readText } from 'node:stream/consumers';
 import t, { type Test } from 'tap';
 import { startRunnerServer } from '../../api/runner-server.ts';
 import { Claims, type ClaimsOptions } from '../../jobs/claims/claims.ts';
+import { readKeptClaims } from '../../jobs/claims/kept-claims.ts';
 import { ConfirmClaims } from '../../jobs/confirm/confirm-claims.ts';
 import type { LiveEntry } from '../../jobs/live-table.ts';
 import { openTcpListener, socketPort } from '../../kernel/sockets.ts';
@@ -440,6 +441,41 @@ t.test('heartbeats keep a claim, and their silence ends it', async (t) => {
   }
   await tick(4 * minute);
   t.equal(at('127.0.0.2'), 'nothing');
+});
+
+t.test('claims outlast control, not the gateway; what was confirmed is asked for again', async (t) => {
+  const [one, two] = [await lab(t), await lab(t)];
+  const run = { repository: 'acme/app', branch: 'v1', jobs: [{ runner: 'vm-1', startedMs: startMs }] };
+  one.forge.runs.set('900', run);
+  await one.claimAt('127.0.0.2', release);
+  await one.claimAt('127.0.0.3', { ...release, runId: '901' });
+  await one.speaker('127.0.0.3')('DELETE', '/runner/v1/claims');
+  await one.tick();
+  t.equal(one.at('127.0.0.2'), 'confirmed-claim acme/app null');
+  const text = JSON.stringify(one.claims.kept('keeper 1'));
+  t.equal(readKeptClaims(text, 'keeper 2'), null, 'another keeper’s');
+  for (const broken of [
+    '',
+    '{}',
+    text.slice(1),
+    text.replace('"v":1', '"v":2'),
+    text.replace('"claimedMs"', '"x"'),
+  ])
+    t.equal(readKeptClaims(broken, 'keeper 1'), null, broken.slice(0, 20));
+  const kept = readKeptClaims(text, 'keeper 1');
+  t.not(kept, null);
+  if (kept === null) return;
+  two.claims.restore(kept, startMs + minute);
+  two.clock.nowMs += minute;
+  t.equal(two.at('127.0.0.2'), 'hook-claim acme/app refs/tags/v1');
+  two.forge.runs.set('900', run);
+  await two.tick();
+  t.equal(two.at('127.0.0.2'), 'confirmed-claim acme/app null');
+  t.same(
+    two.claims.kept('keeper 1').earlier,
+    one.claims.kept('keeper 1').earlier,
+    'what may still run is known',
+  );
 });
 
 t.test('a storm of claims is bounded, and others are heard meanwhile', async (t) => {
