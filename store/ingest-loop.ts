@@ -9,7 +9,7 @@ export interface LoopOptions {
   readonly onProblem?: (problem: string | null) => void;
 }
 
-const maxWaitMs = 10_000;
+const maxWaitMs = 5_000;
 
 export class IngestLoop {
   readonly #ingest: Ingest;
@@ -43,6 +43,12 @@ export class IngestLoop {
     this.#pausedUntilMs = 0;
   }
 
+  /** A batch is in the store, whatever comes of those after it. */
+  succeeded(): void {
+    this.#failures = 0;
+    this.#tell(null);
+  }
+
   /** Ends after the batch at hand. */
   async end(): Promise<void> {
     this.#isEnded = true;
@@ -57,8 +63,7 @@ export class IngestLoop {
   async #turn(): Promise<void> {
     try {
       if (!this.#mustRest) this.flows += await this.#ingest.catchUp(() => this.#mustRest);
-      this.#tell(null);
-      this.#failures = 0;
+      this.succeeded();
     } catch (error) {
       this.#failures++;
       this.#tell(error instanceof Error ? error.message : String(error));

@@ -4,7 +4,15 @@
 import { join } from 'node:path';
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
-import type { ClientBase, CustomTypesConfig, Pool, PoolClient, PoolConfig } from 'pg';
+import type {
+  ClientBase,
+  CustomTypesConfig,
+  Pool,
+  PoolClient,
+  PoolConfig,
+  QueryResult,
+  QueryResultRow,
+} from 'pg';
 import { SallyportError } from '../flow/errors.ts';
 import type { FlowRecord } from '../flow/flow.ts';
 import type { JobRecord } from '../flow/job-record.ts';
@@ -62,6 +70,8 @@ export class PostgresStore {
     const pool = new pg.Pool({ ...limits, ...config, types });
     // A connection that breaks while it is idle is made again when it is needed.
     pool.on('error', () => {});
+    // One that breaks between two statements tells the next of them.
+    pool.on('connect', (client) => client.on('error', () => {}));
     const store = new PostgresStore(pool);
     try {
       await store.#within((client) => migratePostgres(client));
@@ -74,7 +84,7 @@ export class PostgresStore {
 
   /** The days that have a partition, the newest first. */
   async days(): Promise<readonly string[]> {
-    const { rows } = await this.#pool.query<{ name: string }>(
+    const { rows } = await this.#query<{ name: string }>(
       "select inhrelid::regclass::text as name from pg_inherits where inhparent = 'flow'::regclass",
     );
     return rows
@@ -85,7 +95,7 @@ export class PostgresStore {
   }
 
   async offsets(gateway: string): Promise<ReadonlyMap<string, number>> {
-    const { rows } = await this.#pool.query<{ name: string; bytes: number }>(
+    const { rows } = await this.#query<{ name: string; bytes: number }>(
       'select name, bytes from segment where gateway = $1',
       [gateway],
     );
@@ -142,12 +152,12 @@ export class PostgresStore {
 
   /** Drops flows of a kind among so many from an id on; answers how many, and the id to go on after (null: that was all). */
   async dropFlows(day: string, kind: number, after: Uint8Array, among: number): Promise<DroppedFlows> {
-    const { rows } = await this.#pool.query<{ id: Buffer }>(
+    const { rows } = await this.#query<{ id: Buffer }>(
       'select id from flow where day = $1 and id > $2 order by id limit 1 offset $3',
       [day, after, among - 1],
     );
     const next = rows[0]?.id ?? null;
-    const { rowCount } = await this.#pool.query(
+    const { rowCount } = await this.#query(
       'delete from flow where day = $1 and id > $2 and ($3::bytea is null or id <= $3) and kind = $4',
       [day, after, next, kind],
     );
@@ -155,12 +165,12 @@ export class PostgresStore {
   }
 
   async forgetSegments(gateway: string, names: readonly string[]): Promise<void> {
-    await this.#pool.query('delete from segment where gateway = $1 and name = any($2)', [gateway, names]);
+    await this.#query('delete from segment where gateway = $1 and name = any($2)', [gateway, names]);
   }
 
   /** Bytes of the database. */
   async sizeBytes(): Promise<number> {
-    const { rows } = await this.#pool.query<{ size: number }>(
+    const { rows } = await this.#query<{ size: number }>(
       'select pg_database_size(current_database()) as size',
     );
     return rows[0]!.size; // one row
@@ -206,10 +216,20 @@ export class PostgresStore {
     try {
       return await this.#pool.connect();
     } catch (error) {
-      // Of several addresses that fail the error has no text but its code.
-      const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-      const why = (error instanceof Error && error.message) || code;
-      throw new SallyportError('upstream', `PostgreSQL does not let us in: ${why}`, error);
+      throw away(error);
+    }
+  }
+
+  /** One statement of its own. */
+  async #query<R extends QueryResultRow>(text: string, values: unknown[] = []): Promise<QueryResult<R>> {
+    const client = await this.#connect();
+    try {
+      const result = await client.query<R>(text, values);
+      client.release();
+      return result;
+    } catch (error) {
+      client.release(true);
+      throw error;
     }
   }
 
@@ -227,6 +247,13 @@ export class PostgresStore {
       throw error;
     }
   }
+}
+
+function away(error: unknown): SallyportError {
+  // Of several addresses that fail the error has no text but its code.
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const why = (error instanceof Error && error.message) || code;
+  return new SallyportError('upstream', `PostgreSQL does not let us in: ${why}`, error);
 }
 
 function partitionOf(day: string): string {

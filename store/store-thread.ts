@@ -54,6 +54,7 @@ const ingest = new Ingest({
   gateway: data.gateway,
   sink: store,
   onBatch: (batch) => {
+    loop.succeeded();
     for (const sink of sinks) for (const line of batch.lines) sink.push(line);
     const event = eventOf(batch);
     if (event !== null) tellEvent(event);

@@ -65,7 +65,8 @@ const programsOf: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   // The cargo of Debian 12 knows no sparse index: one that is here is used, none is installed.
   'test/e2e/packages-tools': { mvn: 'maven', go: 'golang-go', gem: 'ruby' },
   'test/e2e/packages-oci': { skopeo: 'skopeo', 'docker-registry': 'docker-registry' },
-  'test/store/both-stores': { '/usr/lib/postgresql/15/bin/initdb': 'postgresql-15' },
+  'test/store/': { '/usr/lib/postgresql/15/bin/initdb': 'postgresql-15' },
+  'test/store/receivers': { rsyslogd: 'rsyslog', '/usr/share/doc/rsyslog-gnutls': 'rsyslog-gnutls' },
   'test/api/answers': { patch: 'patch' },
   'test/api/questions': { '/usr/lib/postgresql/15/bin/initdb': 'postgresql-15' },
   'test/proxy/upstream-proxy': { '/usr/sbin/squid': 'squid-openssl' },
