@@ -38,6 +38,8 @@ export interface Carrier {
 }
 
 const uncountedBytes = 4_096;
+// An answer that says whose the runner is has come as a whole when it is heard: it only has to go on.
+const maxDueMs = 5_000;
 // Until something is decided: a failure that nothing names is ours, an end by itself the client's.
 const undecided = blocked('internal-error');
 
@@ -57,8 +59,8 @@ export class Connection implements Told {
   step: FlowStep | null = null;
   /** Requests that it carried, and how many of them were the runner program's own. */
   readonly carried = { requests: 0, ofRunner: 0 };
-  /** Its job is another one than it was decided for: decided anew once what it carries has gone on. */
-  isDue = false;
+  /** Since when its job is another one than it was decided for: decided anew once what it carries has gone on. */
+  dueSinceMs: number | null = null;
   /** The address that the client aimed at in gateway mode; null when only a name can tell. */
   originalAddress: string | null = null;
   /** Canonical name, or null when the flow is decided by address. */
@@ -236,8 +238,8 @@ export class Connection implements Told {
   /** False where what was put off comes out otherwise: what it carried has gone on, and it carries nothing more. */
   mayGoOn(): boolean {
     const before = this.hostDecision;
-    if (!this.isDue || before === null) return true;
-    this.isDue = false;
+    if (this.dueSinceMs === null || before === null) return true;
+    this.dueSinceMs = null;
     const after = this.askHost();
     if (after === null || isOpen(after) !== isOpen(before) || after.treatment !== before.treatment)
       return false;
@@ -245,10 +247,11 @@ export class Connection implements Told {
     return true;
   }
 
-  /** Decides anew what was put off, where nothing is in flight. */
+  /** Decides anew what was put off: when nothing is in flight, or after some seconds. */
   catchUp(): void {
-    if (this.carrier?.isIdle() === false) return;
-    this.isDue = false;
+    const { nowMs } = this.core;
+    if (this.carrier?.isIdle() === false && nowMs - (this.dueSinceMs ?? 0) < maxDueMs) return;
+    this.dueSinceMs = null;
     this.redecide();
   }
 

@@ -106,7 +106,7 @@ export class Core {
     this.nowMs = performance.now();
     for (const connection of this.connections) {
       if (connection.deadlineMs <= this.nowMs) this.guard(connection, () => connection.expire());
-      else if (connection.isDue) this.guard(connection, () => connection.catchUp());
+      else if (connection.dueSinceMs !== null) this.guard(connection, () => connection.catchUp());
     }
     this.upstreams.sweep(this.nowMs);
     this.ports.meter.gauge('sallyport_open_connections', this.connections.size);
@@ -149,7 +149,7 @@ export class Core {
     // Sources that have to be waited for are asked when they know.
     if (answer instanceof Promise || answer === connection.attribution) return;
     connection.attribution = answer;
-    if (isTelling) connection.isDue = true;
+    if (isTelling) connection.dueSinceMs = this.nowMs;
     else connection.redecide();
   }
 
