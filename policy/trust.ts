@@ -63,6 +63,23 @@ const exemptOperations: ReadonlySet<string> = new Set([
   'checks/create-suite',
   'repos/create-commit-status',
 ]);
+/** What a runner and its platform say to each other, before and after jobs too: a rule that spells it out is enough. */
+const runnerOperations: ReadonlySet<string> = new Set([
+  'runner/session',
+  'runner/poll',
+  'runner/acknowledge',
+  'runner/acquire-job',
+  'runner/renew-job',
+  'runner/complete-job',
+  'runner/token',
+  'job/steps',
+  'job/events',
+  'log/upload',
+  'runner/request-job',
+  'runner/update-job',
+  'runner/append-trace',
+]);
+
 const exemptPermissions: ReadonlySet<string> = new Set(['security-events', 'checks', 'statuses']);
 
 /** True when a write that this rule grants is one to this job, in this scope. */
@@ -75,12 +92,16 @@ export function isTrusted(
   const [job, { source }] = [provenJob(attribution), attribution];
   if (exemptOperations.has(operation.name)) return true;
   if (!trust.namesRef && !rule.anyRef) return false;
+  if (runnerOperations.has(operation.name) && spellsOut(rule, operation.name)) return true;
   if (trust.namesEvent) return true;
   if (job === null) return false;
   if (job.fork === true) return false;
   // Who declares a job may leave the event out; a job's own message never does.
   return job.event === null ? source === 'declared' : !foreignEvents.has(job.event);
 }
+
+const spellsOut = ({ operations }: OperationRule, name: string): boolean =>
+  operations?.some((token) => token.kind === 'literal' && token.text === name) === true;
 
 /** Reports a rule that grants a write where no ref and no environment is named. */
 export function checkTrust(rule: OperationRule, trust: LayerTrust, at: ValuePath, list: ProblemList): void {

@@ -4,7 +4,7 @@
 import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
 import { createSecureServer } from 'node:http2';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
@@ -14,6 +14,7 @@ import { runIpBatch } from '../../netns/ip.ts';
 import { listenTcp } from '../../netns/socket.ts';
 import { WebServer } from '../../netns/web-server.ts';
 import { findOnDisk } from '../lab/ci/find-on-disk.ts';
+import { githubMessage } from '../lab/job-messages.ts';
 import { Lab } from '../lab/lab.ts';
 import { acceptWebSocket } from '../lab/web-socket-echo.ts';
 
@@ -21,9 +22,11 @@ const [address, storage] = ['93.184.216.82', '93.184.216.83'];
 const results = 'results-receiver.actions.githubusercontent.com';
 const blobs = 'productionresultssa9.blob.core.windows.net';
 const modern = 'productionresultssa10.blob.core.windows.net';
-const lab = await Lab.open({ runners: 2 });
+const ghes = 'ghes.corp.example';
+const lab = await Lab.open({ runners: 3 });
 runIpBatch(lab.topology.internet, [`addr add ${address}/32 dev lo`, `addr add ${storage}/32 dev lo`]);
-for (const host of [results, blobs, 'gitlab.com']) lab.origins.names.set(host, { a: [address] });
+for (const host of [results, blobs, ghes, 'own.example', 'gitlab.com'])
+  lab.origins.names.set(host, { a: [address] });
 lab.origins.names.set(modern, { a: [storage] });
 
 // Made up, and put together here so that nobody takes them for a leak.
@@ -40,6 +43,23 @@ async function store(request: AsyncIterable<Buffer>, at: string): Promise<void> 
   stored.set(at, `${stored.get(at) ?? ''}${Buffer.concat(parts).toString('latin1')}`);
 }
 
+const service = '/_services/pipelines/aBc/_apis/distributedtask';
+const ownToken = `ghs_${canary.split('').toReversed().join('')}`;
+/** GitHub Enterprise Server: a job for the second poll, an encrypted one for the third. */
+function answerOlder(target: string, response: ServerResponse): void {
+  const job = githubMessage({ github: { server_url: `https://${ghes}` }, token: ownToken });
+  const body = JSON.stringify({ ...job, requestId: 4_711 });
+  const turn = /lastMessageId=(\d)/.exec(target)?.[1];
+  if (target.includes('/jobrequests/')) response.end(JSON.stringify({ requestId: 4_711 }));
+  else if (turn === '1')
+    response.end(JSON.stringify({ messageId: 1, messageType: 'PipelineAgentJobRequest', body }));
+  else if (turn === '2')
+    response.end(
+      JSON.stringify({ messageId: 2, messageType: 'PipelineAgentJobRequest', iv: 'AAEC', body: 'c2Vj' }),
+    );
+  else response.writeHead(202).end();
+}
+
 const server = new WebServer({
   namespace: lab.topology.internet,
   addresses: [address],
@@ -49,6 +69,7 @@ const server = new WebServer({
   upgrade: (request: IncomingMessage, socket, head) => void acceptWebSocket(request, socket, head),
   answer: (request, response, { host, target }) => {
     const [path = ''] = target.split('?');
+    if (host === ghes) return void request.resume().on('end', () => answerOlder(target, response));
     const call = /twirp\/.*\/(\w+)$/.exec(path)?.[1];
     void store(request, `${host}${path}`).finally(() => {
       const where = path.includes('Job') ? modern : blobs;
@@ -76,12 +97,17 @@ await lab.startGateway(
   `version: 1
 mode: block
 presets: [github-runner, gitlab-runner]
+github: [{id: older, repo: "**", server: ghes.corp.example, access: write, operations: [runner/poll, runner/renew-job, log/upload], anyRef: the service of runners}]
 scopes:
   - id: watched
     match: {repo: acme/watched}
     mode: audit
+  - id: older
+    match: {server: ghes.corp.example, repo: acme/widget}
+    http: [{id: own, host: own.example}]
 `,
   {
+    config: { servers: [{ platform: 'github', server: ghes }] },
     jobs: ['acme/app', 'acme/watched'].map((repository, index) => ({
       ...job,
       repository,
@@ -226,9 +252,45 @@ t.test('the trace of a job of GitLab', async (t) => {
   ]);
 });
 
+t.test('a job of GitHub Enterprise Server, by the answer to its poll', async (t) => {
+  const call = (method: string, path: string, more = ''): string =>
+    `curl -s -o /dev/null -w '%{http_code}\\n' -X ${method} ${more} 'https://${ghes}${service}${path}'`;
+  const poll = (last: number): string => call('GET', `/pools/1/messages?sessionId=s-1&lastMessageId=${last}`);
+  const reach = `curl -s -o /dev/null -w '%{http_code}\\n' https://own.example/`;
+  t.equal(await run(`${poll(0)}; ${reach}; ${poll(1)}; ${reach}`, 2), '202\n403\n200\n201\n');
+  t.match(
+    await lab.gateway.findRecord(
+      ({ destination, http }) => destination.host === 'own.example' && http?.status === 201,
+    ),
+    {
+      job: { server: ghes, repository: 'acme/widget' },
+      attribution: { source: 'job-message', certainty: 'certain' },
+    },
+  );
+  const feed = call(
+    'POST',
+    '/hubs/actions/plans/p/timelines/t/records/step-7/feed',
+    `-d '{"count":1,"value":["${ownToken}"]}'`,
+  );
+  t.equal(await run(feed, 2), '202\n');
+  t.same(secretsOf(await closed(ghes, 'POST')), [
+    'the job’s own token, a token of GitHub (ghs_…) in the log at byte 21, step step-7',
+  ]);
+  const renew = call('PATCH', '/pools/1/jobrequests/4711?lockToken=0', `-d '{"requestId":4711}'`);
+  t.equal(
+    await run(`${renew}; ${reach}; ${poll(2)}; ${reach}`, 2),
+    '200\n201\n200\n403\n',
+    'the next one is encrypted',
+  );
+  t.match(
+    lab.gateway.log(),
+    /a job was handed out that cannot be read: messages of this runner are encrypted/,
+  );
+});
+
 t.test('nothing of it is kept', async (t) => {
   await lab.gateway.stop();
-  const forms = [canary, canary.slice(0, 20), canary.slice(8)].flatMap((text) => [
+  const forms = [canary, canary.slice(0, 20), canary.slice(8), ownToken.slice(4)].flatMap((text) => [
     Buffer.from(text),
     Buffer.from(text, 'utf16le'),
     Buffer.from(Buffer.from(text).toString('base64').slice(0, 20)),

@@ -184,6 +184,20 @@ void t.test('a write needs a ref or an environment, and no event that runs the i
   const any = policyOf('github: {id: w, repo: acme/app, access: write, anyRef: mirrors}');
   t.equal(ask(any, job(), push), 'allow w');
   t.equal(ask(any, job({ event: 'pull_request_target' }), push), 'block untrusted-write');
+
+  const runner = (names: string) =>
+    policyOf(
+      `github: {id: w, repo: "**", server: github.com, access: write, operations: ${names}, anyRef: runners}`,
+    );
+  const poll = operation([{ kind: 'platform', access: 'write' }], {
+    name: 'runner/poll',
+    credential: 'none',
+  });
+  t.equal(ask(runner('[runner/poll]'), nobody, poll), 'allow w', 'a runner before it has a job');
+  t.equal(ask(runner('[runner/poll]'), job({ fork: true }), poll), 'allow w');
+  t.equal(ask(runner('["runner/*"]'), nobody, poll), 'block repository', 'a pattern is not enough');
+  t.equal(ask(runner('[runner/session]'), nobody, poll), 'block repository');
+  t.equal(ask(runner('[runner/poll, git/push]'), nobody, push), 'block untrusted-write', 'nothing besides');
   t.end();
 });
 
