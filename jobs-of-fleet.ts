@@ -307,7 +307,7 @@ export class JobsOfFleet {
     };
     const own = read(state.jobsFile);
     const earlier = read(tableBefore(state.jobsFile));
-    this.#gone = [...(own?.jobs ?? []), ...this.#tables.leftBehind()].map(withinLease);
+    this.#gone = [...(own?.jobs ?? []).map(soonSaidAgain), ...this.#tables.leftBehind()].map(withinLease);
     const tables = readdirSync(state.jobs).filter((name) => name.endsWith('.before'));
     this.#before = [
       ...(own?.recall ?? []),
@@ -316,6 +316,15 @@ export class JobsOfFleet {
       ...tables.flatMap((name) => this.#jobsLeftIn(join(state.jobs, name))),
     ].map(withinLease);
   }
+}
+
+/** What control's own sources said is said again within seconds, or is over: nobody else tells of its end. */
+const soonSaidAgainMs = 10_000;
+const ofControl: ReadonlySet<LiveEntry['source']> = new Set(['kubernetes', 'confirmed-claim', 'hook-claim']);
+
+function soonSaidAgain(entry: LiveEntry): LiveEntry {
+  if (!ofControl.has(entry.source)) return entry;
+  return { ...entry, untilMs: Math.min(entry.untilMs, Date.now() + soonSaidAgainMs) };
 }
 
 const untilAll = ({ jobs }: Merged): number => jobs.reduce((sum, { untilMs }) => sum + untilMs, 0);
