@@ -35,7 +35,8 @@ const random = new Seeded(plan.seed);
 const traffic = new Traffic(plan.targets, random);
 const unsure = plan.unsure === undefined ? {} : { unsure: plan.unsure };
 const nobody: Whose = { job: null, step: null, infrastructure: null };
-const instance = randomUUID();
+/** Of the process that the listener is; one after another here. */
+let instance = '';
 
 /** Headers of the listener or of a worker. */
 function asRunner(token: string, orchestration = ''): Record<string, string> {
@@ -57,17 +58,19 @@ class Listener {
   constructor(agent: RunnerPlan['agents'][number]) {
     this.#agent = agent;
     this.#token = `listener-${agent.name}`;
+    instance = randomUUID();
   }
 
   async run(): Promise<void> {
     await this.#open();
+    await traffic.make({ requests: random.below(2), packets: 0 }, nobody);
     for (let jobs = 0; jobs < this.#agent.jobs; jobs++) {
       const body = await this.#poll();
       const taken = await this.#acquire(body);
       if (taken === null) continue;
       await this.#work(taken);
     }
-    await this.#ask('DELETE', `session`);
+    await this.#ask('DELETE', 'session').catch(() => null);
     this.#connections.destroy();
   }
 
@@ -205,12 +208,13 @@ async function complete(taken: Taken, conclusion: string): Promise<void> {
     telemetry: [],
     billingOwnerId: 'O_lab',
   };
-  const { status } = await marked(new URL(url).pathname, taken.whose, url, {
-    method: 'POST',
-    headers: asRunner(taken.token),
-    body,
-  });
-  if (status === 204) say({ said: 'job', job: taken.jobId, at: 'completed' });
+  for (let attempt = 0; attempt < 5; attempt++) {
+    const asked = { method: 'POST', headers: asRunner(taken.token), body };
+    const { status } = await marked(new URL(url).pathname, taken.whose, url, asked);
+    if (status === 204) return say({ said: 'job', job: taken.jobId, at: 'completed' });
+    if (status === 401 || status === 404) return;
+    await sleep(1000); // five to fifteen seconds in reality
+  }
 }
 
 interface StepState {
@@ -287,7 +291,10 @@ class Worker {
       'twirp/github.actions.results.api.v1.WorkflowStepUpdateService/WorkflowStepsUpdate',
       this.#results,
     );
-    await call(url.href, { method: 'POST', headers: this.#headers, body, agent: this.#connections });
+    // Its queue drops what it cannot send.
+    await call(url.href, { method: 'POST', headers: this.#headers, body, agent: this.#connections }).catch(
+      () => null,
+    );
   }
 
   #ids() {
@@ -303,7 +310,8 @@ class Worker {
       headers: this.#headers,
       body,
       agent: this.#connections,
-    });
+    }).catch(() => null);
+    if (answer?.status !== 200) return;
     const signed = textField(JSON.parse(answer.text), 'logs_url');
     const query = signed.includes('?') ? '&comp=block' : '?comp=block';
     await marked(new URL(signed).pathname, this.#taken.whose, `${signed}${query}`, {

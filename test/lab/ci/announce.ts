@@ -9,12 +9,20 @@ import type { Lab } from '../lab.ts';
 import type { GithubService } from './github-service.ts';
 import type { LabJob } from './job.ts';
 
-/** Has the address of this runner take the job; whoever follows there speaks for it. @throws Error when it is refused */
-export async function announce(lab: Lab, service: GithubService, source: string, job: LabJob): Promise<void> {
+/** Has the address take the job; answers how to end it. @throws Error when it is refused */
+export async function announce(
+  lab: Lab,
+  service: GithubService,
+  source: string,
+  job: LabJob,
+): Promise<() => Promise<void>> {
   const { runUrl, runtimeToken } = service.handOver(job);
   const listener = { jobMessageId: job.jobId, runnerOS: 'Linux', billingOwnerId: 'O_lab' };
   await post(lab, source, `${runUrl}acquirejob`, 'listener', listener);
-  await post(lab, source, `${runUrl}renewjob`, runtimeToken, { planId: job.planId, jobId: job.jobId });
+  const named = { planId: job.planId, jobId: job.jobId };
+  await post(lab, source, `${runUrl}renewjob`, runtimeToken, named);
+  const end = { ...named, conclusion: 'succeeded', outputs: {}, stepResults: [], annotations: [] };
+  return () => post(lab, source, `${runUrl}completejob`, runtimeToken, end);
 }
 
 async function post(lab: Lab, source: string, url: string, token: string, body: unknown): Promise<void> {
@@ -22,7 +30,7 @@ async function post(lab: Lab, source: string, url: string, token: string, body: 
   const address = lab.origins.names.get(hostname)?.a?.[0] ?? '';
   const out = request(url, {
     method: 'POST',
-    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    headers: { host: hostname, authorization: `Bearer ${token}`, 'content-type': 'application/json' },
     createConnection: () =>
       connectTls({
         socket: dialTcp(lab.runner().namespace, address, 443, source),
@@ -33,5 +41,6 @@ async function post(lab: Lab, source: string, url: string, token: string, body: 
   out.end(JSON.stringify(body));
   const [response] = (await once(out, 'response')) as [IncomingMessage]; // its one argument
   for await (const _ of response);
-  if (response.statusCode !== 200) throw new Error(`${url} from ${source}: ${response.statusCode}`);
+  if (response.statusCode !== 200 && response.statusCode !== 204)
+    throw new Error(`${url} from ${source}: ${response.statusCode}`);
 }

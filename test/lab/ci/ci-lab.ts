@@ -9,6 +9,7 @@ import { waitUntil } from '../gateway.ts';
 import { Lab, type LabOptions } from '../lab.ts';
 import { labAddresses } from '../origins.ts';
 import type { RunnerPlan } from './actions-runner.ts';
+import { announce } from './announce.ts';
 import { GithubService, githubHosts, type GithubServiceOptions } from './github-service.ts';
 import { drawPipelineJob, gitlabHost, GitlabService, type LabPipelineJob } from './gitlab-service.ts';
 import { drawJob, type LabJob } from './job.ts';
@@ -133,6 +134,13 @@ export class CiLab {
   ): Promise<Ran> {
     const whole: PipelinePlan = { server: gitlabHost, targets: this.#targets(), ...plan };
     return this.#run('pipeline-runner.ts', whole, runner);
+  }
+
+  /** A job of GitHub on the first runner, without a program: what names it to the gateway, and no more. */
+  async announce(known: Partial<LabJob>): Promise<Pick<HeldJob, 'id' | 'job'> & { end(): Promise<void> }> {
+    const job = drawJob(new Seeded(this.seed + ++this.#held), [''], { ...plainJob, ...known });
+    const end = await announce(this.lab, this.github, this.lab.runner().v4, job);
+    return { id: job.jobId, job, end };
   }
 
   /** A job of GitHub that stays at its only step. */

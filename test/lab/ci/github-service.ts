@@ -59,7 +59,7 @@ const address = '93.184.216.83';
 
 export class GithubService {
   readonly offers: Offer[] = [];
-  /** Answers of hosts whose content a job may make up, by path. */
+  /** Answers that a job may have made up, by host and path. */
   readonly madeUp = new Map<string, Json>();
   /** Bodies of what is kept in storage, by path. */
   readonly stored = new Map<string, string>();
@@ -145,7 +145,7 @@ export class GithubService {
   async #answer(call: Call, response: ServerResponse): Promise<void> {
     this.calls.push(call);
     const { host } = call;
-    const madeUp = this.madeUp.get(call.path);
+    const madeUp = this.madeUp.get(`${host}${call.path}`);
     if (madeUp !== undefined) return this.#send(response, 200, madeUp);
     if (host === githubHosts.broker) return this.#answerBroker(call, response);
     if (runHosts.includes(host)) return this.#answerRun(call, response);
