@@ -16,7 +16,7 @@ const duration = (description: string, example: string) =>
 const role = {
   enum: ['viewer', 'operator', 'admin'],
   description:
-    'What it may do: `viewer` reads; `operator` also quarantines and suppresses; `admin` also changes policy and tokens, and reads the audit log.',
+    'What it may do: `viewer` reads; `operator` also acts on what runs (quarantine); `admin` also has the policy read anew, makes and revokes tokens, and reads the audit log.',
   examples: ['viewer'],
 } as const;
 const owners = texts(

@@ -230,7 +230,7 @@ export async function postAction(
   const response = await promise;
   const text = Buffer.concat(await Array.fromAsync(response)).toString();
   // 409: what was asked for was tried and did not come about.
-  const code = response.statusCode === 409 ? 'internal' : 'kernel';
+  const code = response.statusCode === 409 ? 'internal' : response.statusCode === 422 ? 'usage' : 'kernel';
   if (response.statusCode !== 200)
     throw new SallyportError(code, `the gateway refused: ${text.slice(0, 500)}`);
   return text;

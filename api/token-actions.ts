@@ -1,7 +1,7 @@
 // Tokens as root of the machine makes, lists and revokes them, on the operator's socket: the first token needs no token.
 // Each change has its row in the audit log, or is not made.
 
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AuditTrail } from './auth/audit-trail.ts';
 import { askedTokenFields, issueToken, listTokens, type AskedToken } from './auth/issue-token.ts';
 import type { AccessPorts } from './auth/register-access.ts';
@@ -19,7 +19,7 @@ export function addTokenActions(app: FastifyInstance, ports: AccessPorts): void 
   const create = objectOf({ ...askedTokenFields, reason }, ['label', 'role', 'lifetimeSeconds', 'reason']);
   app.post<{ Body: AskedToken & { readonly reason: string } }>(
     '/v1/tokens/create',
-    { schema: { body: create } },
+    { schema: { body: create }, errorHandler: refuseBody },
     async ({ body }, reply) =>
       answer(reply, ports, async () => {
         const write = { ...rootActor, action: 'token create', target: '', reason: body.reason };
@@ -40,7 +40,7 @@ export function addTokenActions(app: FastifyInstance, ports: AccessPorts): void 
   const revoke = objectOf({ id: { type: 'string', pattern: '^[0-9a-f]{16}$' }, reason }, ['id', 'reason']);
   app.post<{ Body: { readonly id: string; readonly reason: string } }>(
     '/v1/tokens/revoke',
-    { schema: { body: revoke } },
+    { schema: { body: revoke }, errorHandler: refuseBody },
     async ({ body }, reply) =>
       answer(reply, ports, async () => {
         const target = `token:${body.id}`;
@@ -59,6 +59,11 @@ function objectOf(properties: object, required: readonly string[]) {
   return { type: 'object', additionalProperties: false, required, properties };
 }
 
+/** What was asked for is the caller's to put right. */
+function refuseBody(error: FastifyError, _: FastifyRequest, reply: FastifyReply): void {
+  void reply.code(error.validation === undefined ? 500 : 422).send({ error: error.message });
+}
+
 async function answer(
   reply: FastifyReply,
   { log }: AccessPorts,
@@ -68,7 +73,7 @@ async function answer(
     return await reply.send(await act());
   } catch (error) {
     if (error instanceof SallyportError && error.code === 'usage')
-      return reply.code(400).send({ error: error.message });
+      return reply.code(422).send({ error: error.message });
     if (!(error instanceof ProblemError)) log.error({ err: error }, 'the store does not answer about tokens');
     return reply.code(503).send({ error: 'the store does not answer: nothing was changed' });
   }

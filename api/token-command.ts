@@ -10,7 +10,7 @@ const usage = `usage: sallyport token create --role viewer|operator|admin --labe
        sallyport token revoke ID
 
 Tokens for programs that ask the operator's API (docs/access.md). Works on the gateway that runs on this machine, as root.
-  --role R        viewer reads; operator also quarantines; admin also changes policy and tokens
+  --role R        viewer reads; operator also quarantines; admin also reloads the policy, has tokens and the audit log
   --label TEXT    what it is for
   --owner OWNER   it sees jobs of this owner only; may stand several times (default: all)
   --expires TIME  how long it is valid, in minutes, hours or days: 30m, 12h, 90d (default: 90d)

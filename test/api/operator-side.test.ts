@@ -114,6 +114,9 @@ t.test('root makes, lists and revokes tokens on the socket, each change with its
     [[], /say create/],
   ];
   for (const [args, message] of wrong) t.match((await token(...args)).code, message, args.join(' '));
+  const long = { role: 'viewer', label: 'x', lifetimeSeconds: 91 * 86_400, reason: 'x' };
+  await t.rejects(postAction(path, '/v1/tokens/create', long), { code: 'usage' });
+  await t.rejects(postAction(path, '/v1/tokens/create', { ...long, more: 1 }), { code: 'usage' });
   await postAction(path, '/v1/quarantine', { runner: '10.77.0.2', seconds: 5, reason: 'odd' });
   await t.rejects(postAction(path, '/v1/upgrade', { reason: 'new' }), { code: 'internal' });
   t.match(
@@ -124,6 +127,7 @@ t.test('root makes, lists and revokes tokens on the socket, each change with its
       ['local:root', 'token revoke', `token:${text.slice(4, 20)}`, /./, 'done'],
       ['local:root', 'token revoke', `token:${text.slice(4, 20)}`, /./, 'refused'],
       ['local:root', 'token create', '', /./, 'refused'],
+      ['local:root', 'token create', '', 'x', 'refused'],
       ['local:root', 'quarantine', '10.77.0.2', 'odd', 'done'],
       ['local:root', 'upgrade', '', 'new', 'failed'],
     ],
