@@ -116,7 +116,7 @@ export class JobSources implements AttributionPort, StepPort {
   hear(address: string, news: readonly JobNews[]): void {
     for (const one of news) {
       const place = this.#placeOf(canonicalAddress(address));
-      if (one.kind === 'ended') this.#note(place, jobInstance(one.server, one.jobId));
+      if (one.kind === 'ended') this.#noteOthers(place, jobInstance(one.server, one.jobId));
       if (one.kind === 'began') this.#doubtOthers(place);
       this.#live.hear(place, one);
     }
@@ -276,6 +276,11 @@ export class JobSources implements AttributionPort, StepPort {
     const { server } = job.message.job;
     this.#note(address, jobInstance(server, job.message.jobId));
     for (const other of this.#binding.endOf(server, job.message.jobId)) this.#changed(other);
+  }
+
+  /** Only of jobs that others speak of: whoever names many that never were makes nobody forget one that was. */
+  #noteOthers(address: string, job: string): void {
+    if (this.#others.recalled(this.#others.machineOf(address), job) !== null) this.#note(address, job);
   }
 
   #note(address: string, job: string): void {

@@ -3,7 +3,7 @@
 // elsewhere it is never a job's.
 
 import { LRUCache } from 'lru-cache';
-import { formatAddress, parseAddress, unmapAddress } from '../flow/address.ts';
+import { formatAddress, parseAddress, subnetOf, unmapAddress } from '../flow/address.ts';
 import { unattributed, type Attribution, type AttributionPort } from '../flow/job.ts';
 import type { JobMessage } from '../flow/job-message.ts';
 import type { JobName, JobNews, StepUpdate } from '../flow/job-news.ts';
@@ -47,6 +47,7 @@ const leaseMs = 600_000;
 /** No platform says more than this at once. */
 const maxLeaseMs = 3_600_000;
 const maxAddresses = 65_536;
+const maxPerSubnet = 1_024;
 const lapsedMs = 300_000;
 const maxLapsed = 4_096;
 const maxJobsPerAddress = 64;
@@ -78,7 +79,13 @@ interface Place {
 export class LiveJobs implements AttributionPort {
   readonly #options: LiveJobsOptions;
   readonly #now: () => number;
-  readonly #places = new LRUCache<string, Place>({ max: maxAddresses });
+  readonly #places = new LRUCache<string, Place>({
+    max: maxAddresses,
+    dispose: (_, address) => this.#countSubnet(address, -1),
+    noDisposeOnSet: true,
+  });
+  /** How many addresses of one IPv6 network are known: a machine can take any of them. */
+  readonly #subnets = new Map<string, number>();
   /** Jobs that nobody renewed in time, whose runner may try for five minutes yet. */
   readonly #lapsed = new LRUCache<string, LiveJob>({ max: maxLapsed, ttl: lapsedMs });
   readonly #managers = new Set<string>();
@@ -142,9 +149,28 @@ export class LiveJobs implements AttributionPort {
   /** Takes note of what was heard on a connection of this address, from a platform that is believed. */
   hear(runnerAddress: string, news: JobNews): void {
     const address = canonicalAddress(runnerAddress);
-    const place = this.#places.get(address) ?? newPlace();
+    const known = this.#places.get(address);
+    if (known === undefined && !this.#mayBegin(address, news)) return;
+    const place = known ?? newPlace();
+    if (known === undefined) this.#countSubnet(address, 1);
     this.#places.set(address, place);
     this.#review(address, place, () => this.#note(address, place, news));
+    if (isEmpty(place)) this.#places.delete(address);
+  }
+
+  /** What is said of a job that nobody knows here makes no address known. */
+  #mayBegin(address: string, news: JobNews): boolean {
+    if (news.kind === 'ended' || news.kind === 'steps' || news.kind === 'left') return false;
+    const subnet = subnetOf(address);
+    return subnet === null || (this.#subnets.get(subnet) ?? 0) < maxPerSubnet;
+  }
+
+  #countSubnet(address: string, change: 1 | -1): void {
+    const subnet = subnetOf(address);
+    if (subnet === null) return;
+    const count = (this.#subnets.get(subnet) ?? 0) + change;
+    if (count > 0) this.#subnets.set(subnet, count);
+    else this.#subnets.delete(subnet);
   }
 
   #review(address: string, place: Place, change: () => void): void {
@@ -312,6 +338,8 @@ const newPlace = (): Place => ({
   managed: new Map(),
   left: new Map(),
 });
+const isEmpty = ({ jobs, agents, left, managed, isManager }: Place): boolean =>
+  jobs.size + agents.size + left.size + managed.size === 0 && !isManager;
 const nameOfAgent = (server: string, agent: string): string => `${server} ${agent}`;
 const nameOfJob = ({ server, jobId }: JobName): string => `${server} ${jobId}`;
 

@@ -204,6 +204,22 @@ t.test(
   },
 );
 
+t.test('a machine that speaks from many addresses makes nobody forget another', async (t) => {
+  const jobs = new LiveJobs({ now: () => 0 });
+  jobs.hear(address, assigned(1));
+  const hex = (at: number) => at.toString(16);
+  for (let at = 1; at <= 70_000; at++) {
+    const other = `2001:db8:0:1::${hex(at >> 12)}:${hex((at & 0xfff) + 1)}`;
+    jobs.hear(other, { kind: 'polled', server: 'github.com', agent: 'x' });
+    jobs.hear(`10.${at >> 16}.${(at >> 8) & 255}.${at & 255}`, {
+      kind: 'ended',
+      ...named(9),
+      conclusion: null,
+    });
+  }
+  t.match(jobs.attribute(address), { job: { repository: 'acme/widget' } });
+});
+
 t.test('memory is bounded whatever is heard', async (t) => {
   let noted = 0;
   const jobs = new LiveJobs({
