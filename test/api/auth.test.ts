@@ -8,7 +8,9 @@ import {
   startLogin,
   writeWordOf,
 } from '../../api/auth/login-cookie.ts';
+import { tokensOnly } from '../../api/auth/access-settings.ts';
 import { LoginLimit } from '../../api/auth/login-limit.ts';
+import { stampOf } from '../../api/auth/login-standing.ts';
 import { checkPassword, hashPassword } from '../../api/auth/password.ts';
 import { actorOfToken, createToken } from '../../api/auth/token.ts';
 import { userOfProxy } from '../../api/auth/trusted-header.ts';
@@ -83,6 +85,25 @@ t.test('a login is new each time, and ends idle or old', async (t) => {
   for (let at = 0; at < 720; at += 20)
     t.ok(await actorOfCookie(port, header(third.cookie), at * minute, checks));
   t.equal(await actorOfCookie(port, header(third.cookie), 720 * minute, checks), null, 'old');
+});
+
+t.test('a login rests on what the configuration says of its actor, the same on every gateway', async (t) => {
+  const rule = { value: 'a', role: 'viewer', owners: null } as const;
+  const oidc = {
+    issuer: 'https://id.test',
+    clientId: 'sallyport',
+    clientSecretFile: '/etc/a',
+    scopes: ['openid'],
+    nameClaim: 'sub',
+    roleClaim: 'groups',
+    roles: [rule],
+  };
+  const of = (change: object) => stampOf({ ...tokensOnly, oidc: { ...oidc, ...change } }, 'oidc:dana');
+  t.match(of({}), /^[0-9a-f]{32}$/);
+  t.equal(of({ clientSecretFile: '/run/secrets/b' }), of({}));
+  t.not(of({ roles: [{ ...rule, role: 'admin' }] }), of({}));
+  for (const name of ['oidc:dana', 'user:alice', 'proxy:carol', 'token:x', 'dana'])
+    t.equal(stampOf(tokensOnly, name), null, name);
 });
 
 t.test('a cookie is read once, whole and plain', async (t) => {
