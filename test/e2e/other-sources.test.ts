@@ -11,6 +11,7 @@ import { WebServer } from '../../netns/web-server.ts';
 import { ForgeApiStub } from '../lab/forge-api-stub.ts';
 import { gitlabPod, KubernetesStub } from '../lab/kubernetes-stub.ts';
 import { Lab } from '../lab/lab.ts';
+import { childrenOf } from '../lab/processes.ts';
 
 const address = '93.184.216.86';
 const hosts = [
@@ -92,13 +93,13 @@ const lastTo = async (host: string, source: string): Promise<FlowRecord['attribu
   );
   return record?.attribution ?? null;
 };
-const hook = (name: string) =>
+const hook = (name: string, runner = 0, run = '900') =>
   lab.run(['sh', join(import.meta.dirname, '../../deploy/hooks', name)], {
-    runner: 0,
+    runner,
     env: {
       PATH: process.env['PATH'] ?? '',
       SALLYPORT_URL: `http://${lab.topology.gateway4}:9441`,
-      GITHUB_RUN_ID: '900',
+      GITHUB_RUN_ID: run,
       GITHUB_RUN_ATTEMPT: '1',
       GITHUB_SERVER_URL: 'https://github.com',
       GITHUB_REPOSITORY: 'acme/app',
@@ -141,4 +142,18 @@ t.test('a pod’s address is its job’s, and the next pod’s when that has it'
   );
   await until(t, 'other.example', 1, '403', 'its pod has ended');
   t.notMatch(lab.gateway.log(), /operators-own|canary/);
+});
+
+t.test('a confirmed claim outlasts the end of control', async (t) => {
+  forge.runs.set('901', { repository: 'acme/app', jobs: [{ runner: 'vm-1', startedMs: Date.now() }] });
+  t.match(await hook('job-started.sh', 1, '901'), { code: 0 });
+  await until(t, 'own.example', 1, '200', 'confirmed');
+  await sleep(1100);
+  const [control = 0] = childrenOf(lab.gateway.pid, 'control');
+  const asked = forge.asked.length;
+  process.kill(control, 'SIGKILL');
+  t.equal(await reach('own.example', 1), '200', 'workers go on without it');
+  for (let i = 0; i < 60 && forge.asked.length === asked; i++) await sleep(250);
+  t.ok(forge.asked.length > asked, 'the next one asks again');
+  await until(t, 'own.example', 1, '200', 'and knows the claim');
 });
