@@ -26,7 +26,7 @@ import {
 import { mergeTables, type Heard, type Merged } from './jobs/merge-tables.ts';
 import { PublishedJobs } from './jobs/published-jobs.ts';
 import { WorkerTables } from './jobs/worker-tables.ts';
-import { tableBefore, writeStatus, writeWhole, type StateDirectory } from './store/state-directory.ts';
+import { makeJobKey, tableBefore, writeStatus, writeWhole, type StateDirectory } from './store/state-directory.ts';
 
 /** What other gateways of the fleet say. */
 export interface OtherGateways {
@@ -76,6 +76,8 @@ export class JobsOfFleet {
   constructor(options: JobsOfFleetOptions) {
     const { state, log, workers } = options;
     this.#options = options;
+    // Somebody may have removed it since the keeper made it.
+    makeJobKey(state.jobKeyFile);
     this.#key = readFileSync(state.jobKeyFile);
     const onError = (error: unknown): void =>
       log.error({ err: error }, 'what workers know of jobs is not usable');

@@ -130,8 +130,8 @@ function setAside(folder: string, path: string): void {
     if (/\.json\.\d+$/.test(name)) rmSync(join(folder, name), { force: true });
 }
 
-// Made once: hashes that were kept are good for nothing under another one.
-function makeJobKey(path: string): void {
+/** Makes the key of the hashes of tokens where there is none: those that were kept are good for nothing under another one. */
+export function makeJobKey(path: string): void {
   const size = statSync(path, { throwIfNoEntry: false })?.size;
   if (size !== jobKeyBytes) writeWhole(path, randomBytes(jobKeyBytes), 0o640);
 }

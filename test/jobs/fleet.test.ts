@@ -136,6 +136,7 @@ t.test('under another key no token of before is known', async (t) => {
   const opened = openFleet(t, state);
   await opened.tell('worker-0', [liveEntry({ untilMs: hour() })]);
   t.equal(published(state).jobs[0]?.message.tokens.own, 'hash');
+  t.equal(opened.fleet.key.length, 32);
   const next = Buffer.alloc(32, 2);
   opened.fleet.setKey(next);
   t.equal(published(state).key, next.toString('base64'));
