@@ -66,7 +66,11 @@ const programsOf: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'test/e2e/packages-tools': { mvn: 'maven', go: 'golang-go', gem: 'ruby' },
   'test/e2e/packages-oci': { skopeo: 'skopeo', 'docker-registry': 'docker-registry' },
   'test/store/': { '/usr/lib/postgresql/15/bin/initdb': 'postgresql-15' },
-  'test/store/receivers': { rsyslogd: 'rsyslog', '/usr/share/doc/rsyslog-gnutls': 'rsyslog-gnutls' },
+  'test/store/receivers': {
+    '/usr/sbin/rsyslogd': 'rsyslog',
+    '/usr/share/doc/rsyslog-gnutls': 'rsyslog-gnutls',
+    '/usr/bin/python3': 'python3',
+  },
   'test/api/answers': { patch: 'patch' },
   'test/api/questions': { '/usr/lib/postgresql/15/bin/initdb': 'postgresql-15' },
   'test/proxy/upstream-proxy': { '/usr/sbin/squid': 'squid-openssl' },

@@ -73,11 +73,13 @@ function toLog(line: string): unknown[] {
     { verdict?: string; reason?: string; rule?: string | null } | undefined;
   const destination = record['destination'] as { host?: string | null } | undefined;
   const isBlocked = decision?.verdict === 'block';
+  const isJob = record['kind'] === 'job';
   const attributes = [
-    text('flow.id', String(record['id'])),
-    text('flow.kind', String(record['kind'])),
-    text('verdict', decision?.verdict ?? ''),
-    text('reason', decision?.reason ?? ''),
+    text(isJob ? 'record.id' : 'flow.id', String(record['id'])),
+    ...(isJob ? [text('job.id', String(record['jobId']))] : [text('flow.kind', String(record['kind']))]),
+    ...(decision === undefined
+      ? []
+      : [text('verdict', decision.verdict ?? ''), text('reason', decision.reason ?? '')]),
     ...(typeof decision?.rule === 'string' ? [text('rule', decision.rule)] : []),
     ...(typeof destination?.host === 'string' ? [text('server.address', destination.host)] : []),
     text('client.address', String(record['runner'])),
