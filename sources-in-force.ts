@@ -128,11 +128,6 @@ export class SourcesInForce implements JobSource {
     return this.#claims.conflicts();
   }
 
-  /** Why the gateway is not as sure of its jobs as it could be. */
-  get problems(): readonly string[] {
-    return (this.#cluster?.problems ?? []).map((what) => `the ${what} cannot be watched`);
-  }
-
   /** What the runner-facing listener asks. */
   readonly claims: ClaimsPort = {
     mayClaim: (address) => this.#mayClaim(address),

@@ -66,11 +66,6 @@ export class ClusterWatch implements JobSource {
     return [];
   }
 
-  /** What cannot be watched now. */
-  get problems(): readonly string[] {
-    return [...this.#ill.keys()];
-  }
-
   /** Pods of runners that are known. */
   get size(): number {
     return this.#pods.size;

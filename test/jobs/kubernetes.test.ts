@@ -3,10 +3,13 @@
 import { once } from 'node:events';
 import { connect as connectTls } from 'node:tls';
 import { setTimeout as sleep } from 'node:timers/promises';
+import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import type { JobMessage } from '../../flow/job-message.ts';
 import { KubernetesApi, type ApiLimits } from '../../jobs/kubernetes/api-client.ts';
 import { ClusterWatch, type ClusterWatchOptions } from '../../jobs/kubernetes/cluster-watch.ts';
+import { readPod } from '../../jobs/kubernetes/read-pod.ts';
+import { readRunner } from '../../jobs/kubernetes/read-runner.ts';
 import { githubPod, gitlabPod, KubernetesStub, podObject, runnerObject } from '../lab/kubernetes-stub.ts';
 import { messageOf } from '../lab/live-entries.ts';
 
@@ -230,6 +233,35 @@ t.test('whoever writes on pods speaks for no other job', async (t) => {
   );
   for (const at of [1, 2, 3, 4, 7, 8, 9]) t.equal(jobAt(`10.8.1.${at}`), null, `10.8.1.${at}`);
   t.notMatch(JSON.stringify(watch.entries()), /canary/, 'no variable of a pod is kept');
+});
+
+t.test('objects of any shape are read as far as they are what they should be, and never throw', async (t) => {
+  const known =
+    'metadata spec status uid name namespace labels annotations ownerReferences podIPs hostIPs containers env startTime';
+  const more = ['githubConfigUrl', 'jobRepositoryName', '__proto__', 'job.runner.gitlab.com/url'];
+  const keys = fc.constantFrom(...known.split(' '), ...more);
+  const texts = fc.constantFrom('10.8.0.1', '::1', 'x', '', 'https://gitlab.example/a/b/-/jobs/1', 'a/b');
+  const { value } = fc.letrec((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 5 },
+      fc.oneof(texts, fc.integer(), fc.boolean(), fc.constant(null)),
+      fc.array(tie('value'), { maxLength: 3 }),
+      fc.dictionary(keys, tie('value'), { maxKeys: 6 }),
+    ),
+  }));
+  const valid = gitlabPod({ uid: 'g', job: '1' });
+  fc.assert(
+    fc.property(value, keys, keys, (object, outer, inner) => {
+      readPod(object);
+      readRunner(object);
+      // A right one with something else in one place.
+      const part = valid[outer];
+      const changed = typeof part === 'object' && part !== null ? { ...part, [inner]: object } : object;
+      readPod({ ...valid, [outer]: changed });
+    }),
+    { numRuns: 500 },
+  );
+  t.match(readPod(valid), { uid: 'g' });
 });
 
 t.test('only what the selector selects is asked for', async (t) => {
