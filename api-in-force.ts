@@ -34,6 +34,7 @@ export interface ApiInForceOptions {
   readonly policy: {
     readonly policy: Policy | null;
     readonly problem: string | null;
+    readonly failure: string | null;
     /** Reads the files anew. */
     read(): Promise<void>;
   };
@@ -112,7 +113,7 @@ export class ApiInForce {
           ? null
           : { revision: policy.revision, mode: policy.mode, bundle };
       },
-      problem: () => inForce.problem,
+      problem: () => inForce.failure ?? inForce.problem,
       reload: () => inForce.read(),
     };
   }

@@ -3,8 +3,10 @@
 import type { Server } from 'node:http';
 import { fastify, type FastifyInstance } from 'fastify';
 import { plainHeaders } from './answer-headers.ts';
+import { answerUnread } from './answer-unread.ts';
 import { guardListener } from './guard-listener.ts';
 import { createOperatorListener, type OperatorCertificate } from './operator-listener.ts';
+import { sendProblem } from './problem.ts';
 
 export interface OperatorOptions {
   readonly fd: number;
@@ -28,6 +30,8 @@ export async function startOperatorServer(options: OperatorOptions): Promise<Ser
     bodyLimit: 1024,
     // A host in a path is as long as one may be.
     routerOptions: { maxParamLength: 300 },
+    frameworkErrors: (_, __, reply) => void sendProblem(reply, 'malformed-request'),
+    clientErrorHandler: answerUnread,
     serverFactory: (handle) => {
       const server = createOperatorListener(handle, options.certificate ?? null);
       guardListener(server, { connections: 256, connectionsPerAddress: 192, idleMs: 30_000 });

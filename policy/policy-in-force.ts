@@ -74,6 +74,11 @@ export class PolicyInForce {
       : null;
   }
 
+  /** What is wrong with the files as they were read last, one problem a line; null: nothing. */
+  get failure(): string | null {
+    return this.#failure;
+  }
+
   /** Resolves when the files as they are now have been read, whatever came of it. */
   read(): Promise<void> {
     // One after the other: an older policy must never be put in force after a newer one.
@@ -86,7 +91,8 @@ export class PolicyInForce {
     try {
       const bundle = readBundleFile(this.#source.bundleFile);
       const { servers } = this.#source.loadOptions;
-      if (bundle !== null) this.#policy ??= loadPolicy(bundle, servers === undefined ? {} : { servers }).policy;
+      if (bundle !== null)
+        this.#policy ??= loadPolicy(bundle, servers === undefined ? {} : { servers }).policy;
     } catch (error) {
       this.#source.log.error({ err: error }, 'the policy bundle cannot be read');
     }

@@ -209,6 +209,8 @@ function narrowPlain(query: FlowQuery, filter: FlowFilter): FlowQuery {
   const { verdict, kind, address, path, isAttributed, isInfrastructure } = filter;
   let narrowed = query;
   if (verdict !== undefined) narrowed = narrowed.where('verdict', '=', flowVerdicts.indexOf(verdict));
+  // As the index on what was not allowed has it, word for word: otherwise that is not used.
+  if (verdict !== undefined && verdict !== 'allow') narrowed = narrowed.where(sql<boolean>`verdict > 0`);
   if (kind !== undefined) narrowed = narrowed.where('kind', '=', flowKinds.indexOf(kind));
   if (address !== undefined) narrowed = narrowed.where('address', '=', address);
   if (path !== undefined)

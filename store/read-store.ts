@@ -74,7 +74,7 @@ export interface FlowPageRequest extends PageRequest {
 }
 
 /** How long a question looks before it answers with what it has. */
-const budgetMs = 400;
+const budgetMs = 250;
 
 export class StoreReader {
   readonly #main: Kysely<StoreTables>;

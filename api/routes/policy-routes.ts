@@ -16,7 +16,7 @@ export interface PolicySide {
     readonly mode: 'audit' | 'block';
     readonly bundle: PolicyBundle;
   } | null;
-  /** Why what was read last is not in force everywhere; null: it is. */
+  /** What is wrong with the files as they were read last, or why they are not in force everywhere; null: all is well. */
   problem(): string | null;
   /** Reads the files anew; resolves whatever came of it. */
   reload(): Promise<void>;
@@ -36,7 +36,7 @@ const files: Schema = {
 const currentFields: Fields = {
   revision: orNull(text('Revision in force; null: none.')),
   mode: orNull(word('Mode.', ['audit', 'block'])),
-  problem: orNull(text('Why what was read last is not in force everywhere.')),
+  problem: orNull(text('What is wrong with the files as they were read last; null: they are in force.')),
   files,
 };
 

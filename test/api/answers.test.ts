@@ -4,6 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { get as httpGet } from 'node:http';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { text as readText } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -62,6 +63,8 @@ t.test('what a route does not know is refused, with a code and nothing internal'
     ['/v1', 404, 'not-found'],
     ['/v1/flows/', 400, 'invalid-params'],
     ['/v1/flows//', 404, 'not-found'],
+    ['/v1/jobs/%zz', 400, 'malformed-request'],
+    [`/v1/destinations/${'a'.repeat(301)}`, 400, 'malformed-request'],
   ];
   for (const [path, status, code] of cases) {
     const answer = await lab.get(path, token);
@@ -79,6 +82,20 @@ t.test('what a route does not know is refused, with a code and nothing internal'
   t.same([put.status, put.headers.get('allow')], [405, 'GET, HEAD']);
   const anonymous = await lab.get('/v1/flows', null);
   t.same([anonymous.status, anonymous.headers.get('www-authenticate')], [401, 'Bearer realm="sallyport"']);
+});
+
+t.test('what is no request is a problem, too', async (t) => {
+  const { hostname, port } = new URL(lab.origin);
+  for (const [bytes, code] of [
+    ['GARBAGE\r\n\r\n', 'malformed-request'],
+    [`GET /v1/flows HTTP/1.1\r\nhost: a\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`, 'head-too-large'],
+  ] as const) {
+    const socket = connect(Number(port), hostname);
+    socket.write(bytes);
+    const answer = await readText(socket);
+    t.match(answer, /content-type: application\/problem\+json/i);
+    t.match(answer, `"code":"${code}"`);
+  }
 });
 
 t.test('a write takes exactly its body, with a reason', async (t) => {

@@ -221,8 +221,13 @@ t.test('a quarantine and a reload are done, and stand in the audit log', async (
   const [head, base] = items;
   const { files } = operator.get(`/v1/policy/diff?base=${base.revision}&head=${head.revision}`);
   t.match(files[0].diff, /-.*allowed\.example\.com[^]*\+.*another\.example\.com/);
+  gateway.writePolicy('version: 1\nmode: blocks\n');
+  const broken = operator.post('/v1/policy/reload', { reason: 'a slip' });
+  t.match(broken, { code: 'refused', detail: /:2:7: error: / }, 'a broken one is told with its line');
+  t.match(operator.get('/v1/policy').files[0].text, /another\.example\.com/, 'and changes nothing');
   const entries = operator.get('/v1/audit').items;
   t.match(entries, [
+    { action: 'POST /v1/policy/reload', reason: 'a slip', outcome: 'refused' },
     { action: 'POST /v1/policy/reload', reason: 'another host', outcome: 'done' },
     { action: 'POST /v1/quarantine', target: runner, reason: 'over', outcome: 'done' },
     { action: 'POST /v1/quarantine', target: runner, outcome: 'done' },
