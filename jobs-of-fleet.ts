@@ -26,7 +26,13 @@ import {
 import { mergeTables, type Heard, type Merged } from './jobs/merge-tables.ts';
 import { PublishedJobs } from './jobs/published-jobs.ts';
 import { WorkerTables } from './jobs/worker-tables.ts';
-import { makeJobKey, tableBefore, writeStatus, writeWhole, type StateDirectory } from './store/state-directory.ts';
+import {
+  makeJobKey,
+  tableBefore,
+  writeStatus,
+  writeWhole,
+  type StateDirectory,
+} from './store/state-directory.ts';
 
 /** What other gateways of the fleet say. */
 export interface OtherGateways {
