@@ -59,15 +59,12 @@ const doubtMs = 120_000;
 /** A program that has asked for jobs counts for so long; each asks again within a minute. */
 const agentMs = 120_000;
 
-interface Agent {
-  readonly heardMs: number;
-  readonly runner: string | null;
-}
-
 interface Place {
   readonly jobs: Map<string, LiveJob>;
   /** Programs that ask for jobs here, and when they did last: more than one is a conflict. */
-  readonly agents: Map<string, Agent>;
+  readonly agents: Map<string, number>;
+  /** Which registration a program said that it speaks for; the newest ones. */
+  readonly runners: Map<string, string>;
   /** Programs that have left, and when: what they asked before is answered long after. */
   readonly left: Map<string, number>;
   /** A runner here starts its jobs elsewhere, and these are the ones that it was handed. */
@@ -227,19 +224,21 @@ export class LiveJobs implements AttributionPort {
     if (left.size > maxAgents && oldest !== undefined) left.delete(oldest);
   }
 
-  #ask({ agents, left }: Place, agent: string, runner: string | null = null): void {
+  #ask({ agents, left }: Place, agent: string): void {
     left.delete(agent);
-    const known = agents.get(agent);
-    if (known === undefined && agents.size >= maxAgents) return;
-    agents.set(agent, { heardMs: this.#now(), runner: runner ?? known?.runner ?? null });
+    if (agents.has(agent) || agents.size < maxAgents) agents.set(agent, this.#now());
   }
 
   /** A machine that was started anew, or is another one: what ran on it may be over, and nobody will say so. */
   #begin(place: Place, { server, agent, runner }: Extract<JobNews, { kind: 'began' }>): void {
-    const registration = runner === null ? null : nameOfAgent(server, runner);
-    for (const [name, known] of place.agents)
-      if (registration !== null && known.runner === registration) place.agents.delete(name);
-    this.#ask(place, nameOfAgent(server, agent), registration);
+    const [name, registration] = [nameOfAgent(server, agent), nameOfAgent(server, runner ?? '')];
+    for (const [other, known] of place.runners)
+      if (runner !== null && known === registration) place.agents.delete(other);
+    this.#ask(place, name);
+    place.runners.delete(name);
+    if (runner !== null) place.runners.set(name, registration);
+    const [oldest] = place.runners.keys();
+    if (place.runners.size > maxAgents && oldest !== undefined) place.runners.delete(oldest);
     this.#doubt(place);
   }
 
@@ -295,7 +294,7 @@ export class LiveJobs implements AttributionPort {
     if (known !== undefined || into.size >= max) return;
     const untilMs = Math.min(message.leaseMs ?? now + leaseMs, now + maxLeaseMs);
     const name = agent === null ? null : nameOfAgent(message.job.server, agent);
-    const runner = name === null ? null : (place.agents.get(name)?.runner ?? null);
+    const runner = name === null ? null : (place.runners.get(name) ?? null);
     if (runsHere && runner !== null) this.#endDoubted(address, place, runner);
     const job = newJob(message, agent, { now, untilMs, runner, hasBegun: false });
     into.set(key, job);
@@ -327,19 +326,20 @@ export class LiveJobs implements AttributionPort {
         if (jobs === place.jobs) this.#lapsed.set(`${address} ${key}`, job);
         this.#options.onEnd?.(address, job, null);
       }
-    for (const [agent, { heardMs }] of place.agents) if (heardMs <= now - agentMs) place.agents.delete(agent);
+    for (const [agent, heardMs] of place.agents) if (heardMs <= now - agentMs) place.agents.delete(agent);
   }
 }
 
 const newPlace = (): Place => ({
   jobs: new Map(),
   agents: new Map(),
+  runners: new Map(),
   isManager: false,
   managed: new Map(),
   left: new Map(),
 });
-const isEmpty = ({ jobs, agents, left, managed, isManager }: Place): boolean =>
-  jobs.size + agents.size + left.size + managed.size === 0 && !isManager;
+const isEmpty = ({ jobs, agents, runners, left, managed, isManager }: Place): boolean =>
+  jobs.size + agents.size + runners.size + left.size + managed.size === 0 && !isManager;
 const nameOfAgent = (server: string, agent: string): string => `${server} ${agent}`;
 const nameOfJob = ({ server, jobId }: JobName): string => `${server} ${jobId}`;
 

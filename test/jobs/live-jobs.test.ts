@@ -98,6 +98,9 @@ t.test('a machine that died leaves nothing to who comes after it', async (t) => 
   const began = (agent: string, runner: string) =>
     jobs.hear(address, { kind: 'began', server: 'github.com', agent, runner });
   began('boot-1', '7');
+  jobs.hear(address, { ...assigned(5), agent: 'boot-1' });
+  jobs.hear(address, { kind: 'ended', ...named(5), conclusion: 'succeeded' });
+  jobs.hear(address, { kind: 'polled', server: 'github.com', agent: 'boot-1' });
   jobs.hear(address, { ...assigned(1), agent: 'boot-1' });
   t.match(jobs.attribute(address), { conflict: false });
   began('boot-2', '7');
