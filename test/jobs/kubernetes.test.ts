@@ -1,13 +1,20 @@
 // Pods' jobs through the watch of an API server, which is a stub that speaks as the documentation says.
 
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
+import { clusterConnector } from '../../cluster-connection.ts';
+import { readConfig } from '../../config.ts';
 import type { JobMessage } from '../../flow/job-message.ts';
 import { KubernetesApi, type ApiLimits } from '../../jobs/kubernetes/api-client.ts';
 import { ClusterWatch, type ClusterWatchOptions } from '../../jobs/kubernetes/cluster-watch.ts';
+import { TestAuthority } from '../../netns/authority.ts';
 import { readPod } from '../../jobs/kubernetes/read-pod.ts';
 import { readRunner } from '../../jobs/kubernetes/read-runner.ts';
 import { githubPod, gitlabPod, KubernetesStub, podObject, runnerObject } from '../lab/kubernetes-stub.ts';
@@ -276,4 +283,25 @@ t.test('only what the selector selects is asked for', async (t) => {
   await until('10.8.0.1', 'acme/app 71');
   await until('10.8.0.2', null);
   t.ok(stub.asked.every((url) => url.includes('labelSelector=fleet%3Da') && !url.includes('ephemeral')));
+});
+
+t.test('the API server is reached only where the cluster’s own authorities stand for it', async (t) => {
+  const [own, other] = [new TestAuthority('cluster'), new TestAuthority('other')];
+  const folder = t.testdir({ 'own.pem': own.certificate, 'other.pem': other.certificate, 'policy.yaml': '' });
+  const { certificate, key } = own.issue(['127.0.0.1']);
+  const server = createServer({ cert: certificate, key }, (_, response) => response.end());
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close().closeAllConnections());
+  const { port } = server.address() as AddressInfo; // listens on TCP
+  writeFileSync(
+    join(folder, 'sallyport.yaml'),
+    'version: 1\npolicy: policy.yaml\nrunners: {interfaces: [lo], networks: [10.77.0.0/16]}\n',
+  );
+  const config = readConfig(join(folder, 'sallyport.yaml'));
+  const connect = (file: string) =>
+    clusterConnector(config, [], join(folder, file))('127.0.0.1', port, AbortSignal.timeout(5000));
+  (await connect('own.pem')).destroy();
+  await t.rejects(connect('other.pem'), { code: 'upstream', message: /cannot be verified/ });
+  await t.rejects(connect('none.pem'), { code: 'config-invalid' });
 });
