@@ -121,7 +121,7 @@ function places(
   const first = new Map<string, number>();
   const keys = distinct(subjects, ({ fleet, gateway, runner, atMs }) => {
     const key = [fleet, table === 'gateway' ? gateway : runner];
-    if (!first.has(keyOf(key))) first.set(keyOf(key), atMs);
+    first.set(keyOf(key), Math.min(first.get(keyOf(key)) ?? atMs, atMs));
     return [key];
   });
   const times = keys.map((key) => first.get(keyOf(key))!);

@@ -23,7 +23,7 @@ import { columnsOf, endedFlow, type NumberedRow } from './number-flow.ts';
 import { numberBatch } from './postgres-names.ts';
 import type { FlowSource } from './read-store.ts';
 import { addDeltas } from './postgres-sums.ts';
-import { addFlow, emptyDeltas, type Deltas } from './rollup.ts';
+import { addFlow, addPlaces, emptyDeltas, type Deltas } from './rollup.ts';
 import type { SegmentOffset } from './sqlite-store.ts';
 import type { DroppedFlows } from './sqlite-day.ts';
 import { subjectOfJob } from './subject.ts';
@@ -109,9 +109,10 @@ export class PostgresStore {
     jobs: readonly JobRecord[] = [],
   ): Promise<void> {
     const rows = newestRows(records);
+    const timed = jobs.filter(({ time }) => !Number.isNaN(Date.parse(time)));
     try {
       for (const day of new Set(rows.map((row) => row.day))) await this.#partition(day);
-      await this.#within((client) => this.#writeAll(client, rows, offsets, jobs));
+      await this.#within((client) => this.#writeAll(client, rows, offsets, timed));
     } catch (error) {
       // Another gateway may have dropped a day meanwhile.
       this.#days.clear();
@@ -127,7 +128,10 @@ export class PostgresStore {
   ): Promise<void> {
     const told = jobs.map((record) => subjectOfJob(record, Date.parse(record.time)));
     const numbered = await numberBatch(client, rows, told);
-    if (rows.length > 0) await addDeltas(client, await this.#insert(client, numbered.rows, numbered.words));
+    const deltas =
+      rows.length > 0 ? await this.#insert(client, numbered.rows, numbered.words) : emptyDeltas();
+    for (const [at, ids] of numbered.jobs.entries()) if (ids !== null) addPlaces(deltas, ids, told[at]!.atMs);
+    await addDeltas(client, deltas);
     for (const [at, record] of jobs.entries()) {
       const ids = numbered.jobs[at];
       if (ids === null || ids === undefined) continue;

@@ -2,6 +2,7 @@
 // meanwhile. A day of which nothing is to be kept goes as a whole.
 
 import { sql, type Kysely } from 'kysely';
+import { AccessStore } from './access-store.ts';
 import { flowKinds } from './flow-row.ts';
 import type { OpenedStore } from './opened-store.ts';
 import type { StoreTables } from './tables.ts';
@@ -35,6 +36,8 @@ export interface StoreOver {
   readonly dropped: string | null;
 }
 
+/** Logins end long before; a token is listed for a while after it has expired. */
+const [loginDays, tokenDays] = [30, 365];
 const dayMs = 86_400_000;
 /** Rows of one step: some milliseconds. */
 const stepRows = 5_000;
@@ -96,6 +99,9 @@ export class Retention {
 
   async #dropNames(): Promise<void> {
     const { store, days } = this.#options;
+    const access = new AccessStore(store.writer);
+    await access.dropLogins(Date.parse(this.#dayBefore(loginDays)));
+    await access.dropTokens(Date.parse(this.#dayBefore(tokenDays)));
     const startOf = (kept: number): number => Date.parse(this.#dayBefore(kept));
     if (days.audit !== null) await this.#steps(() => dropEntries(store.writer, startOf(days.audit!)));
     if (days.jobs !== null) await this.#steps(() => dropJobs(store, startOf(days.jobs!)));

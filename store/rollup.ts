@@ -85,7 +85,19 @@ export function addFlow(deltas: Deltas, flow: EndedFlow): void {
   if (definitionId !== null) see(deltas.seen, `${definitionId} ${hostId}`, flow);
 }
 
-function see(all: Record<string, Seen>, key: string, { openedMs, closedMs }: EndedFlow): void {
+/** Notes that a record of a job came from this runner through this gateway. */
+export function addPlaces(
+  deltas: Deltas,
+  { gateway, runner }: { readonly gateway: number; readonly runner: number },
+  atMs: number,
+): void {
+  see(deltas.gateways, `${gateway}`, { openedMs: atMs, closedMs: atMs });
+  see(deltas.runners, `${runner}`, { openedMs: atMs, closedMs: atMs });
+}
+
+type Times = Pick<EndedFlow, 'openedMs' | 'closedMs'>;
+
+function see(all: Record<string, Seen>, key: string, { openedMs, closedMs }: Times): void {
   const seen = (all[key] ??= [openedMs, closedMs, 0]);
   seen[0] = Math.min(seen[0], openedMs);
   seen[1] = Math.max(seen[1], closedMs);

@@ -11,7 +11,7 @@ import { newestRows, type FlowRow } from './flow-row.ts';
 import { jobStatements } from './job-statements.ts';
 import { inTransaction, openMigrated, readSteps, type MigrationStep } from './migrate-sqlite.ts';
 import { wordsOf, type NumberedRow } from './number-flow.ts';
-import type { Deltas } from './rollup.ts';
+import { addPlaces, emptyDeltas, type Deltas } from './rollup.ts';
 import { SqliteDay, type DroppedFlows } from './sqlite-day.ts';
 import { holdLock } from './sqlite-lock.ts';
 import { SqliteNames } from './sqlite-names.ts';
@@ -175,6 +175,9 @@ export class SqliteStore {
     const subject = subjectOfJob(record, atMs);
     if (record.event.what === 'assigned') this.#names.forgetJob(subject.jobKey!); // every record of a job has one
     const { job, gateway, runner } = this.#idsOf(subject);
+    const places = emptyDeltas();
+    addPlaces(places, { gateway, runner }, atMs);
+    this.#upserts.add(places);
     for (const { text, values } of jobStatements(record, { ...job!, gateway, runner }))
       this.#prepare(text).run(...values);
   }

@@ -70,7 +70,8 @@ async function retain(t: Test, store: OpenedStore): Promise<void> {
   await new Retention({ ...options, days: day }).turn();
   t.same(await store.days(), [second], 'a day of which nothing is kept goes as a whole');
   const hours = async () =>
-    (await sql<{ n: number }>`select sum(n) as n from roll_hour`.execute(store.reader)).rows[0]!.n;
+    (await sql<{ n: number }>`select coalesce(sum(n), 0) as n from roll_hour`.execute(store.reader)).rows[0]!
+      .n;
   t.equal(await hours(), 12_000, 'its sums stay');
   await new Retention({
     ...options,
