@@ -14,7 +14,7 @@ import type { Meter } from './flow/ports.ts';
 import { Claims, type ClaimResult, type ConfirmPort } from './jobs/claims/claims.ts';
 import { readKeptClaims } from './jobs/claims/kept-claims.ts';
 import type { JobSource, KnownJobs } from './jobs/job-source.ts';
-import type { LiveEntry } from './jobs/live-table.ts';
+import { isPublishable, type LiveEntry } from './jobs/live-table.ts';
 import type { ClusterWatch } from './jobs/kubernetes/cluster-watch.ts';
 import { processStart } from './store/process-start.ts';
 import { writeWhole, type StateDirectory } from './store/state-directory.ts';
@@ -121,7 +121,8 @@ export class SourcesInForce implements JobSource {
   }
 
   entries(): readonly LiveEntry[] {
-    return [...(this.#cluster?.entries() ?? []), ...this.#claims.entries()];
+    const all = [...(this.#cluster?.entries() ?? []), ...this.#claims.entries()];
+    return all.filter(isPublishable);
   }
 
   conflicts(): readonly string[] {

@@ -153,6 +153,17 @@ export const readLiveEntry: Read<LiveEntry> = shape(
   { machine: optional(text(256)) },
 );
 
+/** True for an entry that every reader of a table takes: one that it does not take costs all others their word. */
+export function isPublishable(entry: LiveEntry): boolean {
+  try {
+    readLiveEntry(entry);
+    return true;
+  } catch (error) {
+    if (error instanceof ReadProblem) return false;
+    throw error;
+  }
+}
+
 /** Reads the end of a job, from wherever it comes. @throws ReadProblem when it is none */
 export const readEndedJob: Read<EndedJob> = shape({ address, job: text(2100), atMs: time });
 

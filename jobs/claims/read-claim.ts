@@ -56,6 +56,7 @@ export interface Claim {
   readonly machine: string | null;
 }
 
+const maxUnits = 1024;
 const validate = new Ajv({ allErrors: false, strict: true }).compile<ClaimBody>(claimSchema);
 
 /** The claim that a body makes, or what is wrong with it, without repeating what it says. */
@@ -66,6 +67,8 @@ export function readClaim(body: unknown): Claim | { readonly problem: string } {
       problem: `${first?.instancePath ?? ''} ${first?.message ?? 'is no claim'}`.trim().slice(0, 200),
     };
   }
+  // The schema counts characters; those who read tables of jobs count as JavaScript does.
+  if (Object.values(body).some((value) => value.length > maxUnits)) return { problem: 'a value is too long' };
   const server = canonicalHost(body.server);
   if (server === null) return { problem: '/server is no host' };
   if (body.platform === 'github' && body.repository.split('/').length !== 2)

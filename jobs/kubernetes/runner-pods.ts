@@ -87,7 +87,7 @@ export class RunnerPods {
         address,
         agent: null,
         source: 'kubernetes',
-        sinceMs: pod.startedMs,
+        sinceMs: Math.max(0, pod.startedMs),
         untilMs: nowMs + holdMs,
         machine: `pod ${pod.uid}`.slice(0, 256),
         ...said,

@@ -5,12 +5,13 @@ import { existsSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { text as readText } from 'node:stream/consumers';
+import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { startRunnerServer } from '../../api/runner-server.ts';
 import { Claims, type ClaimsOptions } from '../../jobs/claims/claims.ts';
 import { readKeptClaims } from '../../jobs/claims/kept-claims.ts';
 import { ConfirmClaims } from '../../jobs/confirm/confirm-claims.ts';
-import type { LiveEntry } from '../../jobs/live-table.ts';
+import { isPublishable, type LiveEntry } from '../../jobs/live-table.ts';
 import { openTcpListener, socketPort } from '../../kernel/sockets.ts';
 import { ForgeApiStub } from '../lab/forge-api-stub.ts';
 import { entryOf } from '../lab/live-entries.ts';
@@ -408,6 +409,7 @@ t.test('what is no claim is refused, whatever it is', async (t) => {
     ['a server with a user', { ...release, server: 'https://github.com@evil.example' }, 422],
     ['too much', { ...release, ref: 'x'.repeat(9000) }, 413],
     ['a long ref', { ...release, ref: 'x'.repeat(2000) }, 422],
+    ['a ref of long characters', { ...release, ref: `refs/heads/${'𝒳'.repeat(1000)}` }, 422],
     ['of gitlab without a job', { ...release, platform: 'gitlab', server: 'gitlab.com' }, 422],
   ];
   for (const [what, body, status] of rows) {
@@ -586,4 +588,37 @@ t.test('a gateway that is away fails no job, unless the operator wants it to', a
     code: 0,
     output: '',
   });
+});
+
+t.test('whatever is taken as a claim can be told to all workers', async (t) => {
+  const { claims, clock } = await lab(t, { isAsked: false });
+  const texts = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 40 }),
+    fc.constantFrom('𝒳'.repeat(512), 'é'.repeat(1024)),
+  );
+  const keys = [
+    'ref',
+    'job',
+    'event',
+    'actor',
+    'workflow',
+    'headRef',
+    'runner',
+    'sha',
+    'machine',
+    'environment',
+  ] as const;
+  let taken = 0;
+  fc.assert(
+    fc.property(fc.constantFrom(...keys), texts, (key, value) => {
+      clock.nowMs += minute;
+      const { status } = claims.take('10.0.0.1', { ...release, [key]: value }, clock.nowMs);
+      if (status === 202) taken++;
+      const entries = claims.entries(clock.nowMs);
+      claims.end('10.0.0.1', clock.nowMs);
+      return entries.every(isPublishable);
+    }),
+    { numRuns: 300 },
+  );
+  t.ok(taken > 100, `${taken} of them were claims`);
 });
