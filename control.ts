@@ -222,14 +222,15 @@ class Control {
     this.#lost.closeBefore(atMs, new Set(pids));
     setInterval(() => this.#readStats(), 1000).unref();
     this.#fleet.start();
-    void this.#store.start();
     const { config, storeSecrets } = this.#settings;
-    void shareJobs({
+    const sharing = {
       config,
       fleet: this.#fleet,
-      database: databaseOf(config, storeSecrets),
+      database: () => databaseOf(config, storeSecrets),
       log: this.#log,
-    });
+    };
+    // The store makes the tables that gateways share.
+    void this.#store.start().then(() => shareJobs(sharing));
     // Last: a large policy takes the kernel a while, and whoever asks is told meanwhile what is missing.
     await this.#inForce.read();
     this.#inForce.adopt();

@@ -25,18 +25,28 @@ export interface JobsOfGatewaysOptions {
 export interface ShareOptions {
   readonly config: Pick<Config, 'fleet' | 'gateway'>;
   readonly fleet: JobsOfFleet;
-  /** Null where the store is this machine’s own. */
-  readonly database: PoolConfig | null;
+  /** Null where the store is this machine’s own. @throws SallyportError while what it needs cannot be read */
+  readonly database: () => PoolConfig | null;
   readonly log: Logger;
 }
 
 /** Lets the gateways of a fleet know each other’s jobs, where they share a database. */
-export async function shareJobs({ config, fleet, database, log }: ShareOptions): Promise<void> {
-  if (database === null) return;
+export async function shareJobs(options: ShareOptions): Promise<void> {
+  try {
+    await share(options);
+  } catch (error) {
+    options.log.error({ err: error }, 'gateways cannot tell each other of jobs; it is tried again');
+    setTimeout(() => void shareJobs(options), shareAgainMs).unref();
+  }
+}
+
+async function share({ config, fleet, database, log }: ShareOptions): Promise<void> {
+  const place = database();
+  if (place === null) return;
   // Control without it has no need of its code.
   const { SharedJobs } = await import('./store/shared-jobs.ts');
   const gateways = new JobsOfGateways({
-    shared: new SharedJobs(database, config.fleet, config.gateway),
+    shared: new SharedJobs(place, config.fleet, config.gateway),
     log,
     own: () => fleet.own(),
     key: () => fleet.key,
@@ -47,6 +57,7 @@ export async function shareJobs({ config, fleet, database, log }: ShareOptions):
   await gateways.start();
 }
 
+const shareAgainMs = 30_000;
 const readEveryMs = 5_000;
 const writeEveryMs = 10_000;
 const writeSoonMs = 200;
@@ -123,6 +134,7 @@ export class JobsOfGateways implements OtherGateways {
       this.#mine = fromRows(await shared.mine(Date.now())).jobs;
       this.#hasKey = true;
       onChange();
+      this.changed();
     }
     const gateways = await shared.others(Date.now());
     const [fresh, silent] = [gateways.filter(isFresh), gateways.filter((other) => !isFresh(other))];
