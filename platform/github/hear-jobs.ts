@@ -12,7 +12,15 @@ import type { Held, HoldLimits } from '../../flow/held.ts';
 import type { HashToken } from '../../flow/job-message.ts';
 import type { JobNews, StepState, StepUpdate } from '../../flow/job-news.ts';
 import { entriesOf, pick, textOf, wholeDocument, wordOf, type JsonSpan } from '../../flow/json-spans.ts';
-import { agentOf, isLegacy, readEvent, readPoll, readRenewal, readTimeline } from './hear-legacy.ts';
+import {
+  agentOf,
+  isLegacy,
+  readEvent,
+  readPoll,
+  readRenewal,
+  readSession,
+  readTimeline,
+} from './hear-legacy.ts';
 import { readJobMessage } from './read-job-message.ts';
 import { queryValuesWithoutCase } from './split-path.ts';
 
@@ -92,6 +100,11 @@ function hearOlder(
   { server, now }: { readonly server: string; readonly now: () => number },
 ): Understanding | null {
   switch (name) {
+    case 'runner/session':
+      if (request.method !== 'POST') return null;
+      return withBody(meaning, (asked) =>
+        onBody(callLimits, [200, 201], (answer) => readSession(asked, answer, server)),
+      );
     case 'runner/renew-job':
       return withRenewal(meaning, request, server, now);
     case 'job/events':
@@ -213,7 +226,7 @@ function onPoll(
       if (status !== 200 && status !== 202 && status !== 204) return nothing;
       if (held?.kind !== 'whole') return isBusy ? nothing : tell({ kind: 'polled', server, agent });
       try {
-        return { ...nothing, news: news(held.body) };
+        return { ...nothing, news: news(held.body).filter(({ kind }) => !isBusy || kind !== 'polled') };
       } finally {
         held.body.fill(0);
       }

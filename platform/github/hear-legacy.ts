@@ -38,6 +38,14 @@ export function agentOf(request: AskedRequest): string {
   return (named ?? request.header('x-actions-session') ?? 'unnamed').slice(0, maxIdBytes);
 }
 
+/** A program begins to ask: by the id that the answer gives it, under which its polls come. */
+export function readSession(asked: Buffer, answer: Buffer, server: string): JobNews | null {
+  const agent = textIn(answer, 'sessionId');
+  const registered = pick(asked, wholeDocument(asked), 'agent').agent;
+  const runner = wordOf(asked, pick(asked, registered ?? null, 'id').id);
+  return agent === null ? null : { kind: 'began', server, agent, runner };
+}
+
 /** The answer to a poll: a job, word that there is none, or that the runner is to ask elsewhere. */
 export function readPoll(body: Buffer, server: string, agent: string, hash: HashToken): JobNews[] {
   const polled: JobNews = { kind: 'polled', server, agent };

@@ -14,6 +14,7 @@ import { understandGithub } from '../../platform/github/understand-github.ts';
 import { hearGitlabJobs } from '../../platform/gitlab/hear-jobs.ts';
 import { readGitlabJob } from '../../platform/gitlab/read-job.ts';
 import { ownServer } from '../../flow/platform-server.ts';
+import { serialiseJobRecord } from '../../store/serialise-job-record.ts';
 import { githubMessage, gitlabMessage } from '../lab/job-messages.ts';
 
 const hash = (token: string): string => `#${token.length}`;
@@ -134,7 +135,22 @@ t.test('polls, goodbyes and a move to the broker are told of the program that as
     news({ method: 'DELETE', path: `${service}/pools/1/messages/77`, query: 'sessionId=s-1' }),
     undefined,
   );
-  t.same(news({ method: 'POST', path: `${service}/pools/1/sessions`, body: '{}' }), undefined);
+  const begin = (answer: string) =>
+    news({
+      method: 'POST',
+      path: `${service}/pools/1/sessions`,
+      headers: { 'x-actions-session': 'other' },
+      body: '{"sessionId":"00000000-0000-0000-0000-000000000000","agent":{"id":12,"name":"r"}}',
+      answer,
+    });
+  const key = '"encryptionKey":{"encrypted":true,"value":"c2VjcmV0"}';
+  t.same(begin(`{"sessionId":"s-1",${key}}`), [{ kind: 'began', server: host, agent: 's-1', runner: '12' }]);
+  t.same(begin(`{${key}}`), undefined, 'no name, no program');
+  const busy = {
+    ...poll({ messageType: 'JobCancellation', body: '{}' }),
+    query: 'sessionId=s-1&status=Busy',
+  };
+  t.same(news(busy), [], 'one that is at work asks for nothing');
 });
 
 t.test('renewals, ends and steps are heard in the older form', async (t) => {
@@ -340,6 +356,62 @@ t.test('a text that is taken out as bytes is the text that JSON means', async (t
   const broken = Buffer.from('"\\x"');
   t.equal(textBytesOf(broken, wholeDocument(broken), 100), null);
   t.equal(textOf(broken, wholeDocument(broken)), null);
+});
+
+t.test('a record of hostile names is one bounded line without a secret in it', async (t) => {
+  const token = ['ghp', 'Ab3dEf6hIj9lMn2pQr5tUv8xYz1bCd4fGh7j'].join('_');
+  const names = [
+    '\u001b]0;x\u0007\r\n{"kind":"job"',
+    '=1+1',
+    "'; DROP TABLE job;--",
+    '<b>',
+    token,
+    'n'.repeat(1_000),
+  ];
+  const steps = Array.from({ length: 2_000 }, (_, at) => ({
+    type: 'action',
+    id: `a1000000-0000-4000-8000-${String(at).padStart(12, '0')}`,
+    displayNameToken: { type: 0, lit: names[at % names.length] },
+  }));
+  const read = readJobMessage(
+    Buffer.from(
+      JSON.stringify({ ...githubMessage({ github: { actor: token, head_ref: names[0]! } }), steps }),
+    ),
+    'github.com',
+    hash,
+  )!;
+  const { job, runAttempt, stage, sha, headRef, baseRef, matrix, granted, hasIdentity, uses } = read;
+  const line = serialiseJobRecord({
+    v: 1,
+    kind: 'job',
+    id: '0190a2b3-0000-7000-8000-000000000001',
+    time: '2026-11-25T00:00:00.000Z',
+    gateway: 'g',
+    fleet: 'f',
+    runner: '192.0.2.7',
+    jobId: read.jobId,
+    source: 'job-message',
+    agent: token,
+    event: {
+      what: 'assigned',
+      job,
+      runAttempt,
+      stage,
+      sha,
+      headRef,
+      baseRef,
+      matrix,
+      granted,
+      hasIdentity,
+      uses,
+      steps: read.steps,
+    },
+  });
+  t.equal(line.indexOf('\n'), line.length - 1, 'one line');
+  t.ok(line.length < 1_048_576, `${line.length} bytes`);
+  t.notMatch(line.slice(0, -1), /\p{Cc}/u, 'no control character');
+  t.notMatch(line, token);
+  t.match(JSON.parse(line), { kind: 'job', event: { headRef: /pull|x|kind/ } });
 });
 
 t.test('hostile names reach what is kept bounded', async (t) => {
