@@ -50,7 +50,8 @@ function answerOlder(target: string, response: ServerResponse): void {
   const job = githubMessage({ github: { server_url: `https://${ghes}` }, token: ownToken });
   const body = JSON.stringify({ ...job, requestId: 4_711 });
   const turn = /lastMessageId=(\d)/.exec(target)?.[1];
-  if (target.includes('/jobrequests/')) response.end(JSON.stringify({ requestId: 4_711 }));
+  if (target.endsWith('/sessions')) response.end('{"sessionId":"s-1"}');
+  else if (target.includes('/jobrequests/')) response.end(JSON.stringify({ requestId: 4_711 }));
   else if (turn === '1')
     response.end(JSON.stringify({ messageId: 1, messageType: 'PipelineAgentJobRequest', body }));
   else if (turn === '2')
@@ -97,7 +98,7 @@ await lab.startGateway(
   `version: 1
 mode: block
 presets: [github-runner, gitlab-runner]
-github: [{id: older, repo: "**", server: ghes.corp.example, access: write, operations: [runner/poll, runner/renew-job, log/upload], anyRef: the service of runners}]
+github: [{id: older, repo: "**", server: ghes.corp.example, access: write, operations: [runner/session, runner/poll, runner/renew-job, log/upload], anyRef: the service of runners}]
 scopes:
   - id: watched
     match: {repo: acme/watched}
@@ -257,6 +258,8 @@ t.test('a job of GitHub Enterprise Server, by the answer to its poll', async (t)
     `curl -s -o /dev/null -w '%{http_code}\\n' -X ${method} ${more} 'https://${ghes}${service}${path}'`;
   const poll = (last: number): string => call('GET', `/pools/1/messages?sessionId=s-1&lastMessageId=${last}`);
   const reach = `curl -s -o /dev/null -w '%{http_code}\\n' https://own.example/`;
+  const begin = call('POST', '/pools/1/sessions', `-d '{"agent":{"id":12}}'`);
+  t.equal(await run(begin, 2), '200\n');
   t.equal(await run(`${poll(0)}; ${reach}; ${poll(1)}; ${reach}`, 2), '202\n403\n200\n201\n');
   t.match(
     await lab.gateway.findRecord(
@@ -273,7 +276,7 @@ t.test('a job of GitHub Enterprise Server, by the answer to its poll', async (t)
     `-d '{"count":1,"value":["${ownToken}"]}'`,
   );
   t.equal(await run(feed, 2), '202\n');
-  t.same(secretsOf(await closed(ghes, 'POST')), [
+  t.same(secretsOf(await closed(ghes, 'POST', 2)), [
     'the job’s own token, a token of GitHub (ghs_…) in the log at byte 21, step step-7',
   ]);
   const renew = call('PATCH', '/pools/1/jobrequests/4711?lockToken=0', `-d '{"requestId":4711}'`);
