@@ -45,12 +45,19 @@ function checked(validate: ValidateFunction, { properties = {} }: Texts): Check 
     for (const [name, { type }] of Object.entries(properties)) {
       const text = texts[name];
       if (typeof text !== 'string') continue;
+      // No record has it, and PostgreSQL knows no text with it.
+      if (text.includes('\0')) return refuse(name);
       if (type === 'integer' && /^-?\d{1,15}$/.test(text)) texts[name] = Number(text);
       if (type === 'boolean' && /^(?:true|false)$/.test(text)) texts[name] = text === 'true';
     }
     const isGood = validate(data);
     found.errors = validate.errors ?? null;
     return isGood;
+  };
+  const refuse = (name: string): boolean => {
+    const message = 'must not have NUL characters';
+    found.errors = [{ keyword: 'nul', instancePath: `/${name}`, schemaPath: '#', params: {}, message }];
+    return false;
   };
   const found: Check = Object.assign(check, { errors: null });
   return found;

@@ -134,8 +134,10 @@ export class EventFeed {
   #tell(listener: Listener, { kind, text, owner }: FeedEvent): void {
     const { actor, kinds, response } = listener;
     if (kinds !== null && !kinds.has(kind) && kind !== 'skipped') return;
-    if (!maySeeOwner(actor, owner)) return;
-    response.write(text);
+    const maySee = maySeeOwner(actor, owner);
+    if (!maySee && kind !== 'skipped') return;
+    // Something was left out, and maybe of this caller's; how much there is of everybody's is not told.
+    response.write(maySee ? text : text.replace(/^data: .*$/m, 'data: {}'));
     if (response.writableLength <= this.#limits.waitingBytes) return;
     this.#leave(listener);
     response.destroy();

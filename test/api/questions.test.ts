@@ -163,6 +163,23 @@ async function answers(t: Test, lab: OperatorLab): Promise<void> {
   const [foreign] = await items('/v1/flows?host=tool.example');
   t.equal((await ask(`/v1/flows/${foreign.id}`, acme)).code, 'not-found', 'not another owner’s flow');
   t.equal((await ask('/v1/flows/x', acme)).code, 'not-found');
+  for (const path of [
+    '/v1/flows?host=a%00b',
+    '/v1/jobs?search=%00',
+    '/v1/runs?ref=a%00',
+    '/v1/runners?search=%00',
+  ])
+    t.equal((await ask(path)).code, 'invalid-query', path);
+  t.equal((await ask('/v1/runs/1:%00')).code, 'invalid-params');
+  const [called] = await items('/v1/flows?operation=issues/create');
+  t.match((await ask(`/v1/flows/${called.id}`)).detail, {
+    operation: {
+      name: 'issues/create',
+      needs: [{ issues: 'write' }],
+      touches: [{ owner: 'acme', name: 'app' }],
+    },
+    http: { version: '2' },
+  });
 
   const runs = await items('/v1/runs');
   t.same(
