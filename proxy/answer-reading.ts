@@ -28,7 +28,7 @@ export interface Asked {
   readonly id: string;
   readonly connection: Connection;
   readonly runner: string;
-  readonly attribution: Attribution;
+  attribution: Attribution;
   readonly decision: Decision;
   readonly policyRevision: string | null;
   judgement: Judgement;
@@ -149,7 +149,8 @@ function putInForce(asked: Asked, meaning: AnswerMeaning): void {
 }
 
 /** Whoever reads who runs where is told; what changes by it changes before the answer's last byte goes on. */
-function hearJobs({ judgement, connection, runner }: Asked, news: NonNullable<AnswerMeaning['news']>): void {
+function hearJobs(asked: Asked, news: NonNullable<AnswerMeaning['news']>): void {
+  const { judgement, connection, runner, attribution } = asked;
   const { core } = connection;
   if (news.length === 0 || judgement.query?.scheme !== 'https') return;
   core.teller = connection;
@@ -158,6 +159,8 @@ function hearJobs({ judgement, connection, runner }: Asked, news: NonNullable<An
   } finally {
     core.teller = null;
   }
+  // The request by which a job was handed out was made for it.
+  if (attribution.job === null && !attribution.conflict) asked.attribution = connection.attribution;
 }
 
 const maxMinted = 32;

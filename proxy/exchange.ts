@@ -38,7 +38,7 @@ export class Exchange implements Told {
   readonly id = uuidv7();
   readonly parent: string;
   readonly runner: string;
-  readonly attribution: Attribution;
+  attribution: Attribution;
   readonly step: FlowStep | null;
   readonly infrastructure: boolean;
   readonly connection: Connection;

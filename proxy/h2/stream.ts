@@ -33,7 +33,7 @@ export class Stream implements Told {
   readonly tls = null;
   readonly parent: string;
   readonly runner: string;
-  readonly attribution: Attribution;
+  attribution: Attribution;
   readonly step: FlowStep | null;
   readonly infrastructure: boolean;
   policyRevision: string | null;

@@ -166,7 +166,7 @@ t.test('a job is known from the answer that hands it out to the one that takes i
   });
   t.equal(flow.infrastructure, undefined);
   const taken = await told(({ operation }) => operation?.name === 'runner/acquire-job', t);
-  t.match(taken, { job: null, infrastructure: true, http: { status: 200 } });
+  t.match(taken, { job: { repository: 'acme/app' }, infrastructure: true, http: { status: 200 } });
 
   const steps = (state: number) => [
     { external_id: 'setup', number: 1, name: 'Set up job', status: 6, conclusion: 2 },
