@@ -76,7 +76,7 @@ t.teardown(async () => {
 t.setTimeout(90_000);
 
 const reach = async (host: string, runner: number): Promise<string> =>
-  (await lab.curl(['-o', '/dev/null', '-w', '%{http_code}', `https://${host}/repos/acme/app`], runner))
+  (await lab.curl(['-4', '-o', '/dev/null', '-w', '%{http_code}', `https://${host}/repos/acme/app`], runner))
     .stdout;
 const until = async (t: Test, host: string, runner: number, wanted: string, what: string): Promise<void> => {
   let last = '';
