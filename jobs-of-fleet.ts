@@ -9,6 +9,7 @@ import { unattributed, type Attribution } from './flow/job.ts';
 import type { JobMessage } from './flow/job-message.ts';
 import type { Meter } from './flow/ports.ts';
 import type { DeclaredJobs } from './jobs/declared.ts';
+import { EntryTexts, writePublishedTable } from './jobs/entry-texts.ts';
 import { JobHistory } from './jobs/job-history.ts';
 import type { JobSource, KnownJobs } from './jobs/job-source.ts';
 import { keyIdOf, readTableText, TableWriter } from './jobs/live-table-file.ts';
@@ -89,7 +90,7 @@ export class JobsOfFleet {
       log.error({ err: error }, 'what workers know of jobs is not usable');
     this.#tables = new WorkerTables({ folder: state.jobs, workers, onError });
     this.#writer = new TableWriter({
-      collect: () => JSON.stringify(this.#published()),
+      collect: () => writePublishedTable(this.#published()),
       write: (json) => writeStatus(state.jobsFile, json, 0o640),
       onError: (error) => log.error({ err: error }, 'workers cannot be told of jobs'),
     });
@@ -308,7 +309,7 @@ export class JobsOfFleet {
     const { state, log } = this.#options;
     const read = (path: string): PublishedTable | null => {
       const text = readTableText(path);
-      const table = text === null ? null : readPublishedTable(text);
+      const table = text === null ? null : readPublishedTable(text, new EntryTexts().read);
       if (text !== null && table === null)
         log.warn({ path }, 'what an earlier start knew of jobs cannot be read');
       return table === null || table.key === this.#key.toString('base64') ? table : withoutAllTokens(table);

@@ -3,6 +3,7 @@
 
 import { closeSync, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
 import { createHash } from 'node:crypto';
+import { EntryTexts } from './entry-texts.ts';
 import { maxTableBytes, readPublishedTable, type PublishedTable } from './live-table.ts';
 
 /** Names a key of hashes without telling it. */
@@ -45,6 +46,7 @@ export interface PublishedWatchOptions {
 export class PublishedWatch {
   readonly #options: PublishedWatchOptions;
   readonly #timer: NodeJS.Timeout;
+  readonly #entries = new EntryTexts();
   #stamp = '';
   #table: PublishedTable | null = null;
 
@@ -67,7 +69,8 @@ export class PublishedWatch {
       if (stamp === this.#stamp || stamp === '') return;
       const text = readTableText(path);
       this.#stamp = stamp;
-      const table = text === null ? null : readPublishedTable(text);
+      const table = text === null ? null : readPublishedTable(text, this.#entries.read);
+      this.#entries.end();
       if (table === null) throw new Error(`${path} is no table of live jobs`);
       this.#table = table;
       onChange(table);

@@ -181,27 +181,32 @@ const readTable: Read<LiveTable> = shape({
   ended: list(maxEntries, readEndedJob),
 });
 
-const readPublished: Read<PublishedTable> = shape(
-  {
-    v: oneOf(1),
-    atMs: time,
-    key: text(44),
-    jobs: entries,
-    recall: entries,
-    managers: addresses,
-    conflicts: addresses,
-  },
-  { machines: optional(list(maxAddresses, list(maxMachine, address))) },
-);
+/** Entries stand in it as `read` takes them. */
+const publishedOf = (read: Read<LiveEntry>): Read<PublishedTable> =>
+  shape(
+    {
+      v: oneOf(1),
+      atMs: time,
+      key: text(44),
+      jobs: list(maxEntries, read),
+      recall: list(maxEntries, read),
+      managers: addresses,
+      conflicts: addresses,
+    },
+    { machines: optional(list(maxAddresses, list(maxMachine, address))) },
+  );
 
 /** The table of a worker out of its file’s text; null when it is none. */
 export function readLiveTable(json: string): LiveTable | null {
   return readWhole(json, readTable);
 }
 
-/** Control’s table out of its file’s text; null when it is none. */
-export function readPublishedTable(json: string): PublishedTable | null {
-  const table = readWhole(json, readPublished);
+/** Control’s table out of its file’s text, whose entries `read` takes; null when it is none. */
+export function readPublishedTable(
+  json: string,
+  read: Read<LiveEntry> = readLiveEntry,
+): PublishedTable | null {
+  const table = readWhole(json, publishedOf(read));
   return table !== null && Buffer.from(table.key, 'base64').length === 32 ? table : null;
 }
 

@@ -8,6 +8,7 @@ import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { noMeter } from '../../flow/ports.ts';
 import { DeclaredJobs } from '../../jobs/declared.ts';
+import { EntryTexts } from '../../jobs/entry-texts.ts';
 import { keyIdOf } from '../../jobs/live-table-file.ts';
 import { readPublishedTable, type LiveEntry, type LiveTable } from '../../jobs/live-table.ts';
 import { JobsOfFleet } from '../../jobs-of-fleet.ts';
@@ -65,7 +66,8 @@ function openFleet(t: Test, state: StateDirectory, workers: string[] = ['worker-
   };
 }
 
-const published = (state: StateDirectory) => readPublishedTable(readFileSync(state.jobsFile, 'utf8'))!;
+const published = (state: StateDirectory) =>
+  readPublishedTable(readFileSync(state.jobsFile, 'utf8'), new EntryTexts().read)!;
 const repositoryOf = ({ fleet }: Opened, who = address) => fleet.attribute(who).job?.repository ?? null;
 
 t.test(

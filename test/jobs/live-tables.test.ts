@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { PublishedWatch, TableWriter } from '../../jobs/live-table-file.ts';
 import type { Attribution } from '../../flow/job.ts';
+import { EntryTexts, writePublishedTable } from '../../jobs/entry-texts.ts';
 import { JobHistory } from '../../jobs/job-history.ts';
 import {
   attributionOfEntry,
@@ -67,6 +68,14 @@ t.test('a table is read as it was written, and whatever is not of its form is no
   for (const [title, value] of spoilt)
     t.equal(readLiveTable(typeof value === 'string' ? value : JSON.stringify(value)), null, title);
   t.equal(readPublishedTable(JSON.stringify({ ...published, key: 'c2hvcnQ=' })), null, 'a short key');
+  const texts = new EntryTexts();
+  const first = readPublishedTable(writePublishedTable(published), texts.read);
+  t.same(first, published);
+  texts.end();
+  const again = readPublishedTable(writePublishedTable({ ...published, atMs: 9 }), texts.read);
+  t.equal(again?.jobs[0], first?.jobs[0], 'an entry that is the same is not read again');
+  for (const entry of ['{', 'null', '"a"', JSON.stringify({ ...table.jobs[0], untilMs: 'later' })])
+    t.equal(readPublishedTable(JSON.stringify({ ...published, jobs: [entry] }), texts.read), null, entry);
 });
 
 t.test('a watch hands over each good table and keeps it while a later one is none', async (t) => {
