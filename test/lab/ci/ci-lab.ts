@@ -10,7 +10,7 @@ import { Lab, type LabOptions } from '../lab.ts';
 import { labAddresses } from '../origins.ts';
 import type { RunnerPlan } from './actions-runner.ts';
 import { announce } from './announce.ts';
-import { GithubService, githubHosts, type GithubServiceOptions } from './github-service.ts';
+import { githubAddress, GithubService, githubHosts, type GithubServiceOptions } from './github-service.ts';
 import { drawPipelineJob, gitlabHost, GitlabService, type LabPipelineJob } from './gitlab-service.ts';
 import { drawJob, type LabJob } from './job.ts';
 import type { PipelinePlan } from './pipeline-runner.ts';
@@ -103,7 +103,8 @@ export class CiLab {
     try {
       const secrets = new Secrets(seed);
       const web = { a: [labAddresses.web4], aaaa: [labAddresses.web6] };
-      for (const host of [...targetHosts, 'forge.example.net']) lab.origins.names.set(host, web);
+      for (const host of targetHosts) lab.origins.names.set(host, web);
+      lab.origins.names.set('forge.example.net', { a: [githubAddress] });
       const github = await GithubService.start({ lab, seed, secrets, ...service });
       return new CiLab(lab, seed, secrets, github, await GitlabService.start(lab, seed, secrets));
     } catch (error) {

@@ -54,8 +54,8 @@ interface Agent {
   poll: (() => void) | null;
 }
 
-/** Address of every host of GitHub's in the lab. */
-const address = '93.184.216.83';
+/** Address of every host of GitHub's in the lab; what else leads there has answers that are made up. */
+export const githubAddress = '93.184.216.83';
 
 export class GithubService {
   readonly offers: Offer[] = [];
@@ -75,7 +75,7 @@ export class GithubService {
     this.#random = new Seeded(options.seed);
     this.#server = new WebServer({
       namespace: options.lab.topology.internet,
-      addresses: [address],
+      addresses: [githubAddress],
       http: [],
       https: [443],
       authority: options.lab.origins.authority,
@@ -88,9 +88,9 @@ export class GithubService {
   }
 
   static async start(options: GithubServiceOptions): Promise<GithubService> {
-    runIpBatch(options.lab.topology.internet, [`addr add ${address}/32 dev lo`]);
+    runIpBatch(options.lab.topology.internet, [`addr add ${githubAddress}/32 dev lo`]);
     for (const host of [...Object.values(githubHosts), ...runHosts])
-      options.lab.origins.names.set(host, { a: [address] });
+      options.lab.origins.names.set(host, { a: [githubAddress] });
     const service = new GithubService(options);
     await service.#server.start();
     return service;
