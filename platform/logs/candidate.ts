@@ -18,12 +18,15 @@ for (let byte = 0; byte < 128; byte++) {
   kindOf[byte] = isIn(byte, 48, 57) ? 1 : isIn(byte, 65, 90) ? 2 : isIn(byte, 97, 122) ? 4 : 0;
   (byte < 64 ? lowBit : highBit)[byte] = 1 << (byte & 31);
 }
-const [digit, everyKind] = [1, 7];
+const digit = 1;
+const upperCase = 2;
+const everyKind = 7;
 
 export class Candidate {
   readonly beginning: Beginning;
   /** Of its first byte. */
   readonly offset: number;
+  readonly slug: string;
   /** It is kept aside to be compared with the job's own. */
   isKept = false;
   #run = 0;
@@ -44,14 +47,11 @@ export class Candidate {
   constructor(beginning: Beginning, offset: number) {
     this.beginning = beginning;
     this.offset = offset;
+    this.slug = beginning.token.row.slug;
     const { runs, near } = beginning.token;
     this.#set = (runs[0] ?? near!.run).set;
     if (runs.length > 0) this.#expect(runs[0]!);
     else this.#search(near!.run);
-  }
-
-  get slug(): string {
-    return this.beginning.token.row.slug;
   }
 
   /** The next byte. */
@@ -128,11 +128,12 @@ export class Candidate {
   #note(byte: number): void {
     this.#count++;
     this.#length++;
-    this.#kinds |= kindOf[byte]!;
+    const kind = kindOf[byte]!;
+    this.#kinds |= kind;
     this.#low |= lowBit[byte]!;
     this.#high |= highBit[byte]!;
     if (byte === 37) this.#percents++;
-    if (this.#example === example.length) return;
+    if (this.#example === example.length || (kind !== upperCase && this.#example === 0)) return;
     if (byte === example[this.#example]) this.#example++;
     else this.#example = byte === example[0] ? 1 : 0;
   }

@@ -20,6 +20,9 @@ export type Whose = (token: string) => string | null;
 
 const maxCandidates = 4;
 const maxOwnBytes = 4_096;
+/** Steps of candidates: so many at once, and one for each so many bytes of the log. Logs of builds need a hundredth. */
+const burstSteps = 262_144;
+const bytesPerStep = 4;
 /** So many candidates of one log are held against hashes. */
 const maxAsked = 256;
 
@@ -35,7 +38,9 @@ export class LogScan {
   #candidates: Candidate[] = [];
   #kept: Buffer | null = null;
   #keptBytes = 0;
+  #isKeeping = false;
   #asked = 0;
+  #steps = 0;
 
   constructor(onHit: (hit: Hit) => void, whose: Whose | null = null) {
     this.#machine = machine ??= new TokenMachine();
@@ -75,30 +80,34 @@ export class LogScan {
     for (const slug of told) this.#leave(slug);
   }
 
-  /** Nothing more comes: what was kept is erased. */
+  /** Gives up what is under way: what was kept is erased. */
   close(): void {
     for (const candidate of this.#candidates) this.#forget(candidate);
     this.#candidates = [];
   }
 
+  // A log made of nothing but beginnings of tokens shall not take the time of other runners: it is looked at in part.
   #begin(state: number, end: number): void {
+    if (this.#steps > burstSteps + end / bytesPerStep) return this.close();
     for (const beginning of this.#machine.endedIn(state)) {
       if (this.#candidates.length >= maxCandidates) return;
       const candidate = new Candidate(beginning, end - beginning.sets.length);
       this.#candidates.push(candidate);
-      if (beginning.token.row.mayBeOwn !== true || this.#whose === null || this.#kept !== null) continue;
+      if (beginning.token.row.mayBeOwn !== true || this.#whose === null || this.#isKeeping) continue;
       candidate.isKept = true;
-      this.#kept = Buffer.alloc(maxOwnBytes);
+      this.#isKeeping = true;
+      this.#kept ??= Buffer.alloc(maxOwnBytes);
       this.#keptBytes = this.#kept.write(beginning.shown, 'latin1');
     }
   }
 
   #advance(byte: number): void {
     const all = this.#candidates;
+    this.#steps += all.length;
     let staying = 0;
     let slug: string | null = null;
     for (const candidate of all) {
-      const outcome = slug === candidate.slug ? none : candidate.take(byte);
+      const outcome = slug !== null && slug === candidate.slug ? none : candidate.take(byte);
       if (outcome === more) {
         if (candidate.isKept) this.#keep(byte);
         all[staying++] = candidate;
@@ -124,8 +133,8 @@ export class LogScan {
 
   #forget(candidate: Candidate): void {
     if (!candidate.isKept) return;
-    this.#kept?.fill(0);
-    this.#kept = null;
+    this.#kept?.fill(0, 0, Math.min(maxOwnBytes, this.#keptBytes));
+    this.#isKeeping = false;
     candidate.isKept = false;
   }
 
