@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { exitCodes, SallyportError } from '../flow/errors.ts';
-import { makeBackup, restoreBackup, type BackupList, type StoreOwner } from './backup.ts';
+import { makeBackup, requireStore, restoreBackup, type BackupList, type StoreOwner } from './backup.ts';
 import { holdLock } from './sqlite-lock.ts';
 
 const backupUsage = `usage: sallyport backup FOLDER [--config FILE] [--json]
@@ -54,6 +54,7 @@ export async function runBackup(args: readonly string[], io: Io, ports: StoreCom
       'usage',
       'the store is in PostgreSQL: use pg_dump, such as pg_dump --format=custom --file=sallyport.dump DATABASE',
     );
+  requireStore(folder);
   const end = await rest(folder, asked.config, ports);
   try {
     return print(await makeBackup(folder, asked.folder, ports.version), asked, io);

@@ -43,8 +43,7 @@ interface BackupFile {
 
 /** Copies the store of a folder into another, which must be new or empty. @throws SallyportError usage */
 export async function makeBackup(folder: string, target: string, program: string): Promise<BackupList> {
-  if (!existsSync(join(folder, 'main.db')))
-    throw new SallyportError('usage', `${folder} holds no store: name the sallyport.yaml of the gateway`);
+  requireStore(folder);
   requireEmpty(target, 'name a new folder');
   mkdirSync(join(target, 'flows'), { recursive: true, mode: 0o700 });
   chmodSync(target, 0o700);
@@ -56,6 +55,12 @@ export async function makeBackup(folder: string, target: string, program: string
   const list: BackupList = { v: 1, made: new Date().toISOString(), program, files };
   writeFileSync(join(target, listName), `${JSON.stringify(list, null, 2)}\n`, { mode: 0o600 });
   return list;
+}
+
+/** @throws SallyportError usage where there is none */
+export function requireStore(folder: string): void {
+  if (!existsSync(join(folder, 'main.db')))
+    throw new SallyportError('usage', `${folder} holds no store: name the sallyport.yaml of the gateway`);
 }
 
 const daysOf = (folder: string): string[] =>

@@ -1,6 +1,6 @@
 // One program at a time writes to an embedded store: two that count batches by themselves would count flows twice.
 
-import { chmodSync } from 'node:fs';
+import { chmodSync, chownSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { SallyportError } from '../flow/errors.ts';
@@ -15,6 +15,9 @@ export function holdLock(folder: string): DatabaseSync {
   try {
     lock.exec('pragma locking_mode = exclusive; begin exclusive');
     chmodSync(path, 0o600);
+    // What root makes beside the files of control must not keep control out.
+    const { uid, gid } = statSync(folder);
+    if (process.getuid?.() === 0) chownSync(path, uid, gid);
     return lock;
   } catch (error) {
     lock.close();

@@ -143,6 +143,11 @@ t.test('a copy that is taken under load can be restored, and nothing else can', 
       await (seconds === 0 ? store.resume() : store.pause(seconds * 1_000));
     },
   };
+  const empty = join(root, 'empty');
+  mkdirSync(empty);
+  const ofEmpty = { ...ports, place: () => ({ ...place, folder: empty }) };
+  await t.rejects(runBackup([join(root, 'other')], output(), ofEmpty), /holds no store/);
+  t.same(readdirSync(empty), [], 'and nothing of root’s is left where control is to write');
   const told = output();
   t.equal(await runBackup([copy, '--json'], told, ports), 0);
   t.match(JSON.parse(told.read()), { folder: copy, files: readdirSync(join(copy, 'flows')).length + 1 });
