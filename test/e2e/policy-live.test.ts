@@ -1,21 +1,27 @@
 // The table of cases on real flows: every question goes through a gateway that has the case's policy, from a runner that
-// is the asking job, and the record must say what the table says.
+// is the asking job, and the record must say what the table says. Where scopes decide it is asked twice: by a job that
+// the configuration declares, and by one that its platform announces.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import type { FlowRecord } from '../../flow/flow.ts';
-import type { Attribution } from '../../flow/job.ts';
+import type { Attribution, Job } from '../../flow/job.ts';
 import type { DeclaredJob } from '../../netns/gateway-port.ts';
 import { runIpBatch } from '../../netns/ip.ts';
 import { dialTcp } from '../../netns/socket.ts';
+import { announce } from '../lab/ci/announce.ts';
+import { GithubService } from '../lab/ci/github-service.ts';
+import { drawJob, type LabJob } from '../lab/ci/job.ts';
+import { Secrets } from '../lab/ci/secrets.ts';
+import { Seeded } from '../lab/ci/seeded.ts';
 import { Lab } from '../lab/lab.ts';
 import { declareJob, outcomeOf, RecordTail, sendRequest } from '../lab/live-client.ts';
 import { labAddresses } from '../lab/origins.ts';
 import { askName, knock, sendPing, sendUdp } from '../lab/packets.ts';
 import { sections, type Row } from '../policy/case-table.ts';
-import { nobody, withHead } from '../policy/judge.ts';
+import { ask, nobody, policyOf, withHead } from '../policy/judge.ts';
 
 /** Questions that no packet of a runner can ask. */
 const notLive = [
@@ -62,6 +68,56 @@ function declaredJobs(): DeclaredJob[] {
       numbers.flatMap((n) => [addressOf(index, n, false), addressOf(index, n, true)]),
     ),
   );
+}
+
+/** Addresses of jobs that are announced are those of declared ones, so far on. */
+const announcedFrom = 100;
+
+/** The job as a message of GitHub tells of it: what the table leaves open, no message does. Null where none would say this. */
+function told(job: Job): { readonly message: Partial<LabJob>; readonly job: Job } | null {
+  const isCalledSo = job.calledWorkflow === null || job.calledWorkflow.includes('@');
+  if (job.server !== 'github.com' || job.fork === true || !isCalledSo) return null;
+  const { repository, ref, event, workflow, name, actor, environment, calledWorkflow } = job;
+  if (repository === null || ref === null || event === null || workflow === null) return null;
+  const isProtected = job.protected ?? false;
+  const runnerGroup = job.runnerGroup ?? 'Default';
+  const headRepository = event === 'pull_request' ? repository : null;
+  return {
+    job: { ...job, fork: false, protected: isProtected, runnerGroup },
+    message: {
+      repository,
+      ref,
+      event,
+      workflow,
+      environment,
+      calledWorkflow,
+      headRepository,
+      isProtected,
+      runnerGroup,
+      ...(name === null ? {} : { name }),
+      ...(actor === null ? {} : { actor }),
+    },
+  };
+}
+
+/** The questions that the same job, announced, is asked as well: those to which what a message adds changes nothing. */
+function placeAnnounced(
+  text: string,
+  asked: readonly Asked[],
+  files: Readonly<Record<string, string>>,
+): Asked[] {
+  if (!text.includes('scopes:')) return [];
+  const policy = policyOf(text, files);
+  return asked
+    .filter(({ row: [who, question, answer], source }) => {
+      const live = who.job === null || source.includes(':') ? null : told(who.job);
+      if (live === null) return false;
+      return ask(policy, { ...who, job: live.job, source: 'job-message' }, question) === answer;
+    })
+    .map(({ row, source }) => {
+      const [ten, net, job, last] = source.split('.');
+      return { row, source: `${ten}.${net}.${Number(job) + announcedFrom}.${last}`, hasEnded: false };
+    });
 }
 
 interface Asked {
@@ -126,9 +182,8 @@ async function checkCase(
   lab: Lab,
   tail: RecordTail,
   title: string,
-  rows: readonly Row[],
+  asked: readonly Asked[],
 ): Promise<void> {
-  const asked = placeQuestions(rows);
   const before = tail.update().length;
   await Promise.all(
     asked.map(async (one) => {
@@ -148,30 +203,58 @@ async function checkCase(
     index,
     {
       row: [, question, answer],
+      source,
     },
   ] of asked.entries())
-    t.equal(found[index], nameless.get(question) ?? answer, `${title}: ${question}`);
+    t.equal(found[index], nameless.get(question) ?? answer, `${title}: ${question} from ${source}`);
 }
 
 /** Most of the time is spent waiting for the kernel's counts: several labs share it. */
 const lanes = 3;
 
-async function openLane(): Promise<{ lab: Lab; tail: RecordTail }> {
+/** What a case comes to on runners. */
+interface Placed {
+  readonly title: string;
+  readonly text: string;
+  readonly files: Readonly<Record<string, string>>;
+  readonly asked: readonly Asked[];
+  readonly announced: readonly Asked[];
+}
+
+const placed: readonly Placed[] = cases.map(([title, text, rows, files = {}]) => {
+  const asked = placeQuestions(rows);
+  return { title, text, files, asked, announced: placeAnnounced(text, asked, files) };
+});
+
+async function openLane(lane: number): Promise<{ lab: Lab; tail: RecordTail }> {
   const lab = await Lab.open();
   t.teardown(() => lab.close());
   lab.origins.names.set('*.example', { a: [labAddresses.web4], aaaa: [labAddresses.web6] });
   const numbers = Array.from({ length: maxQuestions }, (_, n) => n);
-  runIpBatch(
-    lab.runner().namespace,
-    jobKeys.flatMap((_, job) =>
+  const own = placed.filter((_, index) => index % lanes === lane).flatMap(({ announced }) => announced);
+  const announced = new Map(own.map(({ source, row: [who] }) => [source, who.job!]));
+  runIpBatch(lab.runner().namespace, [
+    ...jobKeys.flatMap((_, job) =>
       numbers.flatMap((n) => [
         `addr add ${addressOf(job, n, false)}/16 dev eth0`,
         `addr add ${addressOf(job, n, true)}/64 dev eth0 nodad`,
       ]),
     ),
-  );
-  const { stateDirectory } = await lab.startGateway('version: 1\nmode: block\n', { jobs: declaredJobs() });
+    ...[...announced.keys()].map((source) => `addr add ${source}/16 dev eth0`),
+  ]);
+  const { stateDirectory } = await lab.startGateway('version: 1\nmode: block\npresets: [github-runner]\n', {
+    jobs: declaredJobs(),
+  });
+  await announceAll(lab, announced);
   return { lab, tail: new RecordTail(stateDirectory) };
+}
+
+async function announceAll(lab: Lab, jobs: ReadonlyMap<string, Job>): Promise<void> {
+  const service = await GithubService.start({ lab, seed: 1, secrets: new Secrets(1) });
+  t.teardown(() => service.close());
+  const random = new Seeded(1);
+  for (const [source, job] of jobs)
+    await announce(lab, service, source, drawJob(random, [''], told(job)!.message));
 }
 
 function writeFiles(folder: string, files: Readonly<Record<string, string>>): void {
@@ -182,13 +265,16 @@ function writeFiles(folder: string, files: Readonly<Record<string, string>>): vo
 }
 
 t.test('every case on live flows', { timeout: 120_000 }, async (t) => {
+  t.ok(placed.flatMap(({ announced }) => announced).length > 60, 'many are asked by announced jobs, too');
   await Promise.all(
     Array.from({ length: lanes }, async (_, lane) => {
-      const { lab, tail } = await openLane();
-      for (const [title, text, rows, files] of cases.filter((_, index) => index % lanes === lane)) {
-        writeFiles(dirname(lab.gateway.policyPath), files ?? {});
+      const { lab, tail } = await openLane(lane);
+      for (const { title, text, files, asked, announced } of placed.filter(
+        (_, index) => index % lanes === lane,
+      )) {
+        writeFiles(dirname(lab.gateway.policyPath), files);
         await lab.gateway.reload(withHead(text));
-        await checkCase(t, lab, tail, title, rows);
+        await checkCase(t, lab, tail, title, [...asked, ...announced]);
       }
     }),
   );
