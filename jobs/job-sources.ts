@@ -119,6 +119,10 @@ export class JobSources implements AttributionPort, StepPort {
       if (one.kind === 'ended') this.#noteOthers(place, jobInstance(one.server, one.jobId));
       if (one.kind === 'began') this.#doubtOthers(place);
       this.#live.hear(place, one);
+      if (one.kind === 'ended' || one.kind === 'renewed')
+        for (const other of this.#others.machineOf(place))
+          if (other !== place && this.#live.jobsOf(other).some((job) => isNamed(job, one)))
+            this.#live.hear(other, one);
     }
   }
 
@@ -236,10 +240,10 @@ export class JobSources implements AttributionPort, StepPort {
 
   /** What was heard here, on any address of the machine. */
   #heardOn(machine: readonly string[]): Attribution {
-    const heard = new Set(machine.map((address) => this.#live.attribute(address)));
-    heard.delete(unattributed);
-    const [first = unattributed] = heard;
-    return heard.size > 1 ? inConflict : first;
+    const all = machine.map((address) => this.#live.attribute(address));
+    const [first = unattributed, ...others] = all.filter((attribution) => attribution !== unattributed);
+    // One job may have been heard on both before they were known to be one machine's.
+    return others.some(({ jobId }) => jobId === undefined || jobId !== first.jobId) ? inConflict : first;
   }
 
   /** What others say of an address, the surest first, without what has ended and what is known better here. */
@@ -347,6 +351,9 @@ export class JobSources implements AttributionPort, StepPort {
     this.#options.onChange(address, isOver && !ended.includes(before) ? [...ended, before] : ended);
   }
 }
+
+const isNamed = ({ message }: LiveJob, { server, jobId }: JobName): boolean =>
+  message.jobId === jobId && message.job.server === server;
 
 /** Sources that a program on the runner can speak for: they give way, and never make a conflict. */
 const isFirm = ({ source }: LiveEntry): boolean => source !== 'hook-claim' && source !== 'process';

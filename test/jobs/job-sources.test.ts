@@ -157,6 +157,24 @@ t.test('what is heard on one address of a machine holds for its others at once, 
   );
 });
 
+t.test(
+  'a job that was heard on both addresses before they were known to be one machine’s is one job',
+  async (t) => {
+    const { jobs } = open();
+    jobs.hear('192.0.2.2', [assigned(2)]);
+    jobs.hear('2001:db8::2', [assigned(2)]);
+    jobs.follow(published([], { machines: [['192.0.2.2', '2001:db8::2']] }));
+    for (const address of ['192.0.2.2', '2001:db8::2'])
+      t.match(jobs.attribute(address), { jobId: `github.com/${id(2)}`, conflict: false });
+    jobs.hear('2001:db8::2', [ended(2)]);
+    for (const address of ['192.0.2.2', '2001:db8::2']) t.match(jobs.attribute(address), { source: 'none' });
+    jobs.hear('192.0.2.3', [assigned(2)]);
+    jobs.hear('2001:db8::3', [assigned(3)]);
+    jobs.follow(published([], { machines: [['192.0.2.3', '2001:db8::3']] }));
+    t.match(jobs.attribute('192.0.2.3'), { conflict: true }, 'control: two jobs');
+  },
+);
+
 t.test('another pod on the address ends what ran there before', async (t) => {
   const { jobs } = open();
   jobs.hear('192.0.2.2', [assigned(2)]);
