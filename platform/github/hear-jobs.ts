@@ -60,13 +60,7 @@ export function hearJobs(
         onHead([200, 204], () => ({ kind: 'left', server, agent })),
       );
     case 'runner/acquire-job':
-      return heard(
-        meaning,
-        onBody(messageLimits, [200], (body) => {
-          const message = readJobMessage(body, server, hash);
-          return message === null ? null : { kind: 'assigned', message, agent, runsHere: true };
-        }),
-      );
+      return heard(meaning, acquired(server, agent, hash));
     case 'runner/renew-job':
       return withCall(meaning, server, (job) =>
         onBody(callLimits, [200], (body) => {
@@ -90,6 +84,16 @@ export function hearJobs(
     default:
       return meaning;
   }
+}
+
+/** The message that a runner fetches; what is none is a job that nobody can name. */
+function acquired(server: string, agent: string, hash: HashToken): AnswerReader {
+  const unread: JobNews = { kind: 'unread', server, agent, cause: 'unreadable' };
+  const read = (body: Buffer): JobNews => {
+    const message = readJobMessage(body, server, hash);
+    return message === null ? unread : { kind: 'assigned', message, agent, runsHere: true };
+  };
+  return onBody(messageLimits, [200], read, unread);
 }
 
 /** Calls that only the older service has, or has in another form; null for those that are the same. */
@@ -238,12 +242,14 @@ function onBody(
   limits: HoldLimits,
   statuses: readonly number[],
   news: (body: Buffer) => JobNews | null,
+  ofOpaque: JobNews | null = null,
 ): AnswerReader {
   return {
     limits,
     wantsBody: ({ status }) => statuses.includes(status),
     read: (head, held) => {
-      if (held?.kind !== 'whole' || !statuses.includes(head.status)) return nothing;
+      if (!statuses.includes(head.status)) return nothing;
+      if (held?.kind !== 'whole') return tell(ofOpaque);
       try {
         return tell(news(held.body));
       } finally {

@@ -76,10 +76,12 @@ function assignment(server: string, hash: HashToken, agent: string, runsHere: bo
     wantsBody: ({ status }) => status === 201,
     read: ({ status }, held) => {
       if (status === 204) return tell({ kind: 'polled', server, agent });
-      if (status !== 201 || held?.kind !== 'whole') return nothing;
+      const unread: JobNews = { kind: 'unread', server, agent, cause: 'unreadable' };
+      if (status !== 201) return nothing;
+      if (held?.kind !== 'whole') return tell(unread);
       try {
         const message = readGitlabJob(held.body, server, hash);
-        return tell(message === null ? null : { kind: 'assigned', message, agent, runsHere });
+        return tell(message === null ? unread : { kind: 'assigned', message, agent, runsHere });
       } finally {
         // Secrets were in it; what was read of it are texts of their own.
         held.body.fill(0);

@@ -120,6 +120,23 @@ t.test('a message that cannot be read says that there is a job, and whose it is 
   );
 });
 
+t.test('so does what is no message to a runner that fetches its job', async (t) => {
+  const acquire = (answer: string, status = 200) =>
+    news({
+      method: 'POST',
+      path: '/_services/run/acquirejob',
+      headers: { 'x-actions-session': 'a' },
+      body: '{}',
+      status,
+      answer,
+    });
+  const unread = [{ kind: 'unread', server: host, agent: 'a', cause: 'unreadable' }];
+  t.same(acquire(JSON.stringify(githubMessage())), unread, 'of another server');
+  t.same(acquire('{"jobId":'), unread);
+  t.equal(acquire(JSON.stringify(message))?.[0]?.kind, 'assigned', 'control');
+  t.same(acquire('{}', 409), undefined, 'it was handed none');
+});
+
 t.test('polls, goodbyes and a move to the broker are told of the program that asks', async (t) => {
   t.same(news(poll(null, 202)), [polled]);
   t.same(news(poll({ messageType: 'JobCancellation', body: '{}' })), [polled]);
