@@ -331,6 +331,30 @@ t.test('what cannot work is refused at its place, and what works by halves is wa
       `${base}malware: {files: [/nowhere/feed.ndjson]}\n`,
       '4:19 warning there is no /nowhere/feed.ndjson now; every package',
     ],
+    [`${base}store: {kind: postgres}\n`, '4:15 error there is no database; add "postgres" with its url'],
+    [
+      `${base}store:\n  kind: postgres\n  folder: a\n  postgres: {url: "postgres://u:s3cret@db/x", passwordFile: two.secret}\n`,
+      '6:11 error PostgreSQL keeps its own files; remove it',
+      '7:19 error a password does not belong here; write it into a file',
+      '7:61 error it names no file with one line',
+    ],
+    [
+      `${base}store: {kind: postgres, postgres: {url: "postgres://u@db.example/x", tls: off}}\n`,
+      '4:75 warning records and the password cross the network in the clear; set tls: verify',
+    ],
+    [
+      `${base}store: {postgres: {url: "mysql://u@db/x"}, retention: {request: 90, jobs: 30}}\n`,
+      '4:19 error the store is embedded; add kind: postgres, or remove it',
+      '4:25 error this is no URL of a database; write it like postgres://',
+      '4:75 error jobs would go before their flows (connection); keep jobs at least as long',
+    ],
+    [
+      `${base}store:\n  sinks:\n  - {kind: file}\n  - {kind: syslog, address: siem, url: "https://a"}\n  - {kind: otlp, url: "https://u:s3cret@a/v1/logs"}\n`,
+      '6:5 error it does not say where to; add "path"',
+      '7:29 error "siem" is no host and port; write it like siem.corp.example:6514',
+      '7:40 error a sink of kind syslog has no "url"; remove it',
+      '8:23 error this is no http: or https: URL without credentials; write it like',
+    ],
     ...accessRows,
     [`${base}kernell: {}\n`, '4:1 error unknown key "kernell"; did you mean "kernel"?'],
   ];
