@@ -67,6 +67,8 @@ interface Place {
   readonly runners: Map<string, string>;
   /** Programs that have left, and when: what they asked before is answered long after. */
   readonly left: Map<string, number>;
+  /** Programs that were handed a job which nobody could read, and until when it may run. */
+  readonly unread: Map<string, number>;
   /** A runner here starts its jobs elsewhere, and these are the ones that it was handed. */
   isManager: boolean;
   readonly managed: Map<string, LiveJob>;
@@ -197,19 +199,17 @@ export class LiveJobs implements AttributionPort {
       case 'steps':
         return this.#step(address, place, news);
       case 'unread':
-        return this.#leaveUnread(address, place, nameOfAgent(news.server, news.agent));
+        return this.#leaveUnread(place, nameOfAgent(news.server, news.agent));
       case 'ended':
         return this.#end(address, place, news);
     }
   }
 
-  /** A program that was handed another job is done with the one before: nobody said so, and nobody knows the other. */
-  #leaveUnread(address: string, place: Place, agent: string): void {
-    for (const job of place.jobs.values()) {
-      const { server } = job.message.job;
-      if (job.agent === null || nameOfAgent(server, job.agent) !== agent) continue;
-      this.#end(address, place, { server, jobId: job.message.jobId, conclusion: null });
-    }
+  /** Whatever else lives here, something nobody knows does too: it is in conflict, and never merely nobody's. */
+  #leaveUnread(place: Place, agent: string): void {
+    if (place.unread.has(agent) || place.unread.size < maxAgents)
+      place.unread.set(agent, this.#now() + leaseMs);
+    this.#doubt(place);
   }
 
   #poll(place: Place, agent: string): void {
@@ -295,6 +295,8 @@ export class LiveJobs implements AttributionPort {
     const untilMs = Math.min(message.leaseMs ?? now + leaseMs, now + maxLeaseMs);
     const name = agent === null ? null : nameOfAgent(message.job.server, agent);
     const runner = name === null ? null : (place.runners.get(name) ?? null);
+    // It asked again, and so is done with what nobody could read.
+    if (name !== null && place.jobs.size === 0) place.unread.delete(name);
     if (runsHere && runner !== null) this.#endDoubted(address, place, runner);
     const job = newJob(message, agent, { now, untilMs, runner, hasBegun: false });
     into.set(key, job);
@@ -327,6 +329,7 @@ export class LiveJobs implements AttributionPort {
         this.#options.onEnd?.(address, job, null);
       }
     for (const [agent, heardMs] of place.agents) if (heardMs <= now - agentMs) place.agents.delete(agent);
+    for (const [agent, untilMs] of place.unread) if (untilMs <= now) place.unread.delete(agent);
   }
 }
 
@@ -337,9 +340,10 @@ const newPlace = (): Place => ({
   isManager: false,
   managed: new Map(),
   left: new Map(),
+  unread: new Map(),
 });
-const isEmpty = ({ jobs, agents, runners, left, managed, isManager }: Place): boolean =>
-  jobs.size + agents.size + runners.size + left.size + managed.size === 0 && !isManager;
+const isEmpty = ({ jobs, agents, runners, left, unread, managed, isManager }: Place): boolean =>
+  jobs.size + agents.size + runners.size + left.size + unread.size + managed.size === 0 && !isManager;
 const nameOfAgent = (server: string, agent: string): string => `${server} ${agent}`;
 const nameOfJob = ({ server, jobId }: JobName): string => `${server} ${jobId}`;
 
@@ -370,13 +374,13 @@ function newJob(
 
 const inConflict: Attribution = { job: null, source: 'job-message', certainty: 'unknown', conflict: true };
 
-function attributionOf({ jobs, agents, isManager }: Place): Attribution {
+function attributionOf({ jobs, agents, unread, isManager }: Place): Attribution {
   const [first] = jobs.values();
   if (first === undefined) return unattributed;
   const all = new Set(agents.keys());
   for (const { agent, message } of jobs.values())
     if (agent !== null) all.add(nameOfAgent(message.job.server, agent));
-  const isNobodys = jobs.size > 1 || all.size > 1 || isManager || first.isDoubted;
+  const isNobodys = jobs.size > 1 || all.size > 1 || unread.size > 0 || isManager || first.isDoubted;
   return isNobodys ? inConflict : first.attribution;
 }
 

@@ -182,30 +182,51 @@ t.test('a runner that starts its jobs elsewhere is no job’s address', async (t
 });
 
 t.test(
-  'a job that nobody could read ends the one before it of the same runner, and is nobody’s',
+  'a job that nobody could read beside one that is known is a conflict, whoever was handed it, however often the other is renewed',
   async (t) => {
+    const unread = (agent: string) =>
+      ({ kind: 'unread', server: 'github.com', agent, cause: 'encrypted' }) as const;
+    for (const agent of ['another', 'runner-1']) {
+      const jobs = new LiveJobs({ now: () => 0 });
+      jobs.hear(address, assigned(1));
+      t.match(jobs.attribute(address), { job: { repository: 'acme/widget' } });
+      jobs.hear(address, unread(agent));
+      t.match(jobs.attribute(address), { job: null, conflict: true }, agent);
+      jobs.hear(address, { kind: 'renewed', ...named(1), untilMs: 600_000 });
+      t.match(jobs.attribute(address), { job: null, conflict: true }, 'it goes on, and so may the other');
+    }
     const jobs = new LiveJobs({ now: () => 0 });
-    jobs.hear(address, assigned(1));
-    jobs.hear(address, { kind: 'unread', server: 'github.com', agent: 'another', cause: 'encrypted' });
-    t.match(jobs.attribute(address), { job: { repository: 'acme/widget' } }, 'another runner’s');
-    jobs.hear(address, { kind: 'unread', server: 'github.com', agent: 'runner-1', cause: 'encrypted' });
-    t.match(jobs.attribute(address), { job: null, source: 'none', conflict: false });
-    const said: string[] = [];
-    const counted: unknown[] = [];
-    const unread = new UnreadJobs(
-      { ...noMeter, count: (name, labels) => void counted.push([name, labels]) },
-      ({ runner, cause }) => said.push(`${runner} ${cause}`),
+    jobs.hear(address, unread('runner-1'));
+    t.match(
+      jobs.attribute(address),
+      { job: null, source: 'none', conflict: false },
+      'by itself it is nobody’s',
     );
-    for (let round = 0; round < 3; round++)
-      unread.note(address, [
-        { kind: 'polled', server: 'github.com', agent: 'runner-1' },
-        { kind: 'unread', server: 'github.com', agent: 'runner-1', cause: 'encrypted' },
-      ]);
-    t.same(said, [`${address} encrypted`], 'said once');
-    t.same(counted[2], ['sallyport_jobs_unread_total', { cause: 'encrypted' }]);
-    t.equal(counted.length, 3);
+    jobs.hear(address, assigned(2));
+    t.match(
+      jobs.attribute(address),
+      { job: { repository: 'acme/widget' } },
+      'the same runner has another one',
+    );
   },
 );
+
+t.test('jobs that nobody could read are said once and counted', async (t) => {
+  const said: string[] = [];
+  const counted: unknown[] = [];
+  const unread = new UnreadJobs(
+    { ...noMeter, count: (name, labels) => void counted.push([name, labels]) },
+    ({ runner, cause }) => said.push(`${runner} ${cause}`),
+  );
+  for (let round = 0; round < 3; round++)
+    unread.note(address, [
+      { kind: 'polled', server: 'github.com', agent: 'runner-1' },
+      { kind: 'unread', server: 'github.com', agent: 'runner-1', cause: 'encrypted' },
+    ]);
+  t.same(said, [`${address} encrypted`], 'said once');
+  t.same(counted[2], ['sallyport_jobs_unread_total', { cause: 'encrypted' }]);
+  t.equal(counted.length, 3);
+});
 
 t.test('a machine that speaks from many addresses makes nobody forget another', async (t) => {
   const jobs = new LiveJobs({ now: () => 0 });
