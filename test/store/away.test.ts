@@ -1,6 +1,7 @@
 // The store is away: PostgreSQL stopped under load, a damaged, newer or locked file, segments that are dropped unread. What
 // can wait waits, in bounded memory; what is there is never overwritten; what went is counted.
 
+import { spawnSync } from 'node:child_process';
 import {
   appendFileSync,
   mkdirSync,
@@ -183,4 +184,35 @@ t.test('a store that cannot be used is told of, left alone, and opened once it c
   main.exec("insert into migration values (99, '0099-later.sql', 'x', 0)");
   main.close();
   t.throws(() => new SqliteStore(folder), /a newer version of this program wrote it: upgrade, or restore/);
+});
+
+t.test('a full disk is waited for, and nothing is lost or doubled over it', async (t) => {
+  const { segments, folder } = temporary(t);
+  mkdirSync(folder);
+  const mount = (...args: string[]) => spawnSync('mount', ['-t', 'tmpfs', ...args, 'tmpfs', folder]).status;
+  if (mount('-o', 'size=3m') !== 0) return void t.pass('a small disk', { skip: 'no right to mount' });
+  t.teardown(() => void spawnSync('umount', ['-l', folder]));
+  const problems: (string | null)[] = [];
+  const store = await ThreadedStore.open({
+    source: { kind: 'embedded', folder },
+    segments,
+    gateway: 'gw',
+    everyMs: 20,
+    onProblem: (problem) => problems.push(problem),
+  });
+  const count = 12_000;
+  const lines = Array.from({ length: count }, (_, serial) => serialiseRecord(flow(serial).closed));
+  writeFileSync(join(segments, segmentOf(1)), lines.join(''));
+  t.ok(await until(() => problems.length > 0));
+  t.match(problems[0], /database or disk is full/);
+  t.ok((await store.status()).backlogBytes > 0, 'what does not fit waits');
+  t.equal(mount('-o', 'remount,size=64m'), 0);
+  t.ok(await until(async () => (await store.status()).backlogBytes === 0));
+  t.equal(problems.at(-1), null);
+  const hours = await store.ask('hours', 0, Date.UTC(2027, 0, 1));
+  t.equal(
+    hours.reduce((sum, { flows }) => sum + flows, 0),
+    count,
+  );
+  await store.close();
 });
