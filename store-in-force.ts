@@ -77,6 +77,8 @@ export interface StoreFacts {
   readonly lostBytes: number | null;
 }
 
+/** How old what `/ready` tells may be. */
+const tellMs = 2_000;
 const againMs = { first: 1_000, most: 30_000 };
 
 export class StoreInForce {
@@ -88,6 +90,7 @@ export class StoreInForce {
   #told = { lost: 0, flows: 0, skipped: 0, sinks: [] as { delivered: number; lost: number }[] };
   #failures = 0;
   #timer: NodeJS.Timeout | undefined;
+  #teller: NodeJS.Timeout | undefined;
   #isClosed = false;
 
   constructor(options: StoreInForceOptions) {
@@ -97,6 +100,7 @@ export class StoreInForce {
   /** Opens it, now or later; resolves after the first try. */
   async start(): Promise<void> {
     if (this.#isClosed) return;
+    this.#teller ??= setInterval(() => void this.tell(), tellMs).unref();
     try {
       this.#store = await this.#open();
       this.#failures = 0;
@@ -154,6 +158,7 @@ export class StoreInForce {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
+    clearInterval(this.#teller);
     await this.#store?.close();
   }
 

@@ -73,15 +73,25 @@ const retention = new RetentionLoop({
 });
 
 async function status(): Promise<StoreStatus> {
+  // Where nothing is to be written, a question shows whether it is there.
+  const oldest = loop.problem === null ? await oldestDay() : { day: null, problem: null };
   return {
     backlogBytes: await ingest.backlogBytes(),
     lostBytes: ingest.lostBytes,
     flows: loop.flows,
     skippedLines: ingest.skipped,
-    problem: loop.problem ?? retention.problem,
-    oldestDay: loop.problem === null ? ((await store.days()).at(-1) ?? null) : null,
+    problem: loop.problem ?? oldest.problem ?? retention.problem,
+    oldestDay: oldest.day,
     sinks: sinks.map((sink, at) => ({ kind: data.sinks[at]!.kind, ...sink.counts })),
   };
+}
+
+async function oldestDay(): Promise<{ readonly day: string | null; readonly problem: string | null }> {
+  try {
+    return { day: (await store.days()).at(-1) ?? null, problem: null };
+  } catch (error) {
+    return { day: null, problem: error instanceof Error ? error.message : String(error) };
+  }
 }
 
 async function dropBefore(day: string): Promise<number> {
