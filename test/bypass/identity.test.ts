@@ -9,11 +9,13 @@ import { runIpBatch } from '../../netns/ip.ts';
 import { dialTcp } from '../../netns/socket.ts';
 import { WebServer } from '../../netns/web-server.ts';
 import { writeJson } from '../lab/ci/any-json.ts';
+import { waitUntil } from '../lab/gateway.ts';
 import { CiLab, type HeldJob } from '../lab/ci/ci-lab.ts';
 import { makeMessage } from '../lab/ci/github-message.ts';
 import { githubHosts } from '../lab/ci/github-service.ts';
 import { drawJob, type LabJob } from '../lab/ci/job.ts';
 import { Seeded } from '../lab/ci/seeded.ts';
+import { RecordTail } from '../lab/live-client.ts';
 import { labAddresses } from '../lab/origins.ts';
 
 const seed = Number(process.env['CI_LAB_SEED'] ?? Math.floor(Math.random() * 1e9));
@@ -72,6 +74,7 @@ const { lab, github } = ci;
 const random = new Seeded(seed);
 for (const host of Object.values(hosts)) lab.origins.names.set(host, { a: [labAddresses.web4] });
 const gateway = await lab.startGateway(policy);
+const tail = new RecordTail(gateway.stateDirectory);
 
 /** The job’s own server: it answers every path with the message of a job that may release. */
 const forgeAddress = '93.184.216.85';
@@ -114,20 +117,18 @@ async function ask(
 ): Promise<{ status: string; record: FlowRecord | null; hasArrived: boolean }> {
   const target = path === '' ? `/m/${random.word(8).toLowerCase()}${marks++}` : path;
   const before = arrivals(host, target);
-  const known = new Set((await gateway.records()).map(({ id }) => id));
+  const from = tail.update().length;
   const url = `https://${host}${target}`;
   const { stdout } = await lab.curl(['-4', '-o', '/dev/null', '-w', '%{http_code}', ...args, url], runner);
-  const isOf = (record: FlowRecord): boolean =>
-    record.phase === 'closed' &&
-    record.runner === lab.runner(runner).v4 &&
-    record.destination.host === host &&
-    !known.has(record.id);
   // A host that nothing opens is refused as a connection.
-  const record = await gateway.findRecord(
-    (record) =>
-      isOf(record) &&
-      (record.http?.path === target || (record.kind === 'connection' && record.decision.verdict === 'block')),
-  );
+  const isOf = ({ phase, kind, destination, runner: source, http, decision }: FlowRecord): boolean =>
+    phase === 'closed' &&
+    source === lab.runner(runner).v4 &&
+    destination.host === host &&
+    (http?.path === target || (kind === 'connection' && decision.verdict === 'block'));
+  const find = (): FlowRecord | null => tail.update().slice(from).findLast(isOf) ?? null;
+  await waitUntil(() => find() !== null, 3000);
+  const record = find();
   return { status: stdout, record, hasArrived: arrivals(host, target) > before };
 }
 
