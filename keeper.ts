@@ -31,6 +31,12 @@ export async function runKeeper(
   return keeper.run();
 }
 
+const portsOf = ({ workers, runnerPort, operatorAddress }: Listeners): ListeningPorts => ({
+  workers: workers.flatMap(({ port }) => port ?? []),
+  runner: runnerPort,
+  operator: Number(operatorAddress.split(':').at(-1)),
+});
+
 class Keeper {
   readonly #config: Config;
   readonly #log: Logger;
@@ -64,11 +70,7 @@ class Keeper {
     const { direct } = this.#listeners;
     this.#rules = new KeptRules({
       config,
-      ports: {
-        workers: this.#listeners.workers.flatMap(({ port }) => port ?? []),
-        runner: this.#listeners.runnerPort,
-        operator: Number(this.#listeners.operatorAddress.split(':').at(-1)),
-      },
+      ports: portsOf(this.#listeners),
       log: this.#log,
       virtualFile: this.#state.virtualFile,
       tellControl: (event) => this.#children.tellControl(event),
