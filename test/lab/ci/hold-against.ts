@@ -57,10 +57,10 @@ function judge(
   return last?.attribution.jobId === wanted ? 'right' : 'unknown';
 }
 
-/** Of those that are right: what is wrong of step or `infrastructure`, a line each. */
+/** Of those that are right, and sure to be: what is wrong of step or `infrastructure`, a line each. */
 export function findWrongSteps(compared: readonly Compared[]): string[] {
   return compared
-    .filter(({ verdict, said }) => verdict === 'right' && said.job !== null)
+    .filter(({ verdict, said }) => verdict === 'right' && said.job !== null && said.unsure === undefined)
     .flatMap(({ said, records }) =>
       records
         .filter(({ kind, attribution }) => kind === 'request' && attribution.jobId !== undefined)
