@@ -14,7 +14,7 @@ import { programRights } from './kernel/iptables-tables.ts';
 import { openListeners, type Listeners } from './kernel/listeners.ts';
 import { openUnixListener } from './kernel/sockets.ts';
 import { Children } from './keeper-children.ts';
-import { blockLogGroup, KeptRules } from './keeper-rules.ts';
+import { blockLogGroup, KeptRules, type ListeningPorts } from './keeper-rules.ts';
 import { openLog } from './flow/program-log.ts';
 import { prepareStateDirectory, writeWhole, type StateDirectory } from './store/state-directory.ts';
 
