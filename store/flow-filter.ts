@@ -152,7 +152,13 @@ export function windowsOf(
     })).filter(({ fromMs, untilMs }) => fromMs < untilMs);
   });
   const ordered = isOldestFirst ? windows : windows.toReversed();
-  return ordered.map(({ day, fromMs, untilMs }) => ({ day, from: idAt(fromMs), until: idAt(untilMs) }));
+  const found = ordered.map(({ day, fromMs, untilMs }) => ({
+    day,
+    from: idAt(fromMs),
+    until: idAt(untilMs),
+  }));
+  // A cursor may stand exactly where a part begins: that part is over, and would be its own next one.
+  return edge === null || isOldestFirst ? found : found.filter(({ from }) => Buffer.compare(from, edge) < 0);
 }
 
 /** An index narrows it well enough for a day at a time, or any flow will do. */

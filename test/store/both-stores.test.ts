@@ -25,6 +25,8 @@ interface Opened {
   offsets(gateway: string): Promise<ReadonlyMap<string, number>>;
   dropDay(day: string): Promise<void>;
   readonly reader: StoreReader;
+  /** One that has no time. */
+  readonly hurried: StoreReader;
   readonly sums: Questions;
 }
 
@@ -42,6 +44,7 @@ function openSqlite(t: Test): Opened {
     offsets: async (gateway) => store.offsets(gateway),
     dropDay: async (day) => store.dropDay(day),
     reader: new StoreReader(reading.main, reading.flows),
+    hurried: new StoreReader(reading.main, reading.flows, 0),
     sums: questionsOf(reading.main, reading.flows),
   };
 }
@@ -56,6 +59,7 @@ async function openPostgres(t: Test, bin: string): Promise<Opened> {
     offsets: (gateway) => store.offsets(gateway),
     dropDay: (day) => store.dropDay(day),
     reader: new StoreReader(store.main, store.flows),
+    hurried: new StoreReader(store.main, store.flows, 0),
     sums: questionsOf(store.main, store.flows),
   };
 }
@@ -72,10 +76,19 @@ async function fill(store: Opened): Promise<void> {
   }
 }
 
-async function all(reader: StoreReader, filter: FlowFilter, limit: number): Promise<StoredFlow[]> {
+async function all(
+  reader: StoreReader,
+  filter: FlowFilter,
+  limit: number,
+  isOldestFirst = false,
+): Promise<StoredFlow[]> {
   const found: StoredFlow[] = [];
   for (let cursor: string | null = null; ;) {
-    const page: Awaited<ReturnType<StoreReader['flows']>> = await reader.flows(filter, { limit, cursor });
+    const page: Awaited<ReturnType<StoreReader['flows']>> = await reader.flows(filter, {
+      limit,
+      cursor,
+      isOldestFirst,
+    });
     found.push(...page.items);
     if (page.next === null) return found;
     cursor = page.next;
@@ -135,6 +148,17 @@ async function ask(t: Test, store: Opened): Promise<void> {
     like((serial) => serial % 5 === 3 && serial >= 3_500 && serial < 3_700),
   );
   t.same(await found({ host: "h7.example' or 1=1 --" }), []);
+  for (const [filter, expected] of [
+    [{ path: '/77' }, like((serial) => String(serial).startsWith('77'))],
+    [{ kind: 'dns', rule: 'r', verdict: 'block' }, like((serial) => serial % 30 === 0)],
+    [{ search: 'H3.', isAttributed: false }, like((serial) => serial % 40 === 3 && serial % 4 === 0)],
+    [{ search: 'h12', isAttributed: false }, like((serial) => serial % 40 === 12)],
+  ] as const) {
+    const ids = async (isOldestFirst: boolean) =>
+      (await all(store.hurried, filter, 7, isOldestFirst)).map(({ id }) => id);
+    t.same(await ids(false), expected, `in pieces ${JSON.stringify(filter)}`);
+    t.same(await ids(true), expected.toReversed(), 'and from the other end');
+  }
   const runs = await sums.runs({}, { limit: 4, cursor: null });
   const more = await sums.runs({}, { limit: 4, cursor: runs.next });
   const all6 = [...runs.items, ...more.items];
