@@ -14,7 +14,7 @@ import { SallyportError } from './flow/errors.ts';
 import { keeperProtocol } from './flow/keeper-client.ts';
 import { answerRequest, type RequestPorts } from './kernel/keeper-requests.ts';
 import type { Listeners, WorkerSockets } from './kernel/listeners.ts';
-import { relayFlags } from './kernel/heap-room.ts';
+import { controlFlags, relayFlags } from './kernel/heap-room.ts';
 import { closeWorker, reopenWorker } from './kernel/listeners.ts';
 import { firstInheritedFd, SupervisedChild, type ChildSpec } from './kernel/supervise.ts';
 import { readStoreSecrets, storePaths } from './store-in-force.ts';
@@ -289,7 +289,7 @@ export class Children {
       name,
       script: programFile(program),
       // The store has a thread of control's; workers, which read what is hostile, may have none.
-      flags: isControl ? ['--allow-worker'] : relayFlags,
+      flags: isControl ? controlFlags : relayFlags,
       uid: isControl ? config.users.control : config.users.worker,
       gid: config.users.group,
       fds,

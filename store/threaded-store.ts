@@ -3,6 +3,7 @@
 import { Worker } from 'node:worker_threads';
 import { errorCodes, SallyportError, type ErrorCode } from '../flow/errors.ts';
 import type { StoreSource } from './opened-store.ts';
+import type { RefusedRecords } from './refused-records.ts';
 import type { StoreOver } from './retention.ts';
 import type { ActionName, Actions } from './store-actions.ts';
 import type { BatchEvent, StoreEvent } from './store-events.ts';
@@ -17,6 +18,8 @@ export interface StoreOptions extends Partial<Omit<ThreadData, 'source' | 'segme
   /** Told once when nothing can be written, and by null when it can again. */
   readonly onProblem?: (problem: string | null) => void;
   readonly onOver?: (over: StoreOver) => void;
+  /** Told when records were passed over, since the store refuses what they say. */
+  readonly onRefused?: (refused: RefusedRecords) => void;
   /** Told when the thread has ended unasked: nothing is written any more. */
   readonly onEnd?: (error: Error) => void;
 }
@@ -29,6 +32,8 @@ interface Waiting {
 // Compiled, it lies beside us as JavaScript.
 const ending = import.meta.filename.endsWith('.js') ? 'js' : 'ts';
 const threadFile = new URL(`store-thread.${ending}`, import.meta.url);
+/** Batches are many objects that live for a moment. */
+const youngMegabytes = 48;
 /** Questions that may wait at the same time; more are refused at once. */
 const maxWaiting = 1_000;
 /** Whoever is let in by what the store says does not wait for longer. */
@@ -48,7 +53,10 @@ export class ThreadedStore implements StorePort {
     const { sinks = [], retainEveryMs = 60_000 } = options;
     const what = { source, segments, gateway, sinks };
     const data: ThreadData = { ...what, everyMs, retention, maxBytes, retainEveryMs };
-    this.#thread = new Worker(threadFile, { workerData: data });
+    this.#thread = new Worker(threadFile, {
+      workerData: data,
+      resourceLimits: { maxYoungGenerationSizeMb: youngMegabytes },
+    });
   }
 
   /** Opens the store in a thread of its own. @throws SallyportError when it is another program's, or cannot be opened */
@@ -135,6 +143,7 @@ export class ThreadedStore implements StorePort {
 
   #onEvent(event: StoreEvent): void {
     if (event.kind === 'over') this.#options.onOver?.(event);
+    else if (event.kind === 'refused') this.#options.onRefused?.(event);
     else for (const listener of this.#listeners) listener(event);
   }
 
