@@ -191,6 +191,11 @@ export class StoreInForce {
       sinks: config.store.sinks.map((sink, at) => targetOf(sink, secrets.headers[at] ?? {})),
       onProblem: (problem) => this.#say(problem),
       onOver: (over) => this.#sayOver(over),
+      onRefused: ({ count, id, why }) =>
+        this.#options.log.error(
+          { count, id: id.slice(0, 36), why },
+          'the store refuses records: they are lost',
+        ),
       onEnd: (error) => this.#ended(error),
     });
     this.#told = { lost: 0, flows: 0, skipped: 0, sinks: [] };

@@ -94,7 +94,7 @@ export const metrics = {
   },
   sallyport_store_skipped_lines_total: {
     kind: 'counter',
-    help: 'Lines of segments that were no record: cut when a process was killed.',
+    help: 'Lines of segments that were no record (cut when a process was killed), or one that the store refuses.',
     labels: [],
   },
   sallyport_store_dropped_partitions_total: {

@@ -37,12 +37,16 @@ export interface FlowRow {
   readonly record: FlowRecord;
 }
 
+/** A day that is later has no name of ten characters. */
+const lastMs = Date.parse('9999-12-31T23:59:59.999Z');
+
 /** Null for a record whose id or time is none: nothing of ours writes such. */
 export function readFlowRow(record: FlowRecord): FlowRow | null {
   const id = idBytes(record.id);
   const timeMs = Date.parse(record.time);
   if (id === null || Number.isNaN(timeMs)) return null;
   const openedMs = id.readUIntBE(0, 6);
+  if (openedMs > lastMs) return null;
   return {
     id,
     day: new Date(openedMs).toISOString().slice(0, 10),

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { FlowRecord } from '../flow/flow.ts';
 import type { JobRecord } from '../flow/job-record.ts';
 import { nullIfGone, readBatch, type Batch } from './read-batch.ts';
+import { faultOfData, writeByHalves, type RefusedRecords } from './refused-records.ts';
 import { compareSegmentNames, parseSegmentName } from './segment-name.ts';
 import type { SegmentOffset } from './sqlite-store.ts';
 
@@ -29,6 +30,8 @@ export interface IngestOptions {
   readonly batchSize?: number;
   /** Told of each batch once the store has it. */
   readonly onBatch?: (batch: Batch) => void;
+  /** Told when records of a batch were passed over, since the store refuses what they say. */
+  readonly onRefused?: (refused: RefusedRecords) => void;
 }
 
 export class Ingest {
@@ -40,7 +43,7 @@ export class Ingest {
   /** As large as each segment was when it was seen last. */
   #sizes = new Map<string, number>();
   #lost = 0;
-  /** Lines that were no record. */
+  /** Lines that were no record, or one that the store refuses. */
   skipped = 0;
 
   constructor(options: IngestOptions) {
@@ -79,7 +82,7 @@ export class Ingest {
   }
 
   async #read(name: string, offsets: Map<string, number>, mustEnd: () => boolean): Promise<number> {
-    const { directory, gateway, sink, batchSize = 1_000, onBatch } = this.#options;
+    const { directory, gateway, batchSize = 1_000, onBatch } = this.#options;
     let count = 0;
     while (!mustEnd()) {
       const from = offsets.get(name) ?? 0;
@@ -87,13 +90,33 @@ export class Ingest {
       const batch = await readBatch(join(directory, name), from, batchSize);
       if (batch === null || batch.bytes === 0) break;
       const bytes = from + batch.bytes;
-      await sink.write(batch.flows, [{ gateway, name, bytes }], batch.jobs);
+      const kept = await this.#write(batch, { gateway, name, bytes });
       offsets.set(name, bytes);
-      count += batch.flows.length + batch.jobs.length;
-      this.skipped += batch.skipped;
-      onBatch?.(batch);
+      count += kept.flows.length + kept.jobs.length;
+      this.skipped += kept.skipped;
+      onBatch?.(kept);
     }
     return count;
+  }
+
+  /** Answers what of a batch is in the store: what it refuses is passed over. */
+  async #write(batch: Batch, offset: SegmentOffset): Promise<Batch> {
+    const { sink, onRefused } = this.#options;
+    const { flows, jobs } = batch;
+    try {
+      await sink.write(flows, [offset], jobs);
+      return batch;
+    } catch (error) {
+      if (faultOfData(error) === null) throw error;
+    }
+    // Parts of it may come again, as the whole may: what is there adds nothing.
+    const refused = await writeByHalves((some, of) => sink.write(some, [], of), flows, jobs);
+    await sink.write([], [offset], []);
+    const [first] = refused;
+    if (first !== undefined) onRefused?.({ count: refused.size, id: first[0].id, why: first[1] });
+    const isKept = (record: FlowRecord | JobRecord): boolean => !refused.has(record);
+    const skipped = batch.skipped + refused.size;
+    return { ...batch, flows: flows.filter(isKept), jobs: jobs.filter(isKept), skipped };
   }
 
   /** Segments, oldest first; counts what went unread since the last look. */

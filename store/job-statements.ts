@@ -69,7 +69,7 @@ function describe(event: Assigned, ids: JobRecordIds, atMs: number): Statement {
   const { job, runAttempt, stage, sha, headRef, baseRef, matrix, granted, hasIdentity, uses } = event;
   const text = (value: string | null): string | null => (value === null ? null : shownText(value, 1_024));
   const flag = (value: boolean | null): number | null => (value === null ? null : Number(value));
-  const names = [job.runId, job.ref, job.event, job.environment, job.actor, job.calledWorkflow];
+  const names = [job.ref, job.event, job.environment, job.actor, job.calledWorkflow];
   return {
     text: describeJob,
     values: [
@@ -78,6 +78,7 @@ function describe(event: Assigned, ids: JobRecordIds, atMs: number): Statement {
       ids.repository,
       ids.runner,
       atMs,
+      job.runId === null ? null : keyText(job.runId),
       ...[...names, job.runnerGroup, runAttempt, stage, sha, headRef, baseRef].map(text),
       flag(job.fork),
       flag(job.protected),

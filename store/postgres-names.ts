@@ -82,10 +82,14 @@ async function numbersOf(
   keys: readonly (readonly string[])[],
   more: Columns = {},
 ): Promise<ReadonlyMap<string, number>> {
-  if (keys.length === 0) return new Map();
+  const known = await findNumbers(client, table, columns, keys);
+  // What is there is not written again: that would use up a number each time, and there are no more than 2^31 of them.
+  const places = keys.flatMap((key, at) => (known.has(keyOf(key)) ? [] : [at]));
+  if (places.length === 0) return known;
+  const missing = places.map((at) => keys[at]!);
   const all = {
-    ...Object.fromEntries(columns.map((name, at) => [name, keys.map((key) => key[at]!)])),
-    ...more,
+    ...Object.fromEntries(columns.map((name, at) => [name, missing.map((key) => key[at]!)])),
+    ...Object.fromEntries(Object.entries(more).map(([name, of]) => [name, places.map((at) => of[at]!)])),
   };
   const names = Object.keys(all);
   const arrays = names.map((name, at) => `$${at + 1}::${typeOf(name)}[]`).join(', ');
@@ -93,6 +97,16 @@ async function numbersOf(
     `insert into ${table} (${names.join(', ')}) select * from unnest(${arrays}) on conflict do nothing`,
     Object.values(all),
   );
+  return new Map([...known, ...(await findNumbers(client, table, columns, missing))]);
+}
+
+async function findNumbers(
+  client: ClientBase,
+  table: string,
+  columns: readonly string[],
+  keys: readonly (readonly string[])[],
+): Promise<ReadonlyMap<string, number>> {
+  if (keys.length === 0) return new Map();
   const found = await client.query<Record<string, string | number>>(
     `select id, ${columns.join(', ')} from ${table} where (${columns.join(', ')}) in
       (select * from unnest(${columns.map((name, at) => `$${at + 1}::${typeOf(name)}[]`).join(', ')}))`,

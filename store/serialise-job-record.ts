@@ -10,9 +10,21 @@ export const jobLineStart = '{"kind":"job",';
 const maxListed = 500;
 const maxValues = 100;
 const maxTextLength = 1024;
+/** In units of at most three bytes: a writer gives up what it has buffered at 1 MiB, and readers take no longer line. */
+const maxLineLength = 262_144;
 
-/** One line of JSON with its line end. */
+/** One line of JSON with its line end. Where lists of a job would make it too long they are left out. */
 export function serialiseJobRecord(record: JobRecord): string {
+  const line = lineOf(record, redactEvent(record.event));
+  return line.length <= maxLineLength ? line : lineOf(record, redactEvent(withoutLists(record.event)));
+}
+
+function withoutLists(event: JobEvent): JobEvent {
+  if (event.what === 'steps') return { ...event, steps: [] };
+  return event.what === 'assigned' ? { ...event, matrix: null, granted: null, uses: [], steps: [] } : event;
+}
+
+function lineOf(record: JobRecord, event: JobEvent): string {
   const { kind, v, id, time, gateway, fleet, runner, source } = record;
   const line = {
     kind,
@@ -25,7 +37,7 @@ export function serialiseJobRecord(record: JobRecord): string {
     jobId: redactPath(record.jobId),
     source,
     agent: orNull(record.agent, redactName),
-    event: redactEvent(record.event),
+    event,
   };
   return `${JSON.stringify(line)}\n`;
 }

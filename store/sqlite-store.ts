@@ -88,9 +88,9 @@ export class SqliteStore {
   ): void {
     if (this.#isBehind) this.#finish();
     const batch = this.#batch + 1;
-    this.#isBehind = true;
     try {
       const byDay = Map.groupBy(this.#number(newestRows(records)), ({ row }) => row.day);
+      this.#isBehind = true;
       const deltas = [...byDay].map(([day, rows]) => this.#day(day).write(batch, rows, this.#names));
       this.#apply(batch, deltas, offsets, jobs);
       this.#isBehind = false;

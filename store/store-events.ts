@@ -1,6 +1,7 @@
 // What the store tells without being asked: that records came in, and that something had to go because it was too large.
 
 import type { Batch } from './read-batch.ts';
+import type { RefusedRecords } from './refused-records.ts';
 import type { StoreOver } from './retention.ts';
 import { keyText } from './stored-text.ts';
 
@@ -13,7 +14,8 @@ export interface BatchEvent {
   readonly jobs: readonly string[];
 }
 
-export type StoreEvent = BatchEvent | ({ readonly kind: 'over' } & StoreOver);
+export type StoreEvent =
+  BatchEvent | ({ readonly kind: 'over' } & StoreOver) | ({ readonly kind: 'refused' } & RefusedRecords);
 
 /** Null where nothing came. */
 export function eventOf({ flows, jobs }: Pick<Batch, 'flows' | 'jobs'>): BatchEvent | null {

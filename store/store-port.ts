@@ -28,7 +28,7 @@ export interface StoreStatus {
   readonly lostBytes: number;
   /** Records that came into the store since its thread began. */
   readonly flows: number;
-  /** Lines of segments that were no record: cut when a process was killed. */
+  /** Lines of segments that were no record (cut when a process was killed), or one that the store refuses. */
   readonly skippedLines: number;
   /** Why it takes nothing at the moment; null: it does. */
   readonly problem: string | null;

@@ -59,6 +59,7 @@ const ingest = new Ingest({
     const event = eventOf(batch);
     if (event !== null) tellEvent(event);
   },
+  onRefused: (refused) => tellEvent({ kind: 'refused', ...refused }),
 });
 const loop = new IngestLoop(ingest, {
   everyMs: data.everyMs,

@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import t from 'tap';
+import { Ingest } from '../../store/ingest.ts';
+import { faultOfData, type RefusedRecords } from '../../store/refused-records.ts';
 import { serialiseRecord } from '../../store/serialise-record.ts';
 import { SqliteStore } from '../../store/sqlite-store.ts';
 import { firstMs, flow } from '../lab/stored-flows.ts';
@@ -98,7 +100,6 @@ const sum = (flows: readonly ReturnType<typeof flow>[], factor: number): number 
 t.test('a line that is written while it is read waits for its end', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'sallyport-ingest-'));
   t.teardown(() => rmSync(directory, { recursive: true }));
-  const { Ingest } = await import('../../store/ingest.ts');
   const path = join(directory, segment(1));
   const taken: string[] = [];
   const ingest = new Ingest({
@@ -133,4 +134,60 @@ t.test('a file of a newer program, and one whose steps were others, are refused'
   main.exec("delete from migration where number = 9; update migration set digest = 'x'");
   t.throws(() => new SqliteStore(directory), /its step 0001-first\.sql is another one/);
   main.close();
+});
+
+t.test('a record that the store refuses for what it says holds up none of the others', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'sallyport-ingest-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const store = new SqliteStore(join(directory, 'store'));
+  t.teardown(() => store.close());
+  const lines = Array.from({ length: 40 }, (_, serial) => serialiseRecord(flow(serial).closed));
+  // What no process of ours writes: a text for a number, no destination, a step without a state.
+  const { closed } = flow(40);
+  lines[7] = `${JSON.stringify({ ...closed, http: { ...closed.http, status: 'x' } })}\n`;
+  lines[23] = `${JSON.stringify({ ...flow(41).closed, destination: undefined })}\n`;
+  const { id, time, gateway, fleet, runner } = flow(42).opened;
+  const steps = [{ id: 's', name: 'n', number: 1, state: null, startedMs: null, endedMs: null }];
+  const of = { v: 1, id, time, gateway, fleet, runner, jobId: 'github.com/1', source: 'job-message' };
+  const job = { kind: 'job', ...of, agent: null, event: { what: 'steps', steps } };
+  lines.push(`${JSON.stringify(job)}\n`, serialiseRecord(flow(43).closed));
+  mkdirSync(join(directory, 'segments'));
+  writeFileSync(join(directory, 'segments', segment(1)), lines.join(''));
+  const told: RefusedRecords[] = [];
+  const passedOn: number[] = [];
+  const ingest = new Ingest({
+    directory: join(directory, 'segments'),
+    gateway: 'gw',
+    sink: {
+      write: async (records, offsets, jobs) => store.write(records, offsets, jobs),
+      offsets: async () => store.offsets('gw'),
+    },
+    onBatch: ({ flows }) => passedOn.push(flows.length),
+    onRefused: (refused) => told.push(refused),
+  });
+  t.equal(await ingest.catchUp(), 39);
+  t.equal(ingest.skipped, 3);
+  t.same(told, [{ count: 3, id, why: 'sqlite 1299' }], 'the job’s step has no state');
+  t.same(passedOn, [39]);
+  t.equal(await ingest.backlogBytes(), 0);
+  t.equal(await ingest.catchUp(), 0);
+  const main = new DatabaseSync(join(directory, 'store', 'main.db'), { readOnly: true });
+  t.same({ ...main.prepare('select sum(n) as n from roll_hour').get() }, { n: 39 }, 'each counts once');
+});
+
+t.test('a database that is away, full, locked or at its end refuses no record', async (t) => {
+  const error = (detail: object) => Object.assign(new Error('it fails'), detail);
+  for (const errcode of [5, 6, 8, 10, 11, 13, 14, 26, 266]) t.equal(faultOfData(error({ errcode })), null);
+  const codes = ['08006', '25006', '40P01', '42P01', '53100', '55P03', '57P01', 'XX000', 'ECONNREFUSED'];
+  for (const code of [...codes, '2200H']) t.equal(faultOfData(error({ code })), null, code);
+  t.equal(faultOfData(error({ errcode: 3091 })), 'sqlite 3091');
+  for (const code of ['22003', '23514', '54000']) t.equal(faultOfData(error({ code })), `postgres ${code}`);
+  const directory = mkdtempSync(join(tmpdir(), 'sallyport-ingest-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  writeFileSync(join(directory, segment(1)), serialiseRecord(flow(1).opened));
+  const write = async () => Promise.reject(error({ errcode: 13 }));
+  const ingest = new Ingest({ directory, gateway: 'gw', sink: { write, offsets: async () => new Map() } });
+  await t.rejects(ingest.catchUp(), /it fails/);
+  t.equal(ingest.skipped, 0);
+  t.ok((await ingest.backlogBytes()) > 0, 'it waits');
 });

@@ -9,6 +9,7 @@ import { jobInstance, type JobEvent, type JobRecord } from '../../flow/job-recor
 import type { FlowRecord } from '../../flow/flow.ts';
 import { uuidv7 } from '../../flow/uuid.ts';
 import { openStore, type OpenedStore } from '../../store/opened-store.ts';
+import { serialiseJobRecord } from '../../store/serialise-job-record.ts';
 import { findPostgres, PostgresServer } from '../lab/postgres-server.ts';
 import { firstMs, flow } from '../lab/stored-flows.ts';
 
@@ -157,13 +158,15 @@ async function poison(t: Test, store: OpenedStore): Promise<void> {
     '<script>alert(1)</script>',
     'ü'.repeat(5_000),
     'a'.repeat(1_000_000),
+    // Three bytes a character, and no two alike: no index holds it whole.
+    String.fromCharCode(...Array.from({ length: 1_000 }, (_, at) => 0x4e00 + ((at * 7_919) % 20_000))),
   ];
   const records = odd.flatMap((text, at) => {
     const id = jobInstance('github.com', `${at}`);
     const event = assigned(text);
     if (event.what !== 'assigned') return [];
     const more = {
-      job: { ...event.job, repository: text, workflow: text, ref: text },
+      job: { ...event.job, repository: text, workflow: text, ref: text, runId: text },
       matrix: { [text]: text },
     };
     const steps = {
@@ -209,6 +212,39 @@ async function poison(t: Test, store: OpenedStore): Promise<void> {
     'and it goes on',
   );
 }
+
+t.test('a line stays far below what a writer buffers, whatever a job’s steps are called', (t) => {
+  const name = '\u0001'.repeat(1_024);
+  const all = Array.from({ length: 500 }, (_, at) => ({ id: `${at}${name}`, name }));
+  const begun = assigned('build');
+  const lines = [
+    {
+      ...begun,
+      matrix: Object.fromEntries(all.map(({ id }) => [id.slice(0, 1_000), name])),
+      steps: all,
+    } as JobEvent,
+    {
+      what: 'steps' as const,
+      steps: all.map((one) => ({
+        ...one,
+        number: 1,
+        state: 'running' as const,
+        startedMs: 1,
+        endedMs: null,
+      })),
+    },
+  ].map((event) => serialiseJobRecord(record(firstMs, event)));
+  for (const line of lines) t.ok(Buffer.byteLength(line) < 786_432, `${Buffer.byteLength(line)} bytes`);
+  t.match(JSON.parse(lines[0]!), {
+    event: { what: 'assigned', job: { name: 'build' }, steps: [], uses: [] },
+  });
+  t.equal(
+    JSON.parse(serialiseJobRecord(record(firstMs, begun))).event.steps.length,
+    2,
+    'usual ones are whole',
+  );
+  t.end();
+});
 
 t.test('SQLite keeps what is heard of jobs', (t) => tell(t, null));
 
