@@ -43,8 +43,9 @@ export class IngestLoop {
     this.#pausedUntilMs = 0;
   }
 
-  /** A batch is in the store, whatever comes of those after it. */
-  succeeded(): void {
+  /** A batch of so many records is in the store, whatever comes of those after it. */
+  succeeded(records: number): void {
+    this.flows += records;
     this.#failures = 0;
     this.#tell(null);
   }
@@ -62,8 +63,8 @@ export class IngestLoop {
 
   async #turn(): Promise<void> {
     try {
-      if (!this.#mustRest) this.flows += await this.#ingest.catchUp(() => this.#mustRest);
-      this.succeeded();
+      if (!this.#mustRest) await this.#ingest.catchUp(() => this.#mustRest);
+      this.succeeded(0);
     } catch (error) {
       this.#failures++;
       this.#tell(error instanceof Error ? error.message : String(error));

@@ -54,7 +54,7 @@ const ingest = new Ingest({
   gateway: data.gateway,
   sink: store,
   onBatch: (batch) => {
-    loop.succeeded();
+    loop.succeeded(batch.flows.length + batch.jobs.length);
     for (const sink of sinks) for (const line of batch.lines) sink.push(line);
     const event = eventOf(batch);
     if (event !== null) tellEvent(event);
