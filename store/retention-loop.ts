@@ -18,6 +18,8 @@ const forEver: RetentionDays = {
   audit: null,
 };
 
+const againMs = 1_000;
+
 export class RetentionLoop {
   readonly #retention: Retention;
   readonly #everyMs: number;
@@ -60,6 +62,8 @@ export class RetentionLoop {
     } catch (error) {
       this.problem = `what is too old cannot be dropped: ${error instanceof Error ? error.message : String(error)}`;
     }
-    if (!this.#isEnded) this.#timer = setTimeout(() => this.start(), this.#everyMs).unref();
+    // What is told is to be true: a store that is back is noticed soon.
+    const waitMs = this.problem === null ? this.#everyMs : Math.min(this.#everyMs, againMs);
+    if (!this.#isEnded) this.#timer = setTimeout(() => this.start(), waitMs).unref();
   }
 }
