@@ -54,6 +54,7 @@ export function writeResults({ date, machine, otherWorkPercent, figures }: Bench
     '- A peer that failed did not answer everything under that load; http-mitm-proxy gets its connections from a relay that speaks CONNECT and is not counted.',
     '- A whole build has one core to itself, as a runner has a machine; its servers and what stands between share the other. Clients read the same count of trusted roots in every case, and files go to memory. The first build of each case is thrown away.',
     '- New connections exchange keys by X25519, which all programs know; ours takes the hybrid with ML-KEM where the client offers it, for about a tenth more.',
+    "- Records come into the store as workers write them, both of each flow, in a process on one core (PostgreSQL and its disk cache on any). The questions are asked one after the other of the store's thread, over SQLite.",
     '- Memory is the resident memory of the process and its children; idle connections have had one request each.',
     '- Scaling over cores cannot be shown on two cores that carry the load as well: two workers share them with it. On a larger machine `npm run bench -- growth` shows the same row with cores to spare.',
     '',

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { measureBesideStore } from './beside-store.ts';
 import { measureBodies } from './bodies.ts';
 import { drawBars } from './chart.ts';
 import { contenders } from './contenders.ts';
@@ -23,11 +24,14 @@ import { measureHttp1, measureHttp2, measureLatency } from './requests.ts';
 import type { ProxyOptions } from './requests.ts';
 import { rowOf, writeResults } from './results.ts';
 import type { BenchRun } from './results.ts';
+import { measureStore } from './store.ts';
 import { measureUnderstanding } from './understand.ts';
 import { measureWholeBuild } from './whole-build.ts';
 
 interface Settings extends ProxyOptions {
   readonly parts: readonly string[];
+  /** Flows that the store is filled with. */
+  readonly flows: number;
   readonly isJson: boolean;
   readonly out: string | null;
   /** A page whose rows of these parts are replaced. */
@@ -47,6 +51,8 @@ const parts: Readonly<Record<string, (settings: Settings, progress: Progress) =>
   understand: async (_, progress) => measureUnderstanding(progress),
   registries: async (_, progress) => measureRegistries(progress),
   growth: measureGrowth,
+  store: ({ rounds, isQuick, flows }, progress) => measureStore({ rounds, isQuick, flows }, progress),
+  beside: ({ rounds, isQuick, flows }, progress) => measureBesideStore({ rounds, isQuick, flows }, progress),
   fairness: measureOthers,
   build: measureWholeBuild,
 };
@@ -57,6 +63,7 @@ bench/results.md. Needs root and two cores; peers that are missing are installed
 Parts: ${Object.keys(parts).join(', ')}. With PARTs named, results.md is left alone unless --out says otherwise.
 
   --rounds N      rounds of each measure (default 5)
+  --flows N       flows that the store's questions are asked over (default 10,000,000: some ten minutes to fill)
   --quick         one short round of each, with the peers that are there; results.md is left alone
   --out FILE      where the page goes
   --into FILE     a page of an earlier run, in which the rows of these PARTs are replaced
@@ -70,6 +77,7 @@ function readSettings(): Settings | string {
     allowPositionals: true,
     options: {
       rounds: { type: 'string' },
+      flows: { type: 'string' },
       quick: { type: 'boolean', default: false },
       out: { type: 'string' },
       into: { type: 'string' },
@@ -82,11 +90,14 @@ function readSettings(): Settings | string {
   if (unknown !== undefined) return `${unknown} is none of ${Object.keys(parts).join(', ')}\n`;
   const rounds = Number(values.rounds ?? (values.quick ? 1 : 5));
   if (!Number.isInteger(rounds) || rounds < 1) return '--rounds takes a number from 1\n';
+  const flows = Number(values.flows ?? 10_000_000);
+  if (!Number.isInteger(flows) || flows < 1) return '--flows takes a number from 1\n';
   const isWhole = positionals.length === 0 && !values.quick;
   const page = isWhole ? join(import.meta.dirname, 'results.md') : null;
   return {
     parts: positionals.length === 0 ? Object.keys(parts) : positionals,
     rounds,
+    flows,
     seconds: values.quick ? 0.2 : 3,
     isQuick: values.quick,
     shared: null,

@@ -1,111 +1,207 @@
-// How fast questions are answered out of an embedded store of many flows: `node launch.mjs --script bench/store.ts
-// [FLOWS]` (default 10,000,000) fills one in a temporary folder (30 days, 200 repositories; about 3 GB and half an hour for
-// the default, removed at the end), says how it gets on, and prints the median and p95 of each question.
+// The store: how fast records come into it on one core, in SQLite and in PostgreSQL, and how long the questions behind
+// the pages take where many flows are kept, with the memory of whoever asks. Ours alone.
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { FlowRecord } from '../flow/flow.ts';
-import { uuidv7 } from '../flow/uuid.ts';
-import { SqliteReader } from '../store/sqlite-reader.ts';
-import { SqliteStore } from '../store/sqlite-store.ts';
-import { questionsOf, type Questions } from '../store/store-port.ts';
-import { flow } from '../test/lab/stored-flows.ts';
+import { segmentName } from '../store/segment-name.ts';
+import type { StorePort } from '../store/store-port.ts';
+import { ThreadedStore } from '../store/threaded-store.ts';
+import { findPostgres, PostgresServer } from '../test/lab/postgres-server.ts';
+import { aimedAt, median, single } from './measure.ts';
+import type { Figure, Progress } from './measure.ts';
+import { flowsOfDay, openedOf } from './store-flows.ts';
 
-const [days, repositories, hosts, runners, batch, rounds] = [30, 200, 2_000, 400, 2_000, 40];
-const flows = Number(process.argv[2] ?? 10_000_000);
-const dayMs = 86_400_000;
-const startMs = Date.UTC(2026, 9, 25);
-const template = flow(1).closed;
-
-/** The same numbers at every run. */
-let seed = 1;
-function draw(below: number): number {
-  seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
-  return Math.floor((seed / 2 ** 32) * below);
+export interface StoreBenchOptions {
+  readonly rounds: number;
+  readonly isQuick: boolean;
+  /** Flows that questions are asked over. */
+  readonly flows: number;
 }
 
-/** Flows of one job follow each other, about 36 hosts of its repository's own. */
-function makeFlow(serial: number): FlowRecord {
-  const atMs = startMs + Math.floor((serial / flows) * days * dayMs);
-  const job = Math.floor(serial / 400);
-  const repository = job % repositories;
-  const host = draw(10) === 0 ? draw(hosts) : (repository * 7 + draw(36)) % hosts;
-  const isBlocked = draw(50) === 0;
-  const time = new Date(atMs).toISOString();
-  const runId = `${Math.floor(job / 4)}`;
+const dayMs = 86_400_000;
+const linesOfSegment = 20_000;
+
+/** Everything about the store. */
+export async function measureStore(options: StoreBenchOptions, progress: Progress): Promise<Figure[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'sallyport-bench-store-'));
+  try {
+    return [
+      ...(await measureIngest(folder, options, progress)),
+      ...(await measureQuestions(folder, options, progress)),
+    ];
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const runTo = (args: readonly string[], progress: Progress | null = null): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const child = spawn(args[0]!, args.slice(1), { stdio: ['ignore', 'pipe', 'inherit'] });
+    let text = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      text += String(chunk);
+      progress?.(String(chunk).trim());
+    });
+    child.on('close', (code) =>
+      code === 0 ? resolve(text) : reject(new Error(`${args.join(' ')} ended with ${code}`)),
+    );
+  });
+
+const ours = (program: string, ...args: string[]): string[] => [
+  process.execPath,
+  '--disable-warning=ExperimentalWarning',
+  join(import.meta.dirname, program),
+  ...args,
+];
+
+/** Fills the store of a folder with so many flows over 30 days, by a process of its own. */
+export async function fillStore(folder: string, flows: number, progress: Progress): Promise<void> {
+  mkdirSync(folder, { recursive: true });
+  chmodSync(folder, 0o700);
+  await runTo(ours('fill-store.ts', folder, String(flows)), (line) => progress(`filling, ${line}`));
+}
+
+/** Segments with both records of each flow, as workers write them: the first ones of yesterday. */
+export function writeSegments(folder: string, flows: number, process = 'worker-0'): void {
+  mkdirSync(folder, { recursive: true });
+  const startMs = Math.floor(Date.now() / dayMs) * dayMs - dayMs;
+  for (let number = 0; number * linesOfSegment < 2 * flows; number++) {
+    const closed = flowsOfDay(startMs, flows, (number * linesOfSegment) / 2, linesOfSegment / 2);
+    const lines = closed.flatMap((record) => [JSON.stringify(openedOf(record)), JSON.stringify(record)]);
+    writeFileSync(join(folder, segmentName(process, startMs, number + 1)), `${lines.join('\n')}\n`);
+  }
+}
+
+async function measureIngest(
+  folder: string,
+  options: StoreBenchOptions,
+  progress: Progress,
+): Promise<Figure[]> {
+  const segments = join(folder, 'segments');
+  writeSegments(segments, options.isQuick ? 10_000 : 150_000);
+  const rounds = options.isQuick ? 1 : Math.max(3, options.rounds);
+  const values: Record<'sqlite' | 'postgres', number[]> = { sqlite: [], postgres: [] };
+  const bin = findPostgres();
+  for (let at = 0; at < rounds; at++) {
+    progress(`ingest, round ${at + 1} of ${rounds}`);
+    values.sqlite.push(await rateOf(segments, join(folder, `store-${at}`)));
+    if (bin === null) continue;
+    const server = new PostgresServer(bin);
+    try {
+      values.postgres.push(await rateOf(segments, `postgres:${server.host}`));
+    } finally {
+      server.close();
+    }
+  }
+  const [sqlite, postgres] = [median(values.sqlite), median(values.postgres)];
+  const what = 'records of flows that come into the store, on one core';
+  return [
+    aimedAt(single(`${what}, SQLite`, '/s', sqlite, values.sqlite), 'at least 15,000', sqlite >= 15_000),
+    aimedAt(
+      single(`${what}, PostgreSQL beside it`, '/s', postgres, values.postgres),
+      'at least 10,000',
+      postgres >= 10_000,
+    ),
+  ];
+}
+
+async function rateOf(segments: string, place: string): Promise<number> {
+  const text = await runTo(['taskset', '-c', '0', ...ours('ingest-records.ts', segments, place)]);
+  // Printed by our own program.
+  const { records, wallMs } = JSON.parse(text) as { records: number; wallMs: number };
+  if (!place.startsWith('postgres:')) rmSync(place, { recursive: true });
+  return (records / wallMs) * 1_000;
+}
+
+type Question = (store: StorePort, at: number) => Promise<unknown>;
+
+const page = { limit: 100, cursor: null };
+const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
+
+/** What the pages ask, and one free search; `at` changes what is asked for. */
+function questionsAt(nowMs: number): Readonly<Record<string, Question>> {
+  const month = { fromMs: nowMs - 30 * dayMs, untilMs: nowMs };
+  const days = { fromDay: dayOf(month.fromMs), untilDay: dayOf(month.untilMs) };
+  const week = { fromMs: nowMs - 7 * dayMs, untilMs: nowMs };
+  const repository = (at: number) => 1 + (at % 200);
+  const host = (at: number) => `h${at % 2_000}.example.com`;
   return {
-    ...template,
-    id: uuidv7(atMs),
-    kind: draw(3) === 0 ? 'dns' : 'request',
-    time,
-    runner: `10.${job % 4}.0.${1 + (job % (runners / 4))}`,
-    job: {
-      ...template.job!,
-      repository: `owner-${repository % 20}/repo-${repository}`,
-      name: `job-${job % 4}`,
-      runId,
-    },
-    attribution: { source: 'job-message', certainty: 'certain', jobId: `github.com/${job}` },
-    destination: { ...template.destination, host: `h${host}.example` },
-    http: { ...template.http!, path: `/p/${draw(5_000)}` },
-    decision: { ...template.decision, verdict: isBlocked ? 'block' : 'allow', enforced: isBlocked },
+    'the latest runs': (store) => store.ask('runs', {}, page),
+    'runs of a repository': (store, at) => store.ask('runs', { repository: repository(at) }, page),
+    'jobs of a repository': (store, at) => store.ask('jobs', { repository: repository(at) }, page),
+    'a job': (store, at) => store.ask('job', 1 + ((at * 37) % 20_000), null),
+    'flows of a job': (store, at) => store.ask('flows', { job: 1 + ((at * 37) % 20_000) }, page),
+    'the latest flows': (store) => store.ask('flows', {}, page),
+    'blocked flows of two days': (store) =>
+      store.ask('flows', { verdict: 'block', fromMs: nowMs - 2 * dayMs, untilMs: nowMs }, page),
+    'flows to a host in a week': (store, at) => store.ask('flows', { host: host(at), ...week }, page),
+    'flows of a repository in a week': (store, at) =>
+      store.ask('flows', { repository: repository(at), ...week }, page),
+    'destinations of a month': (store) => store.ask('destinations', days, page),
+    'destinations of a month by name': (store, at) =>
+      store.ask('destinations', { ...days, name: `h${at % 90}` }, page),
+    'destinations of a repository': (store, at) =>
+      store.ask('destinations', { ...days, repository: repository(at) }, page),
+    'visits of a host': (store, at) => store.ask('visits', host(at), {}),
+    'hours of a week': (store) => store.ask('hours', week.fromMs, week.untilMs),
+    'hours of a repository in a week': (store, at) =>
+      store.ask('hours', week.fromMs, week.untilMs, { repository: repository(at) }),
+    repositories: (store) => store.ask('repositories', {}, page),
+    runners: (store) => store.ask('runners', {}, page),
+    gateways: (store) => store.ask('gateways'),
+    'free search: a part of a path': (store, at) =>
+      store.ask('flows', { path: `packages/${at % 5_000}`, ...month }, page),
   };
 }
 
-function fill(folder: string): void {
-  const store = new SqliteStore(folder);
-  const began = performance.now();
-  for (let at = 0; at < flows; at += batch) {
-    const records = Array.from({ length: Math.min(batch, flows - at) }, (_, index) => makeFlow(at + index));
-    store.write(records, [{ gateway: 'gw', name: 'a', bytes: at }]);
-    if ((at / batch) % 250 !== 0) continue;
-    const perSecond = Math.round(at / ((performance.now() - began) / 1_000));
-    process.stderr.write(`\r${Math.round((100 * at) / flows)} %, ${perSecond} flows/s   `);
-  }
-  process.stderr.write(`\r${Math.round(store.sizeBytes() / 1_048_576)} MiB                    \n`);
-  store.close();
-}
-
-const page = { limit: 100, cursor: null };
-const lastDay = new Date(startMs + (days - 1) * dayMs).toISOString().slice(0, 10);
-const range = { fromDay: new Date(startMs).toISOString().slice(0, 10), untilDay: lastDay };
-const someRepository = () => 1 + draw(repositories);
-
-/** The questions behind the pages, each with another subject every time. */
-const asked: Readonly<Record<string, (ask: Questions) => Promise<unknown>>> = {
-  'latest flows': (ask) => ask.flows({}, page),
-  'latest blocked flows': (ask) => ask.flows({ verdict: 'block' }, page),
-  'flows of a job': (ask) => ask.flows({ job: 1 + draw(flows / 400) }, page),
-  'flows of a repository': (ask) => ask.flows({ repository: someRepository() }, page),
-  'flows of a host': (ask) => ask.flows({ host: `h${draw(hosts)}.example` }, page),
-  'flows of a runner': (ask) => ask.flows({ runner: `10.${draw(4)}.0.${1 + draw(runners / 4)}` }, page),
-  runs: (ask) => ask.runs({}, page),
-  'runs of a repository': (ask) => ask.runs({ repository: someRepository() }, page),
-  jobs: (ask) => ask.jobs({}, page),
-  destinations: (ask) => ask.destinations(range, page),
-  'destinations of a repository': (ask) => ask.destinations({ ...range, repository: someRepository() }, page),
-  'hours of a day': (ask) => ask.hours(startMs + draw(days) * dayMs, startMs + days * dayMs),
-  'search by part of a path (free)': (ask) => ask.flows({ path: `/p/${draw(5_000)}` }, page),
-};
-
-const folder = mkdtempSync(join(tmpdir(), 'sallyport-bench-store-'));
-try {
-  fill(folder);
-  const reader = new SqliteReader(folder);
-  const questions = questionsOf(reader.main, reader.flows);
-  for (const [name, ask] of Object.entries(asked)) {
-    const times: number[] = [];
-    for (let round = 0; round < rounds; round++) {
-      const began = performance.now();
-      await ask(questions);
-      times.push(performance.now() - began);
+async function measureQuestions(
+  folder: string,
+  { isQuick, flows }: StoreBenchOptions,
+  progress: Progress,
+): Promise<Figure[]> {
+  const [place, segments] = [join(folder, 'filled'), join(folder, 'no-segments')];
+  const total = isQuick ? Math.min(flows, 30_000) : flows;
+  await fillStore(place, total, progress);
+  mkdirSync(segments);
+  const source = { kind: 'embedded', folder: place } as const;
+  const store = await ThreadedStore.open({ source, segments, gateway: 'gateway-0' });
+  try {
+    const figures: Figure[] = [];
+    for (const [name, question] of Object.entries(questionsAt(Date.now()))) {
+      progress(`asking for ${name}`);
+      const times = await timesOf(store, question, isQuick ? 5 : 40);
+      const p95 = times.toSorted((a, b) => a - b)[Math.ceil(times.length * 0.95) - 1]!;
+      const most = name.startsWith('free search') ? 1_000 : 100;
+      figures.push(
+        aimedAt(
+          single(`${name}, 95th percentile`, 'ms', p95, times),
+          `at most ${most.toLocaleString('en-US')} ms`,
+          p95 <= most,
+        ),
+      );
     }
-    times.sort((a, b) => a - b);
-    const at = (share: number): string => times[Math.floor(share * (rounds - 1))]!.toFixed(1).padStart(8);
-    process.stdout.write(`${name.padEnd(34)} median ${at(0.5)} ms  p95 ${at(0.95)} ms\n`);
+    const memory = anonymousMb();
+    return [
+      single('flows that the questions below are asked over', '', total, []),
+      ...figures,
+      aimedAt(single('anonymous memory of whoever asked', 'MB', memory, []), 'at most 500 MB', memory <= 500),
+    ];
+  } finally {
+    await store.close();
   }
-  await reader.close();
-} finally {
-  rmSync(folder, { recursive: true });
 }
+
+async function timesOf(store: StorePort, question: Question, count: number): Promise<number[]> {
+  const times: number[] = [];
+  for (let at = 0; at < count; at++) {
+    const before = performance.now();
+    await question(store, at * 13 + 1);
+    times.push(performance.now() - before);
+  }
+  return times;
+}
+
+const anonymousMb = (): number =>
+  Number(/RssAnon:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) / 1_024;

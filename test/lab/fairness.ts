@@ -36,7 +36,8 @@ export interface FairnessResult {
 const [busy, calm] = [0, 1];
 const calmHost = 'calm.example.com';
 const calmAddress = '93.184.216.90';
-const policy = mixedPolicy.replace(
+/** What it takes that the calm runner's requests pass. */
+export const calmPolicy = mixedPolicy.replace(
   'opaque:',
   `  - {id: wild, host: "*.wild.example.com"}\n  - {id: calm, host: ${calmHost}}\nopaque:`,
 );
@@ -62,9 +63,9 @@ export const floods: Readonly<Record<string, StartFlood>> = {
 export async function measureFairness(options: FairnessOptions): Promise<FairnessResult> {
   const lab = await Lab.open({ runners: 2 });
   const modern = await startModern(lab);
-  const origin = await startOrigin(lab);
+  const origin = await startCalmOrigin(lab);
   try {
-    const gateway = await lab.startGateway(policy, { workers: 1 });
+    const gateway = await lab.startGateway(calmPolicy, { workers: 1 });
     for (const pid of [process.pid, gateway.pid]) prefer(pid);
     for (const pid of childrenOf(gateway.pid, 'worker')) giveCore(pid);
     return await measureIn(lab, options);
@@ -76,16 +77,15 @@ export async function measureFairness(options: FairnessOptions): Promise<Fairnes
 }
 
 async function measureIn(lab: Lab, { rounds, windowMs, floods: names, onProgress }: FairnessOptions) {
-  const site = { site: calmHost, web: calmAddress, connections: 4 };
-  const load = await startMixed(lab, { rates: calmRates, ...site }, calm, first);
+  const load = await startCalm(lab, calm);
   const atRest: MixedTimes[] = [];
   const beside: Record<string, MixedTimes[]> = Object.fromEntries(names.map((name) => [name, []]));
   await sleep(1_500);
   for (let round = 0; round < rounds; round++) {
     for (const name of names) {
-      atRest.push(await window(load, windowMs));
+      atRest.push(await timesOver(load, windowMs));
       const flood = await floods[name]!(lab);
-      beside[name]!.push(await window(load, windowMs));
+      beside[name]!.push(await timesOver(load, windowMs));
       await flood.end();
       onProgress?.(`round ${round + 1} of ${rounds}, ${name}`);
     }
@@ -93,8 +93,14 @@ async function measureIn(lab: Lab, { rounds, windowMs, floods: names, onProgress
   return { atRest, beside, counts: await load.stop() };
 }
 
-/** What comes back in a while; what was begun before it is left out. */
-async function window(load: RunningLoad, ms: number): Promise<MixedTimes> {
+/** The calm runner's requests, at a steady rate; its server is that of `startCalmOrigin`. */
+export function startCalm(lab: Lab, runner: number): Promise<RunningLoad> {
+  const site = { site: calmHost, web: calmAddress, connections: 4 };
+  return startMixed(lab, { rates: calmRates, ...site }, runner, first);
+}
+
+/** What comes back in a while; what came back before it is left out. */
+export async function timesOver(load: RunningLoad, ms: number): Promise<MixedTimes> {
   await sleep(300);
   await load.times();
   await sleep(ms);
@@ -106,7 +112,7 @@ const first = [...onSecondCore, 'nice', '-n', '-19'];
 const last = [...onSecondCore, 'nice', '-n', '10'];
 
 /** Where the kernel shares cores between sessions (sched(7), autogroups) niceness counts within one: this one goes first. */
-function prefer(pid: number): void {
+export function prefer(pid: number): void {
   try {
     writeFileSync(`/proc/${pid}/autogroup`, '-19');
   } catch {
@@ -161,7 +167,8 @@ async function floodSyns(lab: Lab): Promise<Flood> {
   };
 }
 
-async function startOrigin(lab: Lab): Promise<ChildProcess> {
+/** Puts the calm runner's web server into the lab's internet; the caller ends it. */
+export async function startCalmOrigin(lab: Lab): Promise<ChildProcess> {
   runIpBatch(lab.topology.internet, [`addr add ${calmAddress}/32 dev lo`]);
   lab.origins.names.set(calmHost, { a: [calmAddress] });
   const issued = lab.origins.authority.issue([calmHost]);
