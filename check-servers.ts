@@ -94,12 +94,11 @@ export function completeServers(file: ConfigFile['servers']): readonly PlatformS
 }
 
 const saidOfBoth = [
-  ...(['server', 'owner', 'repo', 'workflow', 'ref', 'event', 'environment', 'job'] as const),
-  ...(['fork', 'protected', 'actor'] as const),
+  ...(['server', 'owner', 'repo', 'workflow', 'ref', 'event', 'job', 'fork', 'protected'] as const),
 ];
 /** What each platform says of its jobs when it hands them out (docs/attribution.md). */
 const said: Readonly<Record<Platform, readonly MatchKey[]>> = {
-  github: [...saidOfBoth, 'calledWorkflow', 'runnerGroup'],
+  github: [...saidOfBoth, 'environment', 'actor', 'calledWorkflow', 'runnerGroup'],
   gitlab: [...saidOfBoth, 'project'],
 };
 

@@ -297,16 +297,19 @@ export class LiveJobs implements AttributionPort {
     const runner = name === null ? null : (place.runners.get(name) ?? null);
     // It asked again, and so is done with what nobody could read.
     if (name !== null && place.jobs.size === 0) place.unread.delete(name);
-    if (runsHere && runner !== null) this.#endDoubted(address, place, runner);
+    if (runsHere && runner !== null) this.#endDoubted(address, place, runner, message);
     const job = newJob(message, agent, { now, untilMs, runner, hasBegun: false });
     into.set(key, job);
     this.#options.onNews?.(address, job, { kind: 'assigned' });
   }
 
-  /** A runner runs one job: its platform has given it another since it began anew. */
-  #endDoubted(address: string, { jobs }: Place, runner: string): void {
+  /**
+   * A runner runs one job: its platform has given it another since it began anew. Numbers of registrations are told by the
+   * program itself, and are each owner's own: a job of another owner ends nobody's.
+   */
+  #endDoubted(address: string, { jobs }: Place, runner: string, next: JobMessage): void {
     for (const [key, job] of jobs) {
-      if (!job.isDoubted || job.runner !== runner) continue;
+      if (!job.isDoubted || job.runner !== runner || ownerOf(job.message) !== ownerOf(next)) continue;
       jobs.delete(key);
       this.#options.onEnd?.(address, job, null);
     }
@@ -345,6 +348,8 @@ const newPlace = (): Place => ({
 const isEmpty = ({ jobs, agents, runners, left, unread, managed, isManager }: Place): boolean =>
   jobs.size + agents.size + runners.size + left.size + unread.size + managed.size === 0 && !isManager;
 const nameOfAgent = (server: string, agent: string): string => `${server} ${agent}`;
+const ownerOf = ({ job }: JobMessage): string =>
+  `${job.server} ${job.repository?.split('/')[0]?.toLowerCase() ?? ''}`;
 const nameOfJob = ({ server, jobId }: JobName): string => `${server} ${jobId}`;
 
 function newJob(

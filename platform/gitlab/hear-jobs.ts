@@ -36,7 +36,8 @@ export function hearGitlabJobs(
   if (jobId === null) return meaning;
   const job = { server: options.server, jobId };
   const goesOn = (status: number, jobStatus: string | null): JobNews | null =>
-    status === 404 || status === 403 || /^(?:canceled|failed)$/.test(jobStatus ?? '')
+    // A refusal says only that this token is not the job's: anybody on the runner may ask with another one.
+    status >= 200 && status < 300 && /^(?:canceled|failed)$/.test(jobStatus ?? '')
       ? { kind: 'ended', ...job, conclusion: jobStatus }
       : status >= 200 && status < 300
         ? { kind: 'renewed', ...job, untilMs: options.now() + leaseMs }

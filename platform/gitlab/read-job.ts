@@ -23,12 +23,10 @@ const maxSteps = 1_000;
 const names = [
   'CI_COMMIT_REF_PROTECTED',
   'CI_CONFIG_PATH',
-  'CI_ENVIRONMENT_NAME',
   'CI_MERGE_REQUEST_SOURCE_PROJECT_PATH',
   'CI_PIPELINE_SOURCE',
   'CI_PROJECT_PATH',
   'CI_PROJECT_VISIBILITY',
-  'GITLAB_USER_LOGIN',
 ] as const;
 
 /**
@@ -102,11 +100,12 @@ function jobOfVariables(server: string, project: string, variables: ReadonlyMap<
     calledWorkflow: null,
     ref: null,
     event: variables.get('CI_PIPELINE_SOURCE') ?? null,
-    environment: variables.get('CI_ENVIRONMENT_NAME') ?? null,
+    // Whoever writes the pipeline can say both where GitLab itself says nothing, or says it later.
+    environment: null,
     name: null,
     runId: null,
     runnerGroup: null,
-    actor: variables.get('GITLAB_USER_LOGIN') ?? null,
+    actor: null,
     fork: source !== undefined && source.toLowerCase() !== project.toLowerCase(),
     protected: null,
     private: visibility === undefined ? null : visibility !== 'public',

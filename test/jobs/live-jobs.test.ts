@@ -107,6 +107,12 @@ t.test('a machine that died leaves nothing to who comes after it', async (t) => 
   t.match(jobs.attribute(address), { conflict: true }, 'it was started anew in the middle of its job');
   jobs.hear(address, { ...assigned(2, 'acme/next'), agent: 'boot-2' });
   t.match(jobs.attribute(address), { job: { repository: 'acme/next' } }, 'its platform gave it another');
+  began('boot-3', '7');
+  jobs.hear(address, { ...assigned(4, 'evil/own'), agent: 'boot-3' });
+  t.match(jobs.attribute(address), { conflict: true }, 'a registration of the same number, of another owner');
+  jobs.hear(address, { kind: 'ended', ...named(4), conclusion: 'succeeded' });
+  jobs.hear(address, { kind: 'renewed', ...named(2), untilMs: now + 600_000 });
+  t.match(jobs.attribute(address), { job: { repository: 'acme/next' } });
   began('other', '8');
   t.match(jobs.attribute(address), { conflict: true }, 'another machine, on the address of one that died');
   jobs.hear(address, { ...assigned(3, 'acme/third'), agent: 'other' });
