@@ -1,4 +1,4 @@
-// The soak (npm run soak) for 20 seconds: nothing is lost, nothing grows, and nobody but the killed worker's runner notices.
+// The soak (npm run soak) for half a minute: nothing is lost, nothing grows, and nobody but the killed worker's runner notices.
 
 import t from 'tap';
 import { soak } from '../soak/soak.ts';
