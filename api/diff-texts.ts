@@ -87,17 +87,33 @@ function hunksOf(edits: readonly Edit[]): string {
     if (last !== undefined && at - around <= last[1]) last[1] = Math.min(edits.length, at + around + 1);
     else spans.push([Math.max(0, at - around), Math.min(edits.length, at + around + 1)]);
   }
-  return spans.map(([from, until]) => hunkOf(edits, from, until)).join('');
+  let [at, before] = [0, { old: 0, now: 0 }];
+  return spans
+    .map(([from, until]) => {
+      // Counted on from hunk to hunk: from the beginning for each would be the square of a long list.
+      const passed = countLines(edits.slice(at, from));
+      const within = countLines(edits.slice(from, until));
+      const start = { old: before.old + passed.old, now: before.now + passed.now };
+      before = { old: start.old + within.old, now: start.now + within.now };
+      at = until;
+      return hunkOf(edits.slice(from, until), start, within);
+    })
+    .join('');
 }
 
-function hunkOf(edits: readonly Edit[], from: number, until: number): string {
-  const before = edits.slice(0, from);
-  const within = edits.slice(from, until);
-  const count = (list: readonly Edit[], not: '-' | '+') => list.filter(([mark]) => mark !== not).length;
-  const range = (not: '-' | '+') => {
-    const size = count(within, not);
-    return `${count(before, not) + (size === 0 ? 0 : 1)},${size}`;
-  };
-  const lines = within.map(([mark, line]) => `${mark}${line}\n`);
-  return `@@ -${range('+')} +${range('-')} @@\n${lines.join('')}`;
+/** Lines of the text before and of the one after. */
+interface Lines {
+  readonly old: number;
+  readonly now: number;
+}
+
+function countLines(edits: readonly Edit[]): Lines {
+  const count = (not: '-' | '+') => edits.filter(([mark]) => mark !== not).length;
+  return { old: count('+'), now: count('-') };
+}
+
+function hunkOf(edits: readonly Edit[], before: Lines, within: Lines): string {
+  const range = (start: number, size: number) => `${start + (size === 0 ? 0 : 1)},${size}`;
+  const lines = edits.map(([mark, line]) => `${mark}${line}\n`);
+  return `@@ -${range(before.old, within.old)} +${range(before.now, within.now)} @@\n${lines.join('')}`;
 }

@@ -117,11 +117,13 @@ export class EventFeed {
     if (last === null) return;
     const serial = this.#serialOf(last);
     const first = this.#events[0]?.serial ?? this.#serial + 1;
-    if (serial === null || serial + 1 < first) {
+    const missed = this.#events.filter((event) => serial !== null && event.serial > serial);
+    // More than may wait would have it cut, and come back for the same.
+    if (serial === null || serial + 1 < first || bytesOf(missed) > this.#limits.waitingBytes / 2) {
       listener.response.write(`id: ${this.#idOf(this.#serial)}\nevent: reset\ndata: {}\n\n`);
       return;
     }
-    for (const event of this.#events) if (event.serial > serial) this.#tell(listener, event);
+    for (const event of missed) this.#tell(listener, event);
   }
 
   #serialOf(id: string): number | null {
@@ -166,6 +168,9 @@ export class EventFeed {
     this.#bytes -= gone.reduce((sum, { text }) => sum + text.length, 0);
   }
 }
+
+const bytesOf = (events: readonly FeedEvent[]): number =>
+  events.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0);
 
 /** On one line, without what a terminal obeys. */
 function plainJson(data: object): string {

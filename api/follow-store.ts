@@ -30,10 +30,16 @@ export function followStore(feed: EventFeed, ask: AskStore, log: ApiLog): (news:
     jobs.clear();
     const left = skipped;
     skipped = { flows: 0, jobs: 0 };
-    for (const job of await ask('jobsOf', wantedJobs))
-      feed.publish('job', showJob(job), ownerOf(job.repository));
-    for (const flow of await ask('flowsOf', wantedFlows))
-      feed.publish('flow', showFlow(flow), ownerOf(flow.repository));
+    try {
+      for (const job of await ask('jobsOf', wantedJobs))
+        feed.publish('job', showJob(job), ownerOf(job.repository));
+      for (const flow of await ask('flowsOf', wantedFlows))
+        feed.publish('flow', showFlow(flow), ownerOf(flow.repository));
+    } catch (error) {
+      const [moreFlows, moreJobs] = [wantedFlows.length, wantedJobs.length];
+      feed.publish('skipped', { flows: left.flows + moreFlows, jobs: left.jobs + moreJobs }, null);
+      throw error;
+    }
     if (left.flows + left.jobs > 0) feed.publish('skipped', left, null);
   }
 

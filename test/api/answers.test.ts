@@ -357,8 +357,20 @@ t.test('events go to whom they concern, are resumed, and wait for nobody', async
   await back.close();
   for (let i = 0; i < 30; i++) feed.publish('policy', { revision: String(i) }, null);
   const late = await open(token, { 'last-event-id': last! });
-  t.match(await late.until(/event/), /event: reset/, 'what is forgotten is not made up');
-  await late.close();
+  const toLate = await late.until(/event/);
+  t.match(toLate, /event: reset/, 'what is forgotten is not made up');
+  const [, now] = /^id: (\S+)$/m.exec(toLate)!;
+  for (let i = 0; i < 12; i++) feed.publish('policy', { filler: 'x'.repeat(8_000) }, null);
+  const away = await open(token, { 'last-event-id': now! });
+  t.match(await away.until(/event/), /event: reset/, 'so is what may not wait for one client');
+  const lost = followStore(feed, () => Promise.reject(new Error('away')), { error: () => {} });
+  lost({ flows: flows.slice(0, 3).map(({ id }) => id), jobs: ['github.com/job-a'] });
+  t.match(
+    await away.until(/skipped/),
+    /data: \{"flows":3,"jobs":1\}/,
+    'it listens: what the store does not tell',
+  );
+  await Promise.all([late.close(), away.close()]);
 
   const slow = httpGet(`${lab.origin}/v1/events`, { headers: { authorization: `Bearer ${token}` } });
   const closed = new Promise<void>((resolve) => {
@@ -405,6 +417,8 @@ t.test(
       ['a\nb', 'b\na'],
       [lines(1, 60), lines(1, 20) + lines(22, 40) + 'new\n' + lines(41, 62)],
       [lines(1, 3_000), lines(4_000, 7_000)],
+      // Many hunks, each behind all the others.
+      [lines(1, 3_000), lines(1, 3_000).replaceAll(/^line \d*(?:20|45|70) *$/gm, 'new')],
     ];
     for (const [before, after] of cases) {
       writeFileSync(join(folder, 'f'), before);
