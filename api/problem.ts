@@ -2,6 +2,7 @@
 // Nothing internal is told: what broke goes to the log.
 
 import type { FastifyReply } from 'fastify';
+import { withoutTokens } from './auth/token.ts';
 
 /** Every code, with its status and what it means. */
 export const problems = {
@@ -69,7 +70,7 @@ export function problemBody(code: ProblemCode, detail: string, instance: string)
 /** Answers with a problem. */
 export function sendProblem(reply: FastifyReply, code: ProblemCode, detail = ''): FastifyReply {
   const [path] = reply.request.url.split('?', 1);
-  const body = problemBody(code, detail, path!.slice(0, 500));
+  const body = problemBody(code, detail, withoutTokens(path!).slice(0, 500));
   // Serialised here: a route's own schema is that of its good answers.
   return reply.code(problems[code][0]).header('content-type', problemType).send(JSON.stringify(body));
 }

@@ -4,6 +4,7 @@
 import { uuidv7 } from '../../flow/uuid.ts';
 import { ProblemError } from '../problem.ts';
 import type { AuditOutcome, AuditPort } from './access-port.ts';
+import { withoutTokens } from './token.ts';
 
 const longestText = 500;
 
@@ -89,7 +90,9 @@ export class AuditTrail {
   }
 }
 
-/** Without control characters, which a terminal would obey and PostgreSQL would not take. */
+/** Without tokens, and without control characters, which a terminal would obey and PostgreSQL would not take. */
 function plain(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, ' ').slice(0, longestText);
+  return withoutTokens(text)
+    .replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, ' ')
+    .slice(0, longestText);
 }

@@ -75,6 +75,7 @@ export class Recognition {
     const actor = await actorOfCookie(this.#store, request.headers.cookie, nowMs, this.checks);
     if (actor === null || !actor.name.startsWith('proxy:')) return actor;
     // Whoever the proxy has logged out, or somebody else who uses the same browser, is not this actor any more.
-    return actor.name === `proxy:${this.proxyUser(request)}` ? actor : null;
+    const user = this.proxyUser(request);
+    return user !== null && actor.name === `proxy:${user}` ? actor : null;
   }
 }

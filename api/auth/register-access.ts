@@ -97,6 +97,7 @@ class Access {
   readonly #rates: ReturnType<typeof createRates>;
   /** Callers whose first refusal for too many writes has its row. */
   readonly #told = new LRUCache<string, number>({ max: 2_000 });
+  #awayToldMs = -Infinity;
 
   constructor(app: FastifyInstance, ports: AccessPorts) {
     this.#ports = ports;
@@ -150,12 +151,20 @@ class Access {
 
   async #recognise(request: FastifyRequest): Promise<Actor> {
     const actor = await this.#recognition.actorOf(request.raw).catch((error: unknown) => {
-      this.#ports.log.error({ err: error }, 'the store does not say who somebody is: nobody is let in');
+      this.#tellAway(error);
       throw new ProblemError('store-away');
     });
     if (actor !== null) return actor;
     await this.#rates.take(request, 'unknown');
     throw new ProblemError('not-recognised');
+  }
+
+  /** Once a minute: whoever asks without being known could fill the log otherwise. */
+  #tellAway(error: unknown): void {
+    const nowMs = this.#ports.clock();
+    if (Math.abs(nowMs - this.#awayToldMs) < toldMs) return;
+    this.#awayToldMs = nowMs;
+    this.#ports.log.error({ err: error }, 'the store does not say who somebody is: nobody is let in');
   }
 
   #checkOwnPage({ raw, actor }: FastifyRequest, rule: Route): void {

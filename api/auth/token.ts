@@ -5,6 +5,7 @@ import type { StoredToken, TokenPort } from './access-port.ts';
 import type { Actor, Role } from './role.ts';
 
 const shape = /^slp_([0-9a-f]{16})_[A-Za-z0-9_-]{43}$/;
+const shapes = /slp_([0-9a-f]{16})_[A-Za-z0-9_-]{43}/g;
 const longestToken = 64;
 /** How exact the time of the last use is: a write for each request would be one too many. */
 const usedStepMs = 60_000;
@@ -50,6 +51,11 @@ export async function actorOfToken(
 function bearerOf(header: string | undefined): string | null {
   if (header === undefined || header.length > longestToken + 'Bearer '.length) return null;
   return /^bearer /i.test(header) ? header.slice('Bearer '.length) : null;
+}
+
+/** A text in which tokens of ours are only named: somebody may write one where its name belongs. */
+export function withoutTokens(text: string): string {
+  return text.replaceAll(shapes, 'slp_$1_…');
 }
 
 /** SHA-256 in hexadecimal of what is random enough not to be guessed. */

@@ -382,6 +382,11 @@ t.test(
     const cookie = cookieHeader(entered.cookies);
     t.match((await app.ask('GET', '/v1/me', [cookie, carol])).body, '"name":"proxy:carol","role":"operator"');
     t.equal((await app.ask('GET', '/v1/me', [cookie])).status, 401, 'the proxy says nothing');
+    const anybody = [{ value: '*', role: 'viewer', owners: null } as const];
+    const everybody = await open(t, { settings: { trustedHeader: { ...trustedHeader, roles: anybody } } });
+    const named = await everybody.ask('POST', '/v1/login/proxy', [home, ['x-forwarded-user', 'null']]);
+    const odd = await everybody.ask('GET', '/v1/me', [cookieHeader(named.cookies)]);
+    t.same([named.status, odd.status], [200, 401], 'nor does it say "null"');
     t.equal((await app.ask('GET', '/v1/me', [cookie, mallory])).status, 401, 'it says somebody else');
     t.equal((await app.ask('GET', '/v1/me', [carol])).status, 401, 'its word alone is no login');
     const elsewhere = await open(t, {
@@ -391,6 +396,19 @@ t.test(
     t.equal(refused.code, 'login-refused', 'another peer');
   },
 );
+
+t.test('a store that is away is one line of the log, however many ask', async (t) => {
+  const app = await open(t, {
+    through: (store) => ({ ...store, tokenOf: () => Promise.reject(new Error('away')) }),
+  });
+  const header = bearer(`slp_0123456789abcdef_${'a'.repeat(43)}`);
+  for (let count = 0; count < 20; count += 1)
+    t.equal((await app.ask('GET', '/v1/things', [header])).code, 'store-away');
+  t.equal(app.log.length, 1);
+  app.nowMs += minute;
+  await app.ask('GET', '/v1/things', [header]);
+  t.equal(app.log.length, 2, 'a minute later it is told again');
+});
 
 t.test('tokens, passwords and cookies are in no row, no log and no answer but their own', async (t) => {
   const app = await open(t, {
@@ -409,11 +427,14 @@ t.test('tokens, passwords and cookies are in no row, no log and no answer but th
       password: passwords.alice,
     }),
     await app.ask('GET', '/v1/things', [bearer(`${admin}x`)]),
+    // By somebody who takes a whole token for its name.
+    await app.ask('POST', `/v1/tokens/${admin}/revoke`, [bearer(admin), ['x-reason', `${admin}%20leaked`]]),
   ];
   t.same(
     answers.map(({ status }) => status),
-    [200, 200, 500, 401, 401],
+    [200, 200, 500, 401, 401, 400],
   );
+  t.match(app.store.rows.at(-1), { target: `${admin.slice(0, 21)}…`, outcome: 'refused' });
   const everything = [app.store.dump(), ...app.log, ...answers.map(({ body }) => body)].join('\n');
   t.match(everything, /user:alice#[\s\S]*away/, 'what is looked through is there');
   for (const secret of secrets) t.notOk(everything.includes(secret), secret.slice(0, 6));
