@@ -6,6 +6,7 @@ import { exitCodes, SallyportError } from '../flow/errors.ts';
 import { flowKinds } from '../store/flow-row.ts';
 import type { OpenedStore } from '../store/opened-store.ts';
 import { StoreReader, type StoredFlow } from '../store/read-store.ts';
+import { escapeHidden } from './send-answer.ts';
 import { writeCsv } from './write-csv.ts';
 
 const usage = `usage: sallyport export [--from TIME] [--to TIME] [--format jsonl|csv] [--kind KIND]... [--config FILE]
@@ -119,8 +120,7 @@ async function write(
     const request = { limit: pageSize, cursor, isOldestFirst: true, withDetail: format === 'jsonl' };
     const page: Awaited<ReturnType<StoreReader['flows']>> = await reader.flows(range, request);
     const items = page.items.filter(({ kind }) => kinds.has(kind)).map(shown);
-    const lines =
-      format === 'csv' ? csvOf(items, isFirst) : items.map((item) => `${JSON.stringify(item)}\n`).join('');
+    const lines = format === 'csv' ? csvOf(items, isFirst) : items.map(lineOf).join('');
     isFirst = false;
     if (lines !== '' && !output.write(lines)) await once(output, 'drain');
     cursor = page.next;
@@ -131,6 +131,8 @@ function csvOf(items: readonly object[], isFirst: boolean): string {
   const text = writeCsv(columns, items);
   return isFirst ? text : text.slice(text.indexOf('\r\n') + 2);
 }
+
+const lineOf = (item: object): string => `${escapeHidden(JSON.stringify(item))}\n`;
 
 const shown = ({ openedMs, closedMs, ...flow }: StoredFlow) => ({
   ...flow,

@@ -16,7 +16,7 @@ export function registerSending(app: FastifyInstance): void {
   app.addHook('onSend', async (request, reply, payload: unknown) => {
     if (typeof payload !== 'string' || payload === '') return payload;
     const isJson = /\bjson\b/.test(String(reply.getHeader('content-type') ?? ''));
-    const text = isJson ? payload.replaceAll(hidden, escapeUnit) : payload;
+    const text = isJson ? escapeHidden(payload) : payload;
     if (reply.statusCode === 200 && isRead(request)) {
       if (isKnown(request, reply, text)) {
         reply.code(304).removeHeader('content-type');
@@ -30,6 +30,11 @@ export function registerSending(app: FastifyInstance): void {
 /** A character as JSON writes it where it may not stand for itself. */
 export function escapeUnit(char: string): string {
   return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}
+
+/** JSON without what a terminal obeys beyond ASCII. */
+export function escapeHidden(json: string): string {
+  return json.replaceAll(hidden, escapeUnit);
 }
 
 const isRead = ({ method }: FastifyRequest): boolean => method === 'GET' || method === 'HEAD';

@@ -217,7 +217,7 @@ t.test('a copy that is taken under load can be restored, and nothing else can', 
 t.test('an export is whole, bounded in time, and safe in a spreadsheet', async (t) => {
   const folder = join(temporary(t), 'store');
   const store = await openStore({ kind: 'embedded', folder });
-  const path = '/=cmd|calc,"x"';
+  const path = '/=cmd|calc,"x"\u009b2J';
   const odd = { ...flow(3_000).closed, http: { ...flow(3_000).closed.http!, path } };
   const hostile = { ...odd, destination: { ...odd.destination, host: '=1+1' } };
   await store.write([...flows.slice(0, 2_500), hostile], [], []);
@@ -231,7 +231,9 @@ t.test('an export is whole, bounded in time, and safe in a spreadsheet', async (
     t.equal(await runExport(args, told, open), 0);
     return told.read();
   };
-  const lines = (await run())
+  const text = await run();
+  t.notMatch(text, /\u009b/, 'nothing that a terminal obeys');
+  const lines = text
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line));
@@ -245,13 +247,14 @@ t.test('an export is whole, bounded in time, and safe in a spreadsheet', async (
     closed: '2026-11-23T23:00:01.250Z',
     verdict: 'allow',
   });
+  t.equal(lines.at(-1).path, path, 'and all that there was');
   const range = ['--from', '2026-11-23T23:10:00Z', '--to', '2026-11-23T23:20:00Z'];
   t.equal((await run(...range)).trim().split('\n').length, 600);
   t.equal((await run(...range, '--kind', 'dns')).trim().split('\n').length, 200);
   const csv = (await run('--format', 'csv')).trim().split('\r\n');
   t.equal(csv.length, 2_502);
   t.match(csv[0], /^id,kind,opened,closed,/);
-  t.match(csv.at(-1), /,"?'=1\+1"?,.*"\/=cmd\|calc,""x"""/);
+  t.match(csv.at(-1), /,"?'=1\+1"?,.*"\/=cmd\|calc,""x""\\u009b2J"/);
   await t.rejects(run('--from', 'yesterday'), /--from "yesterday" is no time/);
   await t.rejects(run('--kind', 'mail'), /"mail" is no kind/);
 });
