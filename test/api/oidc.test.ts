@@ -108,7 +108,7 @@ t.test('somebody logs in by an issuer, and is what the first fitting group makes
     const login = await begin(app);
     stub.idToken = signToken(key, claimsOf(app, stub, login.asked.get('nonce'), { groups }));
     const state = login.asked.get('state');
-    const done = await back(app, login.cookie, { code: 'c0de', state, session_state: 'x', iss: stub.issuer });
+    const done = await back(app, login.cookie, { code: 'c0de-zz', state, session_state: 'x', iss: stub.issuer });
     t.equal(done.status, 200);
     t.equal(done.headers['referrer-policy'], 'no-referrer');
     const own = done.cookies.filter((text) => text.startsWith('__Host-sallyport='));
@@ -118,7 +118,7 @@ t.test('somebody logs in by an issuer, and is what the first fitting group makes
     const { form, authorization } = stub.asked.at(-1)!;
     t.match(Object.fromEntries(form), {
       grant_type: 'authorization_code',
-      code: 'c0de',
+      code: 'c0de-zz',
       client_id: 'sallyport',
     });
     const challenge = createHash('sha256').update(form.get('code_verifier')!).digest('base64url');
@@ -129,7 +129,7 @@ t.test('somebody logs in by an issuer, and is what the first fitting group makes
   }
   t.match(app.store.rows.at(-1), { actor: 'nobody', target: 'oidc:dana', reason: 'login', outcome: 'done' });
   t.equal(stub.counts.get('/keys'), 1, 'keys are remembered');
-  t.notMatch(app.store.dump() + app.log.join(), new RegExp(`c0de|${cookie[1].slice(-43)}|own secret`));
+  t.notMatch(app.store.dump() + app.log.join(), new RegExp(`c0de-zz|${cookie[1].slice(-43)}|own secret`));
 });
 
 t.test('an ID token that is not for this login, now, from this issuer, is not taken', async (t) => {
