@@ -1,6 +1,7 @@
 // The one way in which the API lists things: pages with a cursor, as JSON, JSON lines or CSV.
 
 import type { Page } from '../store/page-cursor.ts';
+import { gathered } from './answer-room.ts';
 import { readListCursor, writeListCursor, type Question } from './list-cursor.ts';
 import { ProblemError } from './problem.ts';
 import { objectOf, orNull, type ApiRoute, type Call, type Fields } from './routes/api-route.ts';
@@ -106,8 +107,18 @@ async function answerList(list: ListRoute, call: Call): Promise<unknown> {
   return reply.send(body === '' ? Buffer.alloc(0) : body);
 }
 
-/** As many pages of the store as one answer takes, within its time. */
+/** As many pages of the store as one answer takes, within its time. @throws ProblemError rate-limit */
 async function collect(list: ListRoute, call: Call, wanted: ListPage): Promise<Page<object>> {
+  if (wanted.limit <= longestPage) return list.find(call, wanted);
+  const give = gathered.take(call.actor, wanted.limit);
+  try {
+    return await gather(list, call, wanted);
+  } finally {
+    give();
+  }
+}
+
+async function gather(list: ListRoute, call: Call, wanted: ListPage): Promise<Page<object>> {
   const items: object[] = [];
   const endMs = performance.now() + exportMs;
   let { cursor } = wanted;
@@ -116,8 +127,8 @@ async function collect(list: ListRoute, call: Call, wanted: ListPage): Promise<P
     const page = await list.find(call, { limit, cursor, sort: wanted.sort });
     items.push(...page.items);
     cursor = page.next;
-    const isOnePage = wanted.limit <= longestPage;
-    if (cursor === null || isOnePage || items.length >= wanted.limit || performance.now() > endMs)
+    const isGone = call.reply.raw.closed;
+    if (cursor === null || isGone || items.length >= wanted.limit || performance.now() > endMs)
       return { items, next: cursor };
   }
 }

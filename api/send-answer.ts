@@ -5,14 +5,19 @@ import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { AnswerRoom } from './answer-room.ts';
 
 const pack = promisify(gzip);
 const leastPacked = 1_024;
+/** Bytes of answers that nobody has taken yet; short ones do not count. */
+const untaken = { inAll: 96 * 1024 * 1024, ofOne: 48 * 1024 * 1024 };
+const leastHeld = 16_384;
 /** JSON escapes the control characters of ASCII by itself; these are some, and line ends, to a terminal or a script. */
 const hidden = /[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/g;
 
 /** Puts the hooks on an instance; bodies that are streams or empty pass. */
 export function registerSending(app: FastifyInstance): void {
+  const room = new AnswerRoom(untaken);
   app.addHook('onSend', async (request, reply, payload: unknown) => {
     if (typeof payload !== 'string' || payload === '') return payload;
     const isJson = /\bjson\b/.test(String(reply.getHeader('content-type') ?? ''));
@@ -23,7 +28,12 @@ export function registerSending(app: FastifyInstance): void {
         return '';
       }
     }
-    return packed(request, reply, text);
+    const isPacked = text.length >= leastPacked && takesGzip(request.headers['accept-encoding']);
+    const body = isPacked ? await pack(text, { level: 4 }) : text;
+    const bytes = Buffer.byteLength(body);
+    if (bytes >= leastHeld) room.hold(request.actor, bytes, reply.raw);
+    if (isPacked) nameGzip(reply);
+    return body;
   });
 }
 
@@ -49,12 +59,9 @@ function isKnown(request: FastifyRequest, reply: FastifyReply, text: string): bo
   return asked.split(',').some((one) => one.trim() === '*' || one.trim().replace(/^W\//, '') === bare);
 }
 
-async function packed(request: FastifyRequest, reply: FastifyReply, text: string): Promise<string | Buffer> {
-  if (text.length < leastPacked || !takesGzip(request.headers['accept-encoding'])) return text;
-  const bytes = await pack(text, { level: 4 });
+function nameGzip(reply: FastifyReply): void {
   reply.header('content-encoding', 'gzip').removeHeader('content-length');
   reply.header('vary', 'accept, accept-encoding');
-  return bytes;
 }
 
 /** Whether an `Accept-Encoding` names gzip, or everything, and not with `q=0` (RFC 9110 §12.5.3). */

@@ -9,6 +9,7 @@ import type { FlowRecord } from '../../flow/flow.ts';
 import type { Permission } from '../../flow/operation.ts';
 import type { StoredJob } from '../../store/read-jobs.ts';
 import type { StoredFlow } from '../../store/read-store.ts';
+import { gathered } from '../answer-room.ts';
 import { ProblemError } from '../problem.ts';
 import { recordOf } from '../stored-record.ts';
 import type { AskStore } from '../store-question.ts';
@@ -113,7 +114,7 @@ async function answerPermissions(ask: AskStore, { query, actor }: Call): Promise
     fromMs: fromMs ?? untilMs - usualMs,
     untilMs,
   } as const;
-  const { records, last, isWhole } = await collect(ask, filter, (job) => isWanted(job, query));
+  const { records, last, isWhole } = await collectFew(ask, filter, actor, (job) => isWanted(job, query));
   const found = await derivePermissions(each(records));
   const allowlists = await deriveAllowlists(each(records));
   const jobs = await Promise.all(
@@ -135,6 +136,21 @@ interface Collected {
   /** The last job of each workflow and name. */
   readonly last: ReadonlyMap<string, number>;
   readonly isWhole: boolean;
+}
+
+/** @throws ProblemError rate-limit */
+async function collectFew(
+  ask: AskStore,
+  filter: Parameters<typeof pageOf>[1],
+  actor: Call['actor'],
+  isJobWanted: (job: StoredJob) => boolean,
+): Promise<Collected> {
+  const give = gathered.take(actor, mostFlows);
+  try {
+    return await collect(ask, filter, isJobWanted);
+  } finally {
+    give();
+  }
 }
 
 async function collect(

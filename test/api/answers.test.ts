@@ -11,9 +11,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import openapiTypescript from 'openapi-typescript';
 import t from 'tap';
+import { listRoute } from '../../api/answer-list.ts';
 import { diffTexts } from '../../api/diff-texts.ts';
 import { followStore } from '../../api/follow-store.ts';
 import { writeCsv } from '../../api/write-csv.ts';
+import { openAccessApp } from '../lab/access-app.ts';
 import { flows, hostile, jobs } from '../lab/api-records.ts';
 import { openOperatorLab } from '../lab/operator-lab.ts';
 import { flow } from '../lab/stored-flows.ts';
@@ -248,6 +250,48 @@ t.test('long answers are packed, known ones are not sent again, and HEAD has no 
   const head = await fetched('/v1/flows', {}, 'HEAD');
   t.same([head.status, head.body], [200, '']);
   t.equal((await fetched('/v1/flows', { authorization: '' }, 'HEAD')).status, 401);
+});
+
+t.test('who asks for much, or takes it slowly, leaves room for others', async (t) => {
+  const gate = Promise.withResolvers<void>();
+  const find = async (_: unknown, { limit }: { readonly limit: number }) => {
+    if (limit === 1_000) await gate.promise;
+    return { items: [{ id: 'x'.repeat(limit === 999 ? 12_000_000 : 1) }], next: null };
+  };
+  const item = { id: { type: 'string', description: 'Text.' } };
+  const what = { path: '/v1/long', id: 'listLong', summary: 'Long.', tag: 'sample', filters: {} };
+  const list = listRoute({ ...what, sorts: ['met'], item, find });
+  const app = await openAccessApp({ routes: (own) => [...own, list] });
+  t.teardown(() => app.app.close());
+  const [one, two] = [await app.token('viewer'), await app.token('viewer')];
+  const ask = (who: string, query: string) =>
+    app.ask('GET', `/v1/long?${query}`, [['authorization', `Bearer ${who}`]]);
+  const first = Array.from({ length: 4 }, () => ask(one, 'limit=10000&format=csv'));
+  await sleep(50);
+  const more = await ask(one, 'limit=10000&format=csv');
+  t.same([more.status, more.code, more.headers['retry-after']], [429, 'rate-limit', '5'], 'four long ones');
+  t.equal((await ask(one, 'limit=5')).status, 200, 'a page');
+  const other = ask(two, 'limit=10000&format=csv');
+  await sleep(50);
+  gate.resolve();
+  t.same(
+    (await Promise.all([...first, other])).map(({ status }) => status),
+    [200, 200, 200, 200, 200],
+  );
+  t.equal((await ask(one, 'limit=10000&format=csv')).status, 200, 'they are over');
+
+  const slow = Array.from({ length: 4 }, () => {
+    const socket = connect(app.port, '127.0.0.1').pause();
+    socket.write(`GET /v1/long?limit=999 HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${one}\r\n\r\n`);
+    return socket;
+  });
+  const isFull = async () => (await ask(one, 'limit=999')).status === 429;
+  for (let i = 0; i < 200 && !(await isFull()); i++) await sleep(10);
+  t.ok(await isFull(), 'what nobody takes is in the way of more of it');
+  t.equal((await ask(two, 'limit=999')).status, 200, 'of the same caller alone');
+  for (const socket of slow) socket.destroy();
+  for (let i = 0; i < 200 && (await isFull()); i++) await sleep(10);
+  t.notOk(await isFull(), 'until it is gone');
 });
 
 t.test('the document is OpenAPI 3.1, and a client that is made of it compiles', async (t) => {
