@@ -108,7 +108,12 @@ t.test('somebody logs in by an issuer, and is what the first fitting group makes
     const login = await begin(app);
     stub.idToken = signToken(key, claimsOf(app, stub, login.asked.get('nonce'), { groups }));
     const state = login.asked.get('state');
-    const done = await back(app, login.cookie, { code: 'c0de-zz', state, session_state: 'x', iss: stub.issuer });
+    const done = await back(app, login.cookie, {
+      code: 'c0de-zz',
+      state,
+      session_state: 'x',
+      iss: stub.issuer,
+    });
     t.equal(done.status, 200);
     t.equal(done.headers['referrer-policy'], 'no-referrer');
     const own = done.cookies.filter((text) => text.startsWith('__Host-sallyport='));
